@@ -1,0 +1,156 @@
+package file
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+
+	"github.com/klauspost/compress/zstd"
+	"go.etcd.io/bbolt"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// The format of the file. A bbolt file has two buckets: metaBucket holds the
+// format's number under formatKey, dataBucket the entries. Every value, that of
+// formatKey too, is
+//
+//	sum     4 bytes, little endian: CRC-32C of the key, the kind and the body
+//	kind    1 byte: how the body holds the value
+//	body    the value as it is (kindRaw) or as one zstd frame (kindZstd)
+//
+// A CRC finds every error that is not longer than itself for certain, so every
+// changed byte, and others but one in four thousand million.
+const (
+	format     = 1
+	headerSize = 5
+
+	kindRaw  = 0
+	kindZstd = 1
+)
+
+var (
+	metaBucket = []byte("cxsync")
+	dataBucket = []byte("data")
+	formatKey  = []byte("format")
+
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// minCompressed is the size below which a value is stored as it is. Smaller
+// ones, such as records of a few fields, gain little and are read a lot.
+const minCompressed = 512
+
+// A codec turns values into what the file holds and back. It is safe for
+// concurrent use and starts no goroutines.
+type codec struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+func newCodec() (*codec, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	if err != nil {
+		return nil, err
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(storage.MaxValueSize))
+	if err != nil {
+		return nil, errors.Join(err, enc.Close())
+	}
+	return &codec{enc, dec}, nil
+}
+
+func (c *codec) close() error {
+	c.dec.Close()
+	return c.enc.Close()
+}
+
+// encode returns what the file holds for value under key.
+func (c *codec) encode(key string, value []byte) []byte {
+	raw := make([]byte, headerSize, headerSize+len(value))
+	if len(value) >= minCompressed {
+		raw[4] = kindZstd
+		raw = c.enc.EncodeAll(value, raw)
+	}
+	if raw[4] == kindRaw || len(raw) > headerSize+len(value)*7/8 {
+		raw = append(raw[:headerSize], value...)
+		raw[4] = kindRaw
+	}
+	binary.LittleEndian.PutUint32(raw, checksum([]byte(key), raw))
+	return raw
+}
+
+// decode returns the value that raw holds for key. It may share memory with raw.
+func (c *codec) decode(key string, raw []byte) ([]byte, error) {
+	if err := check([]byte(key), raw); err != nil {
+		return nil, err
+	}
+	switch body := raw[headerSize:]; raw[4] {
+	case kindRaw:
+		return body[:len(body):len(body)], nil
+	case kindZstd:
+		value, err := c.dec.DecodeAll(body, nil)
+		if err != nil {
+			return nil, corrupt([]byte(key), err.Error())
+		}
+		return value, nil
+	default:
+		return nil, corrupt([]byte(key), fmt.Sprintf("value of unknown kind %d", raw[4]))
+	}
+}
+
+// check returns an error that matches ErrCorrupt if raw is not what was stored
+// under key.
+func check(key, raw []byte) error {
+	if len(raw) < headerSize {
+		return corrupt(key, "value is cut short")
+	}
+	if binary.LittleEndian.Uint32(raw) != checksum(key, raw) {
+		return corrupt(key, "checksum does not match")
+	}
+	return nil
+}
+
+func checksum(key, raw []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, raw[4:])
+}
+
+func corrupt(key []byte, reason string) error {
+	return &storage.KeyError{Key: string(key), Err: fmt.Errorf("%w: %s", storage.ErrCorrupt, reason)}
+}
+
+// writeFormat makes the buckets of an empty store.
+func (c *codec) writeFormat(tx *bbolt.Tx) error {
+	if _, err := tx.CreateBucket(dataBucket); err != nil {
+		return err
+	}
+	meta, err := tx.CreateBucket(metaBucket)
+	if err != nil {
+		return err
+	}
+	return meta.Put(formatKey, c.encode(string(formatKey), strconv.AppendInt(nil, format, 10)))
+}
+
+// checkFormat returns an error if this version cannot read the store.
+func (c *codec) checkFormat(tx *bbolt.Tx) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return errors.New("a bbolt file, but not a store of cxsync")
+	}
+	value, err := c.decode(string(formatKey), meta.Get(formatKey))
+	if err != nil {
+		return err
+	}
+	switch n, err := strconv.Atoi(string(value)); {
+	case err != nil:
+		return corrupt(formatKey, "not a number")
+	case n > format:
+		return fmt.Errorf("store has format %d, newer than %d, the newest known here: use a newer version of cxsync", n, format)
+	}
+	if tx.Bucket(dataBucket) == nil {
+		return fmt.Errorf("%w: bucket %q is missing", storage.ErrCorrupt, dataBucket)
+	}
+	return nil
+}

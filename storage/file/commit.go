@@ -1,0 +1,170 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// fillPercent is how full a page is left when it is split.
+const fillPercent = 0.8
+
+// An undo holds, for each key that a commit changes, what the file held before:
+// nil if the key was absent. Until the commit is durable readers see through
+// undo the state before it, and open scans keep what they still need of it.
+type undo map[string][]byte
+
+// Commit implements storage.Store.
+func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
+	if err := b.Check(); err != nil {
+		return err
+	}
+	var raws [][]byte // of the puts, encoded before the lock is taken
+	for op := range b.Ops() {
+		if op.Kind == storage.OpPut {
+			raws = append(raws, s.codec.encode(op.Key, op.Value))
+		}
+	}
+	unlock, err := s.lockWriter(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	return s.commit(b, raws)
+}
+
+// lockWriter waits until the caller is the only one that writes.
+func (s *Store) lockWriter(ctx context.Context) (unlock func(), err error) {
+	if err := s.ready(ctx); err != nil {
+		return nil, err
+	}
+	select {
+	case s.writer <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	unlock = func() { <-s.writer }
+	if err := s.ready(ctx); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+func (s *Store) commit(b *storage.Batch, raws [][]byte) error {
+	var tx *bbolt.Tx
+	var changed undo
+	err := guard(func() (err error) {
+		if tx, err = s.db.Begin(true); err != nil {
+			return err
+		}
+		bucket := tx.Bucket(dataBucket)
+		if err := s.require(bucket, b); err != nil {
+			return err
+		}
+		changed, err = apply(bucket, b, raws)
+		return err
+	})
+	if err == nil && len(changed) > 0 {
+		s.hide(changed)
+		err = s.show(guard(tx.Commit))
+	}
+	if tx != nil && tx.DB() != nil { // neither committed nor rolled back
+		if rollbackErr := guard(tx.Rollback); rollbackErr != nil {
+			s.stuck = true
+			err = s.fail(errors.Join(err, rollbackErr))
+		}
+	}
+	return err
+}
+
+// require returns the error of the first requirement that is not met.
+func (s *Store) require(bucket *bbolt.Bucket, b *storage.Batch) error {
+	for r := range b.Requirements() {
+		var value []byte
+		raw := bucket.Get([]byte(r.Key))
+		if raw != nil {
+			var err error
+			if value, err = s.codec.decode(r.Key, raw); err != nil {
+				return err
+			}
+		}
+		if !r.Met(value, raw != nil) {
+			return r.Conflict()
+		}
+	}
+	return nil
+}
+
+// apply executes the operations of b, with the encoded values raws for its puts.
+func apply(bucket *bbolt.Bucket, b *storage.Batch, raws [][]byte) (undo, error) {
+	bucket.FillPercent = fillPercent
+	changed := undo{}
+	for op := range b.Ops() {
+		var err error
+		switch op.Kind {
+		case storage.OpPut:
+			changed.keep(bucket, op.Key)
+			err = bucket.Put([]byte(op.Key), raws[0])
+			raws = raws[1:]
+		case storage.OpDelete:
+			changed.keep(bucket, op.Key)
+			err = bucket.Delete([]byte(op.Key))
+		case storage.OpDeleteRange:
+			err = deleteRange(bucket, op.Range, changed)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return changed, nil
+}
+
+func deleteRange(bucket *bbolt.Bucket, r storage.Range, changed undo) error {
+	// A cursor may skip keys after a deletion, so the keys are listed first.
+	var keys []string
+	c := bucket.Cursor()
+	for k, _ := c.Seek([]byte(r.Start)); k != nil && r.Contains(string(k)); k, _ = c.Next() {
+		keys = append(keys, string(k))
+	}
+	for _, key := range keys {
+		changed.keep(bucket, key)
+		if err := bucket.Delete([]byte(key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep notes what key holds, unless the commit has changed it already.
+func (u undo) keep(bucket *bbolt.Bucket, key string) {
+	if _, ok := u[key]; !ok {
+		u[key] = bytes.Clone(bucket.Get([]byte(key)))
+	}
+}
+
+// hide makes readers see the state before a commit that is about to be written.
+func (s *Store) hide(changed undo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.undo = changed
+	for sc := range s.scans {
+		sc.keep(changed)
+	}
+}
+
+// show makes readers see the commit, or, if it failed, nothing any more.
+func (s *Store) show(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.undo = nil
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// copyTx is how many bytes go into one transaction of a copy.
+const copyTx = 8 << 20
+
+// Compact implements storage.Compacter. It copies the store into a new file
+// beside the old one, needs that much space for a while, and lets commits wait
+// only while it copies what they have changed meanwhile. A value that is corrupt
+// ends it with ErrCorrupt.
+func (s *Store) Compact(ctx context.Context) error {
+	if err := s.compact(ctx, tempName(s.path)); err != nil {
+		return fmt.Errorf("storage/file: compacting %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *Store) compact(ctx context.Context, tmp string) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	select {
+	case s.compacting <- struct{}{}: // one at a time
+		defer func() { <-s.compacting }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	sc := s.openScan(storage.Range{}, true)
+	defer s.closeScan(sc)
+	db, f, err := s.newDB(tmp)
+	if err != nil {
+		return err
+	}
+	unlock, err := s.copyAll(ctx, db, sc)
+	if err != nil {
+		return errors.Join(err, db.Close(), os.Remove(tmp))
+	}
+	defer unlock()
+	return s.replace(db, f, tmp)
+}
+
+// copyAll copies everything into db and returns while nobody else can write.
+func (s *Store) copyAll(ctx context.Context, db *bbolt.DB, sc *scan) (unlock func(), err error) {
+	if err := s.copySnapshot(ctx, db, sc); err != nil {
+		return nil, err
+	}
+	if err := db.Sync(); err != nil { // most of the work, while commits go on
+		return nil, err
+	}
+	if unlock, err = s.lockWriter(ctx); err != nil {
+		return nil, err
+	}
+	if err = s.copyChanged(db, sc); err == nil {
+		err = db.Sync()
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+// copySnapshot copies the snapshot of sc into db.
+func (s *Store) copySnapshot(ctx context.Context, db *bbolt.DB, sc *scan) error {
+	var batch []entry
+	size := 0
+	for e, err := range s.rawEntries(ctx, sc) {
+		if err == nil {
+			err = check([]byte(e.key), e.raw)
+		}
+		if err != nil {
+			return err
+		}
+		batch = append(batch, e)
+		if size += len(e.raw); size >= copyTx {
+			if err := putAll(db, batch); err != nil {
+				return err
+			}
+			batch, size = batch[:0], 0
+		}
+	}
+	return putAll(db, batch)
+}
+
+// copyChanged copies what commits have changed since the snapshot of sc.
+func (s *Store) copyChanged(db *bbolt.DB, sc *scan) error {
+	return guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			from := tx.Bucket(dataBucket)
+			var batch []entry
+			for _, key := range sc.old.Keys() {
+				batch = append(batch, entry{key, from.Get([]byte(key))})
+			}
+			return putAll(db, batch)
+		})
+	})
+}
+
+// putAll stores entries as they are; those without a value it deletes. Keys come
+// in order, so pages are filled to the brim.
+func putAll(db *bbolt.DB, entries []entry) error {
+	return db.Update(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(dataBucket)
+		bucket.FillPercent = 1
+		for _, e := range entries {
+			var err error
+			if e.raw == nil {
+				err = bucket.Delete([]byte(e.key))
+			} else {
+				err = bucket.Put([]byte(e.key), e.raw)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// replace puts db, complete and synced, in the place of the current file. Open
+// scans do not notice: they know what they have still to read by its keys.
+func (s *Store) replace(db *bbolt.DB, f *os.File, tmp string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := os.Rename(tmp, s.path); err != nil {
+		return errors.Join(err, db.Close(), os.Remove(tmp))
+	}
+	db.NoSync = s.opts.NoSync
+	old := s.db
+	s.db, s.file = db, f
+	if err := syncDir(filepath.Dir(s.path)); err != nil {
+		return s.fail(errors.Join(err, guard(old.Close)))
+	}
+	return guard(old.Close)
+}
+
+// Backup implements storage.Backuper. It writes a file that Open opens. It first
+// makes the copy beside the store, and needs that much space for a while, so that
+// a slow w keeps nobody waiting. A value that is corrupt ends it with ErrCorrupt.
+func (s *Store) Backup(ctx context.Context, w io.Writer) error {
+	if err := s.backup(ctx, w); err != nil {
+		return fmt.Errorf("storage/file: backing up %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *Store) backup(ctx context.Context, w io.Writer) (err error) {
+	sc := s.openScan(storage.Range{}, false)
+	defer s.closeScan(sc)
+	tmp := tempName(s.path)
+	db, _, err := s.newDB(tmp)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(tmp)) }()
+	if err := errors.Join(s.copySnapshot(ctx, db, sc), db.Close()); err != nil {
+		return err
+	}
+	f, err := os.Open(tmp)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, contextReader{ctx, f})
+	return err
+}
+
+// contextReader stops reading when its context ends.
+type contextReader struct {
+	ctx context.Context //nolint:containedctx // it lives for one copy
+	r   io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}

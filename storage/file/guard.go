@@ -1,0 +1,36 @@
+package file
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// guard calls f, which works on mapped pages, and turns into an error what a
+// damaged file makes of that: a panic of bbolt, or a fault of the memory.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", storage.ErrCorrupt, r)
+		}
+	}()
+	return f()
+}
+
+// syncDir makes the names in a folder durable. Windows does so by itself, and
+// cannot sync a folder.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,168 @@
+package file
+
+import (
+	"context"
+	"iter"
+
+	"github.com/tidwall/btree"
+	"go.etcd.io/bbolt"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// Sizes of the chunks that a scan reads at once: the first one is small for
+// scans that stop early, then they grow.
+const (
+	minChunk = 4 << 10
+	maxChunk = 64 << 10
+)
+
+// A scan reads a snapshot in chunks, each in a short transaction of its own: one
+// that stayed open while the caller's code runs would keep bbolt from growing
+// its map, and a commit in that code would wait for ever. What commits change
+// between two chunks the scan gets as undo records beforehand, and prefers to
+// what the file holds by then. So the memory of a scan depends on what changes
+// meanwhile, not on what it reads.
+type scan struct {
+	rest storage.Range             // what is still to be read
+	old  btree.Map[string, []byte] // values of the snapshot that have changed since
+	all  bool                      // keep the undo records of what has been read too
+}
+
+// keep takes over what a commit changes, unless an earlier one changed it first.
+// The caller holds Store.mu.
+func (sc *scan) keep(changed undo) {
+	for key, raw := range changed {
+		if !sc.all && !sc.rest.Contains(key) {
+			continue
+		}
+		if _, ok := sc.old.Get(key); !ok {
+			sc.old.Set(key, raw)
+		}
+	}
+}
+
+// An entry is a key and what the file holds for it.
+type entry struct {
+	key string
+	raw []byte
+}
+
+// Scan implements storage.Store.
+func (s *Store) Scan(ctx context.Context, r storage.Range) iter.Seq2[storage.Entry, error] {
+	return func(yield func(storage.Entry, error) bool) {
+		sc := s.openScan(r, false)
+		defer s.closeScan(sc)
+		for e, err := range s.rawEntries(ctx, sc) {
+			var value []byte
+			if err == nil {
+				value, err = s.codec.decode(e.key, e.raw)
+			}
+			if err != nil {
+				yield(storage.Entry{}, err)
+				return
+			}
+			if !yield(storage.Entry{Key: e.key, Value: value}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) openScan(r storage.Range, all bool) *scan {
+	sc := &scan{rest: r, all: all}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.scans[sc] = struct{}{}
+	sc.keep(s.undo)
+	return sc
+}
+
+func (s *Store) closeScan(sc *scan) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.scans, sc)
+}
+
+// rawEntries iterates over the snapshot of sc. The caller owns the memory of the
+// entries.
+func (s *Store) rawEntries(ctx context.Context, sc *scan) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		for size := minChunk; !sc.rest.Empty(); size = min(4*size, maxChunk) {
+			chunk, err := s.readChunk(ctx, sc, size)
+			if err != nil {
+				yield(entry{}, err)
+				return
+			}
+			for _, e := range chunk {
+				if err := s.ready(ctx); err != nil {
+					yield(entry{}, err)
+					return
+				}
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if len(chunk) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// readChunk returns about size bytes of what sc has still to read, and nothing
+// at the end.
+func (s *Store) readChunk(ctx context.Context, sc *scan, size int) (chunk []entry, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if err := s.ready(ctx); err != nil {
+		return nil, err
+	}
+	err = guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			chunk = sc.read(tx.Bucket(dataBucket).Cursor(), size)
+			return nil
+		})
+	})
+	if len(chunk) > 0 {
+		sc.skip(chunk[len(chunk)-1].key)
+	}
+	return chunk, err
+}
+
+// skip makes key the last one that has been read.
+func (sc *scan) skip(key string) {
+	if sc.rest.Reverse {
+		sc.rest.End = key
+	} else {
+		sc.rest.Start = storage.After(key)
+	}
+}
+
+// read merges what the file holds with sc.old, which has precedence.
+func (sc *scan) read(c *bbolt.Cursor, size int) (chunk []entry) {
+	now := fileCursor{cursor: c}
+	now.first(sc.rest)
+	old := oldCursor{iter: sc.old.Iter()}
+	old.first(sc.rest)
+	arena := make([]byte, 0, size)
+	for used := 0; used < size && (now.ok || old.ok); {
+		e := now.entry
+		if old.ok && (!now.ok || old.key == now.key || (old.key < now.key) != sc.rest.Reverse) {
+			e = old.entry
+			old.next(sc.rest)
+		}
+		if now.ok && now.key == e.key {
+			now.next(sc.rest)
+		}
+		if e.raw == nil {
+			continue // absent in the snapshot
+		}
+		start := len(arena)
+		arena = append(arena, e.raw...)
+		e.raw = arena[start:len(arena):len(arena)]
+		chunk = append(chunk, e)
+		used += len(e.key) + len(e.raw)
+	}
+	return chunk
+}

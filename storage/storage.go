@@ -1,0 +1,110 @@
+// Package storage defines where cxsync keeps what it knows: an ordered
+// key-value [Store] with snapshot scans and atomic, conditional commits.
+//
+// Two backends come with the module: storage/memory and storage/file. Another
+// one implements the four methods of [Store] and proves itself with the suite
+// in storage/storagetest.
+//
+// # Errors
+//
+// Callers branch on [ErrNotFound], [ErrConflict], [ErrClosed], [ErrCorrupt],
+// [ErrLocked] and [ErrInvalid] with [errors.Is]. [KeyError] carries the key
+// that an error is about, [LockedError] the holder of a lock or lease.
+//
+// # Optional powers
+//
+// What only some backends can do is a small interface of its own, found by a
+// type assertion: [Backuper], [Compacter], [Verifier].
+package storage
+
+import (
+	"context"
+	"iter"
+)
+
+// Limits that every Store accepts. A Batch beyond them is refused whole, with
+// ErrInvalid.
+const (
+	MaxKeySize   = 1 << 10  // bytes of a key
+	MaxValueSize = 32 << 20 // bytes of a value
+	MaxBatchSize = 64 << 20 // bytes of a Batch, as Batch.Size counts them
+)
+
+// A Store is an ordered map from keys to values. The clauses below are the
+// whole contract; the suite in storagetest has a test for each.
+//
+// Keys are valid UTF-8 without NUL, 1 to MaxKeySize bytes long, and ordered
+// bytewise, whatever the collation of the database underneath. [Key] makes one
+// from any strings. Values are opaque: 0 to MaxValueSize bytes that come back
+// exactly as they went in. An empty value is a value; it may come back as nil.
+//
+// Visibility: a commit becomes visible at one instant, before Commit returns,
+// and from then on every Get and every Scan that starts sees it.
+//
+// Durability: once Commit has returned nil, its effect survives the end of the
+// process. A backend says in its own documentation if it also survives a power
+// failure, or if, like memory, it keeps nothing. What a Get or Scan has
+// returned may be relied upon as much as the result of a Commit.
+//
+// Concurrency: all methods may be called by any number of goroutines at once,
+// on this Store and on others over the same data, from inside the body of a
+// Scan as well. Commits are serializable: the result is as if they had run one
+// after the other.
+//
+// Contexts: a method whose context has ended before it takes effect does
+// nothing and returns an error that matches the context's. Waiting, for a lock
+// or for the network, ends when the context does.
+//
+// Aliasing: the caller owns what Get and Scan return, and may change it and
+// keep it. A Store keeps no Batch after Commit has returned, but may keep the
+// values in it, which no one can change.
+//
+// Closing: Close lets commits that are underway finish. After it every method
+// returns ErrClosed, and a Scan that is still open ends with ErrClosed. Closing
+// again returns nil.
+//
+// Damage: a value that is not what was stored is reported as ErrCorrupt with
+// its key and never returned. After an error that leaves its state uncertain,
+// such as a failed fsync, a Store refuses everything until it is opened again;
+// it never reports a success that it is not sure of.
+type Store interface {
+	// Get returns the value of key, or ErrNotFound. A key that no Store
+	// accepts is reported with ErrInvalid.
+	Get(ctx context.Context, key string) ([]byte, error)
+
+	// Scan iterates over the entries of r in the order of their keys. Each
+	// iteration sees one consistent snapshot, taken when it starts: all
+	// commits that returned before, nothing of any later one. The sequence
+	// may be iterated many times, each time anew.
+	//
+	// An iteration holds no lock while the body runs: the body may take its
+	// time, call any method, commit to the range that it iterates over, and
+	// stop early. An error is yielded once, with a zero Entry, and ends the
+	// iteration.
+	Scan(ctx context.Context, r Range) iter.Seq2[Entry, error]
+
+	// Commit applies b: everything in it or nothing. Its requirements are
+	// checked against the state just before it; one that does not hold fails
+	// the Commit with ErrConflict and the key. Then its operations apply in
+	// their order, so that the last one on a key wins. A Batch beyond the
+	// limits is refused with ErrInvalid. An empty Batch changes nothing. The
+	// Batch itself is not changed and may be committed again.
+	//
+	// After ErrConflict, ErrInvalid and ErrClosed nothing was stored. After
+	// any other error the outcome is unknown: the whole Batch was stored or
+	// nothing of it. The same Batch may then be committed again, at any time
+	// before a commit of someone else to its keys. Without requirements a
+	// second application changes nothing. With a requirement on a key that
+	// the Batch itself gives a new value, a first application shows as
+	// ErrConflict and as that new value under the key.
+	Commit(ctx context.Context, b *Batch) error
+
+	// Close releases what the Store holds.
+	Close() error
+}
+
+// An Entry is a key and its value.
+type Entry struct {
+	Key   string
+	Value []byte
+}
