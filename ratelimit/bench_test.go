@@ -1,0 +1,84 @@
+package ratelimit
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+)
+
+func BenchmarkAcquireDone(b *testing.B) {
+	for name, ctx := range map[string]context.Context{
+		"background":  context.Background(),
+		"interactive": WithPriority(context.Background(), Interactive),
+	} {
+		b.Run(name, func(b *testing.B) {
+			const n = 60000
+			l := mustNew(b, Limits{Minute: n}, &Options{BackgroundBurst: n})
+			b.ReportAllocs()
+			for b.Loop() {
+				if l.cooling.len() == n {
+					b.StopTimer()
+					l = mustNew(b, Limits{Minute: n}, &Options{BackgroundBurst: n})
+					l.cooling.buf = make([]int64, n)
+					b.StartTimer()
+				}
+				p, err := l.Acquire(ctx)
+				if err != nil {
+					b.Fatal(err)
+				}
+				p.Done()
+			}
+		})
+	}
+}
+
+// A full limiter for 60,000 requests a day takes less than a megabyte.
+func TestMemory(t *testing.T) {
+	const n = 60000
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	l := mustNew(t, Limits{Day: n}, &Options{BackgroundBurst: -1})
+	permits := make(chan Permit, 100)
+	for range n {
+		permits <- mustAcquire(t, l)
+		if len(permits) == cap(permits) {
+			(<-permits).Done()
+		}
+	}
+	for len(permits) > 0 {
+		(<-permits).Done()
+	}
+	used := heap() - before
+	t.Logf("%d bytes for %s", used, l.State())
+	if used > 1e6 {
+		t.Errorf("a full limiter of %d takes %d bytes, want at most 1,000,000", n, used)
+	}
+	if got := l.State().Free; got != 0 {
+		t.Errorf("%d slots are free after %d requests", got, n)
+	}
+}
+
+func TestAcquireDoneDoesNotAllocate(t *testing.T) {
+	ctx, cancel := context.WithTimeout(WithPriority(t.Context(), Interactive), time.Hour)
+	defer cancel()
+	l := mustNew(t, Limits{Minute: 100000}, &Options{BackgroundBurst: -1})
+	for range 1 << 15 { // the log has grown to its size
+		mustAcquire(t, l).Done()
+	}
+	avg := testing.AllocsPerRun(100, func() {
+		p, err := l.Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Done()
+	})
+	if avg != 0 {
+		t.Errorf("an uncontended request allocates %v times, want 0", avg)
+	}
+}

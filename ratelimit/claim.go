@@ -1,0 +1,326 @@
+package ratelimit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// supply starts a claim if slots run short, and returns when to see to it again.
+func (l *Limiter) supply(now int64) (again int64) {
+	b := l.book
+	if l.limit.N == 0 || b.busy != nil || l.frozen > now || b.stock.len() > b.ahead/2 {
+		return never
+	}
+	if b.ahead == 0 && l.wanted(now) <= b.stock.len() {
+		return never // nobody waits, and nobody is expected soon
+	}
+	if now < b.claimAt {
+		again = b.claimAt
+		if l.flights.count > 0 {
+			again = min(again, l.flights.oldest+int64(l.opts.HoldTimeout))
+		}
+		return again
+	}
+	l.startClaim(now)
+	return never
+}
+
+// startClaim runs a claim unless one is running. Its goroutine ends with it.
+func (l *Limiter) startClaim(now int64) {
+	b := l.book
+	if b.busy != nil || l.limit.N == 0 {
+		return
+	}
+	b.ahead = b.demand(now, l.limit, l.opts.block(l.limit))
+	b.used, b.began = 0, now
+	c := l.draft(now)
+	if c.want+c.ahead == 0 && int64(b.told) == c.held {
+		return
+	}
+	b.busy = make(chan struct{})
+	go l.runClaim(c)
+}
+
+// demand is how many slots will be used until claims can catch up, judged by the
+// time since the last claim.
+func (b *book) demand(now int64, limit Limit, block int) int {
+	period := max(float64(idleAfter(limit)), 4*float64(b.latency))
+	perNano := float64(b.used) / float64(max(now-b.began, 1))
+	return int(min(period*perNano, float64(block)))
+}
+
+// wanted is how many slots the callers that wait could use at once.
+func (l *Limiter) wanted(now int64) int {
+	background := l.queues[Background].n
+	if l.smoother != nil && background > 0 {
+		tokens := l.smoother.TokensAt(l.base.Add(time.Duration(now)))
+		background = min(background, l.unused+1+max(0, int(tokens)))
+	}
+	return l.queues[Interactive].n + background
+}
+
+// draft writes down what to claim and to report.
+func (l *Limiter) draft(now int64) *claim {
+	b := l.book
+	b.seq++
+	c := &claim{
+		id:     b.id,
+		seq:    b.seq,
+		now:    floorMilli(b.anchor + now),
+		term:   (lease + l.opts.HoldTimeout).Milliseconds(),
+		limit:  int64(l.limit.N),
+		window: l.limit.Window.Milliseconds(),
+		margin: 2 * l.opts.ClockError.Milliseconds(),
+		reach:  reach.Milliseconds(),
+		held:   int64(l.flights.count + b.stock.len()),
+		spent:  make([]int64, len(b.spent)),
+		want:   int64(max(0, l.wanted(now)-b.stock.len())),
+		ahead:  int64(max(0, b.ahead-b.stock.len())),
+		began:  now,
+		epoch:  b.epoch,
+	}
+	for i, at := range b.spent {
+		c.spent[i] = floorMilli(b.anchor+at) + 1
+	}
+	return c
+}
+
+func floorMilli(ns int64) int64 { return ns / int64(time.Millisecond) }
+
+// runClaim brings a claim to the ledger, and what comes of it to the callers.
+func (l *Limiter) runClaim(c *claim) {
+	b := l.book
+	ctx, cancel := context.WithTimeout(context.Background(), ledgerTimeout)
+	defer cancel()
+	c, v, content, err := l.commit(ctx, c, b.content, b.hasRead)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b.content, b.hasRead, b.err = content, err == nil, err
+	if err == nil {
+		l.settle(c, v)
+	}
+	close(b.busy)
+	b.busy = nil // from here on, another claim may start
+	now := l.tick()
+	b.latency = now - b.began
+	if err != nil {
+		b.claimAt = now + l.pollInterval()
+		l.failWaiters(err)
+		l.pump(now)
+		return
+	}
+	l.planClaim(now, c, v)
+	l.pump(now)
+	b.touch(l)
+	if int64(len(v.from)) < c.want {
+		l.refuseWaiters(now)
+	}
+}
+
+// commit applies a claim to the account as the ledger has it. It returns the
+// claim and the verdict that hold, and the content of the ledger after it.
+func (l *Limiter) commit(ctx context.Context, c *claim, content []byte, hasRead bool) (*claim, verdict, []byte, error) {
+	b := l.book
+	for isFresh := false; ; {
+		if !hasRead {
+			var err error
+			if content, err = b.ledger.Load(ctx); err != nil {
+				return c, verdict{}, nil, fmt.Errorf("ratelimit: ledger: %w", err)
+			}
+			isFresh = true
+		}
+		a, err := readAccount(content, c)
+		if err != nil {
+			return c, verdict{}, nil, fmt.Errorf("ratelimit: ledger: %w", err)
+		}
+		if isFresh {
+			c = l.reconcile(a, c)
+		}
+		v := a.apply(c)
+		if hasRead = isFresh || int64(len(v.from)) == c.want+c.ahead; !hasRead {
+			continue // the content may have changed: look
+		}
+		if !v.changed {
+			return c, v, content, nil
+		}
+		next, err := json.Marshal(a)
+		if err != nil {
+			return c, verdict{}, nil, fmt.Errorf("ratelimit: ledger: %w", err)
+		}
+		b.pending = &attempt{c, v}
+		ok, err := b.ledger.Swap(ctx, content, next)
+		if err != nil {
+			return c, verdict{}, nil, fmt.Errorf("ratelimit: ledger: %w", err)
+		}
+		b.pending = nil
+		if ok {
+			return c, v, next, nil
+		}
+		hasRead, isFresh = false, false
+	}
+}
+
+// reconcile compares the limiter's own holding with what it knows. A write whose
+// outcome was unknown turns out to have succeeded, or not. A holding that others
+// have removed takes the slots claimed with it. If anything has changed, the claim
+// is drafted anew.
+func (l *Limiter) reconcile(a *account, c *claim) *claim {
+	b := l.book
+	var seq int64
+	if own := a.Holders[b.id]; own != nil {
+		seq = own.Seq
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.tick()
+	p := b.pending
+	b.pending = nil
+	switch {
+	case p != nil && seq == p.claim.seq:
+		l.settle(p.claim, p.verdict)
+	case seq != b.accepted && b.stock.len() > 0:
+		b.void(now, l.window)
+	default:
+		return c
+	}
+	return l.draft(l.tick())
+}
+
+// settle takes in a claim that is in the ledger.
+func (l *Limiter) settle(c *claim, v verdict) {
+	b := l.book
+	b.spent = b.spent[len(c.spent):]
+	if len(b.spent) == 0 {
+		b.spent = nil
+	}
+	if v.changed {
+		b.accepted, b.told = c.seq, int(c.held)+len(v.from)
+		b.lease = c.began + int64(lease)
+	}
+	for _, from := range v.from {
+		at := from*int64(time.Millisecond) - b.anchor
+		if c.epoch == b.epoch {
+			b.stock.insert(at, l.limit.N)
+		} else if at > c.began { // claimed under a limit that is no more
+			b.spent = append(b.spent, at-c.window*int64(time.Millisecond))
+		}
+	}
+}
+
+// planClaim decides when the next claim makes sense.
+func (l *Limiter) planClaim(now int64, c *claim, v verdict) {
+	b := l.book
+	b.others = v.others > 0
+	b.next = never
+	if v.next != never {
+		b.next = v.next*int64(time.Millisecond) - b.anchor
+	}
+	if len(v.from) > 0 || c.want+c.ahead == 0 {
+		b.claimAt, b.polls = now, 0
+		return
+	}
+	b.claimAt = b.next
+	if early := b.next - lead(); early > now {
+		b.claimAt = early
+	}
+	if b.others {
+		b.claimAt = min(b.claimAt, now+l.pollInterval())
+	}
+	if len(b.spent) > 0 {
+		b.claimAt = min(b.claimAt, b.spent[0]+l.window-lead())
+	}
+}
+
+// pollInterval is how long to wait before looking whether others have given
+// slots back. It doubles from poll to poll, up to a thirtieth of the window
+// or 10 minutes.
+func (l *Limiter) pollInterval() int64 {
+	b := l.book
+	b.polls = min(b.polls+1, 16)
+	d := min(time.Second<<b.polls, l.limit.Window/30, 10*time.Minute) / 2
+	return int64(d) + rand.Int64N(int64(d))
+}
+
+// failWaiters ends the wait of all callers for whom there is no slot.
+func (l *Limiter) failWaiters(err error) {
+	if l.book.stock.len() > 0 {
+		return
+	}
+	for p := range l.queues {
+		for w := l.queues[p].first; w != nil; w = l.queues[p].first {
+			l.fail(w, err)
+		}
+	}
+}
+
+// refuseWaiters ends the wait of callers whose deadline cannot be met by what is
+// now known.
+func (l *Limiter) refuseWaiters(now int64) {
+	for p := range l.queues {
+		k := 0
+		for w := l.queues[p].first; w != nil; {
+			next := w.next
+			if err := l.refuse(w, now, k, k); err != nil {
+				l.fail(w, err)
+			} else {
+				k++
+			}
+			w = next
+		}
+	}
+}
+
+func (l *Limiter) fail(w *waiter, err error) {
+	l.leave(w)
+	w.err = err
+	close(w.ready)
+}
+
+// Flush reports to the ledger all requests that are done and gives back the slots
+// claimed ahead, so that a restart, or another process, finds all that is left of
+// the budget. Call it before a process ends. Without a ledger it does nothing.
+// The limiter stays usable.
+func (l *Limiter) Flush(ctx context.Context) error {
+	if l.book == nil {
+		return nil
+	}
+	for started := false; ; {
+		busy, err := l.flush(&started)
+		if busy == nil {
+			return err
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return fmt.Errorf("ratelimit: flush: %w", ctx.Err())
+		}
+	}
+}
+
+// flush starts the last claim, unless one is running, and returns what to wait
+// for.
+func (l *Limiter) flush(started *bool) (<-chan struct{}, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.book
+	if b.busy != nil {
+		return b.busy, nil
+	}
+	if *started {
+		return nil, b.err
+	}
+	*started = true
+	l.giveBack(l.tick())
+	return b.busy, nil
+}
+
+// giveBack reports what is to report and claims nothing ahead.
+func (l *Limiter) giveBack(now int64) {
+	l.book.void(now, l.window)
+	l.book.used = 0
+	l.startClaim(now)
+}

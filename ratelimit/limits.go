@@ -1,0 +1,62 @@
+package ratelimit
+
+import (
+	"fmt"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+// Limits is a quota as people write it down: so many requests a minute, an hour
+// or a day, where 0 sets no limit of that kind.
+//
+// Exactly one of them rules: the day's if it is set, else the hour's, else the
+// minute's. The others then have no effect. The zero Limits is unlimited.
+type Limits struct {
+	Minute, Hour, Day int
+}
+
+// Effective returns the limit that rules, or an error if any of the three is
+// negative, even one that would have no effect.
+func (l Limits) Effective() (Limit, error) {
+	kinds := [...]struct {
+		n      int
+		name   string
+		window time.Duration
+	}{
+		{l.Day, "day", day},
+		{l.Hour, "hour", time.Hour},
+		{l.Minute, "minute", time.Minute},
+	}
+	var limit Limit
+	for _, k := range kinds {
+		if k.n < 0 {
+			return Limit{}, fmt.Errorf("ratelimit: the limit per %s is %d: want 1 or more, or 0 for none", k.name, k.n)
+		}
+		if limit.N == 0 && k.n > 0 {
+			limit = Limit{N: k.n, Window: k.window}
+		}
+	}
+	return limit, nil
+}
+
+// A Limit allows N requests in every rolling Window. The zero Limit is unlimited.
+type Limit struct {
+	N      int
+	Window time.Duration
+}
+
+// String returns the limit in words, such as "250 a minute" or "unlimited".
+func (l Limit) String() string {
+	switch {
+	case l.N == 0:
+		return "unlimited"
+	case l.Window == time.Minute:
+		return fmt.Sprintf("%d a minute", l.N)
+	case l.Window == time.Hour:
+		return fmt.Sprintf("%d an hour", l.N)
+	case l.Window == day:
+		return fmt.Sprintf("%d a day", l.N)
+	}
+	return fmt.Sprintf("%d in %s", l.N, l.Window)
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package ratelimit
+
+// raceSlowdown shortens property tests under the race detector.
+const raceSlowdown = 1

@@ -1,0 +1,138 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+)
+
+// Transport returns a RoundTripper that takes a slot for each request before base
+// sends it, with the priority and the key of the request's context, and that lets
+// the limiter observe the response. The slot is in use until the body of the
+// response has been read to its end, has failed or is closed.
+//
+// Put it below whatever retries and redirects, so that each try takes a slot. When
+// net/http itself sends a request again because a kept connection turned out to be
+// closed, that takes another slot too. A nil base is [http.DefaultTransport].
+func (l *Limiter) Transport(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &transport{l, base}
+}
+
+type transport struct {
+	limiter *Limiter
+	base    http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	permit, err := t.limiter.Acquire(req.Context())
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(req.Context())
+	x := &exchange{limiter: t.limiter, ctx: ctx, cancel: cancel, permits: []Permit{permit}}
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.sending() }}
+	resp, err := t.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	if err != nil {
+		x.fail(err)
+		if cause := context.Cause(ctx); cause != nil && req.Context().Err() == nil {
+			err = cause // there was no slot for sending it again
+		}
+		return nil, err
+	}
+	x.last().observe(resp, classOf(ctx).key)
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil {
+		x.done()
+		return resp, nil
+	}
+	resp.Body = &body{resp.Body, x}
+	return resp, nil
+}
+
+// An exchange is one request with its response, and the slots it takes: one for
+// each time it is sent.
+type exchange struct {
+	limiter *Limiter
+	ctx     context.Context //nolint:containedctx // lives as long as the request it belongs to
+	cancel  context.CancelCauseFunc
+
+	mu      sync.Mutex
+	sent    int
+	permits []Permit
+}
+
+// sending is called when the request is about to be written to a connection.
+func (x *exchange) sending() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.sent++
+	if x.sent == 1 {
+		return
+	}
+	permit, err := x.limiter.Acquire(x.ctx)
+	if err != nil {
+		x.cancel(err)
+		return
+	}
+	x.permits = append(x.permits, permit)
+}
+
+func (x *exchange) last() Permit {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.permits[len(x.permits)-1]
+}
+
+// fail ends a request that has no response. Only where no connection came about
+// is it certain that nothing was sent.
+func (x *exchange) fail(err error) {
+	dial, ok := errors.AsType[*net.OpError](err)
+	x.mu.Lock()
+	unsent := ok && dial.Op == "dial" && x.sent == 0
+	x.mu.Unlock()
+	if unsent {
+		x.last().Cancel()
+	}
+	x.done()
+}
+
+func (x *exchange) done() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.permits {
+		p.Done()
+	}
+	x.cancel(nil)
+}
+
+// A body ends its exchange when it is read to the end, fails or is closed.
+type body struct {
+	io.ReadCloser
+	x *exchange
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.x.done()
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (b *body) Close() error {
+	err := b.ReadCloser.Close()
+	b.x.done()
+	return err
+}

@@ -1,0 +1,119 @@
+package ratelimit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// An observer stands for the server: it notes when requests arrive.
+type observer struct {
+	mu       sync.Mutex
+	arrivals []time.Time
+}
+
+func (o *observer) arrive() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.arrivals = append(o.arrivals, time.Now())
+}
+
+// rollingMax is the greatest number of arrivals in any window that begins at
+// since or later.
+func (o *observer) rollingMax(window time.Duration, since time.Time) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	slices.SortFunc(o.arrivals, time.Time.Compare)
+	most, first := 0, 0
+	for i, t := range o.arrivals {
+		for o.arrivals[first].Before(since) && first < i || t.Sub(o.arrivals[first]) >= window {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+var errLedgerDown = errors.New("the ledger is down")
+
+// A slowLedger takes its time, and fails at times: before or after it has done
+// its work. Once dead it is the ledger of a process that was killed.
+type slowLedger struct {
+	Ledger
+	mu      sync.Mutex
+	rng     *rand.Rand
+	latency time.Duration // at most, each way
+	faults  float64
+	dead    bool
+}
+
+func (s *slowLedger) travel(ctx context.Context) error {
+	s.mu.Lock()
+	var d time.Duration
+	if s.latency > 0 {
+		d = time.Duration(s.rng.Int64N(int64(s.latency)))
+	}
+	fault := s.rng.Float64() < s.faults
+	s.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead || fault {
+		return errLedgerDown
+	}
+	return ctx.Err()
+}
+
+func (s *slowLedger) Load(ctx context.Context) ([]byte, error) {
+	if err := s.travel(ctx); err != nil {
+		return nil, err
+	}
+	content, err := s.Ledger.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Clone(content), s.travel(ctx)
+}
+
+func (s *slowLedger) Swap(ctx context.Context, prev, next []byte) (bool, error) {
+	if err := s.travel(ctx); err != nil {
+		return false, err
+	}
+	ok, err := s.Ledger.Swap(ctx, prev, next)
+	if err != nil {
+		return false, err
+	}
+	return ok, s.travel(ctx)
+}
+
+func (s *slowLedger) kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = true
+}
+
+func mustNew(tb testing.TB, limits Limits, opts *Options) *Limiter {
+	tb.Helper()
+	l, err := New(limits, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
+func mustAcquire(tb testing.TB, l *Limiter) Permit {
+	tb.Helper()
+	p, err := l.Acquire(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
