@@ -1,0 +1,49 @@
+// Package poller decides when each object is polled, and runs the job that polls it.
+//
+// A [Plan] gives every object a [Schedule]: the entry for [AllObjects] is the default, an entry for one object
+// overrides it, and "off" stops one. A [Poller] follows the plan: [Poller.Run] blocks and calls a [Job] at the
+// right times, until its context ends.
+//
+// # Expressions
+//
+// A schedule is written as a POSIX CRON expression of five fields, separated by blanks:
+//
+//	minute         0-59
+//	hour           0-23
+//	day of month   1-31
+//	month          1-12
+//	day of week    0-7, where 0 and 7 are Sunday
+//
+// A field is * (every value) or a comma-separated list of numbers and ranges (1-5). When both day fields are
+// restricted, a day that matches either of them matches. Beyond POSIX, in the manner of cronie:
+//
+//   - names of three letters for months and weekdays, in any case: JAN, mon-fri (SUN may end a range);
+//   - steps after * or a range: */15, 8-18/2. They count from the start of the range. A day field that begins
+//     with * counts as unrestricted, so the other field must match as well: "0 0 1-7 * */7" means Sundays among
+//     the first seven days of the month;
+//   - @hourly, @daily (or @midnight), @weekly, @monthly, @yearly (or @annually).
+//
+// Everything else is refused with a [ParseError] that names the field and the position, and so is an expression
+// that can never fire, such as "0 0 31 2 *". Nothing is left to fail at run time.
+//
+// # Daylight saving
+//
+// Schedules follow the wall clock of the plan's location, UTC by default.
+//
+//   - A wall time fires at the first instant at which the clock has reached it or jumped over it. So a time in the spring
+//     gap fires at the end of the gap (several of them fire once), and a time in the autumn repeat fires once,
+//     the first time round.
+//   - A schedule that fires in every hour of the day fires both times round, so it misses no hour.
+//
+// # Runs
+//
+// An object has at most one run at a time. A tick that comes while a run goes on, or waits for its turn, is folded into one
+// pending run: [Firing.Coalesced] counts such ticks and [Firing.Lag] tells how late the earliest of them was
+// served. With a [State], ticks that passed while nobody ran lead to one run at once.
+//
+// # Design
+//
+// gronx searches the calendar, on dates held in UTC, where it is exact; what it accepts and what it does around
+// a change of the clock depend on the zone and the moment, so the grammar, the minutes of the day and the step
+// from wall clock to instant are ours. The answers of gronx are remembered, because it reads its expression anew at every call.
+package poller

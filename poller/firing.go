@@ -1,0 +1,61 @@
+package poller
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Job polls one object. The context ends when that of [Poller.Run] does; Run then waits for the job to return.
+// Jobs of different objects run concurrently. A panic is recovered and reported as a [*PanicError].
+type Job func(ctx context.Context, f Firing) error
+
+// Firing is one run of an object.
+type Firing struct {
+	Object string
+
+	// Due is the intended time, before any spread. When the run stands for several ticks it is that of the latest. An
+	// object's runs have growing times; only a run that the end of Run's context made fail may come again with the same.
+	Due time.Time
+
+	Started time.Time
+
+	// Lag is how much later than planned it started: from the earliest tick it stands for, plus the object's spread.
+	Lag time.Duration
+
+	// Coalesced is the number of earlier ticks that it stands for as well.
+	Coalesced int
+
+	// Missed tells that a tick passed while the poller did not run.
+	Missed bool
+
+	// Triggered tells that Trigger asked for it, alone or besides a tick. A trigger counts as a tick at the time
+	// of the call.
+	Triggered bool
+
+	planned time.Time // start of the earliest tick
+}
+
+// fold adds a later firing of the same object.
+func (f *Firing) fold(later Firing) {
+	f.Coalesced += 1 + later.Coalesced
+	f.Missed = f.Missed || later.Missed
+	f.Triggered = f.Triggered || later.Triggered
+	if later.Due.After(f.Due) {
+		f.Due = later.Due
+	}
+}
+
+// PanicError is the error of a run whose job panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("poller: job panicked: %v", e.Value) }
+
+// Unwrap returns the value of the panic if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

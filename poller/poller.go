@@ -1,0 +1,215 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Options are the options of [New].
+type Options struct {
+	// Concurrency is the largest number of jobs that run at once. Defaults to 4.
+	Concurrency int
+
+	// Spread is the window over which objects that share a tick start, each at its [Offset] within the window. A window
+	// never reaches beyond the object's next tick. Defaults to 0: all are due at the tick.
+	Spread time.Duration
+
+	// SpreadKey is the key for Offset. Give pollers with the same objects different keys, so that they do not march in step.
+	SpreadKey string
+
+	// State keeps intended times over restarts. Defaults to memory: only what passes between two calls of Run is missed.
+	State State
+
+	// Logger gets the runs at debug level and their failures as warnings. Defaults to silence.
+	Logger *slog.Logger
+
+	// OnError is called when a run fails, or when its time can not be saved. It is called concurrently, before the
+	// object's next run can start. A run that fails because the context ended is not reported.
+	OnError func(f Firing, err error)
+}
+
+func (o *Options) withDefaults() Options {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = 4
+	}
+	if opts.State == nil {
+		opts.State = noState{}
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.OnError == nil {
+		opts.OnError = func(Firing, error) {}
+	}
+	return opts
+}
+
+// maxSleep bounds how late a tick is noticed after the wall clock was set or the machine was suspended.
+const maxSleep = time.Minute
+
+// saveTimeout bounds one Save, because the end of Run's context does not.
+const saveTimeout = 10 * time.Second
+
+// Poller runs a job for each object at the times of a plan. Its methods may be called concurrently.
+type Poller struct {
+	job  Job
+	opts Options
+	wake chan struct{} // Run has something to do before its timer
+
+	mu      sync.Mutex
+	active  bool
+	known   map[string]*object // every object ever polled
+	objects []*object          // those to poll, by name
+	agenda  agenda             // those with a next tick
+	queue   []*object          // those with something to do that no worker has
+	workers int
+}
+
+// New returns a Poller that does nothing before SetPlan and Run. It panics if job is nil.
+func New(job Job, opts *Options) *Poller {
+	if job == nil {
+		panic("poller: New with a nil Job")
+	}
+	return &Poller{
+		job:   job,
+		opts:  opts.withDefaults(),
+		wake:  make(chan struct{}, 1),
+		known: make(map[string]*object),
+	}
+}
+
+// SetPlan makes the poller poll the objects, given by name, on the plan's schedules. It takes effect at once.
+//
+// An object whose schedule stays the same is not disturbed. One with a new schedule has its next run at the first tick
+// from now on; a run that is due already still happens. An object that is off or no longer listed has no further runs;
+// a run in progress goes on.
+func (p *Poller) SetPlan(plan *Plan, objects []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := clockTime()
+	if p.active {
+		p.tick(now, false)
+	}
+	listed := make([]*object, 0, len(objects))
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(objects))) {
+		o := p.known[name]
+		if o == nil {
+			o = &object{name: name}
+			p.known[name] = o
+		}
+		schedule, _ := plan.Schedule(name)
+		p.adopt(o, schedule, now)
+		listed = append(listed, o)
+	}
+	for _, o := range p.objects {
+		if _, ok := slices.BinarySearchFunc(listed, o.name, (*object).compare); !ok {
+			p.adopt(o, nil, now)
+			o.pending = nil
+		}
+	}
+	p.objects = listed
+	p.notify()
+}
+
+// Trigger asks for a run of an object now, as a tick would; the object may be off. The run comes once Run is running. It
+// reports false if the object is not polled.
+func (p *Poller) Trigger(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i, ok := slices.BinarySearchFunc(p.objects, name, (*object).compare)
+	if !ok {
+		return false
+	}
+	now := clockTime()
+	o := p.objects[i]
+	p.hasten(o, now)
+	p.request(o, Firing{Object: name, Due: now, Triggered: true, planned: now})
+	p.notify()
+	return true
+}
+
+// Run polls until the context ends, and then waits for the jobs in progress; it leaves no goroutine behind and
+// returns nil. It fails if the state can not be loaded or another Run is in progress. It may be called again.
+func (p *Poller) Run(ctx context.Context) error {
+	saved, err := p.opts.State.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("poller: load state: %w", err)
+	}
+	if err := p.begin(saved); err != nil {
+		return err
+	}
+	defer p.end()
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		p.mu.Lock()
+		now := clockTime()
+		p.tick(now, false)
+		for range min(len(p.queue), p.opts.Concurrency-p.workers) {
+			p.workers++
+			workers.Go(func() { p.work(ctx) })
+		}
+		timer.Reset(p.untilNext(now))
+		p.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-p.wake:
+		}
+	}
+	return nil
+}
+
+func (p *Poller) begin(saved map[string]time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.active {
+		return errors.New("poller: Run is in progress already")
+	}
+	p.active = true
+	now := clockTime()
+	for _, o := range p.objects {
+		// A time saved under a clock that ran ahead must not silence the object until then.
+		o.settled = earlier(later(o.settled, saved[o.name]), now)
+		if o.settled.IsZero() {
+			o.settled, o.unsaved = now, true
+		}
+		if o.unsaved {
+			p.enqueue(o)
+		}
+		if o.schedule != nil {
+			p.plan(o, o.schedule.Next(o.settled))
+		}
+	}
+	p.tick(now, true)
+	return nil
+}
+
+func (p *Poller) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active = false
+	p.agenda, p.queue = nil, nil
+	for _, o := range p.known {
+		o.pending, o.queued, o.due = nil, false, time.Time{}
+	}
+}
+
+// notify makes Run look again.
+func (p *Poller) notify() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,488 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// epoch is when a synctest bubble begins, a Saturday.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func plan(t *testing.T, entries ...Entry) *Plan {
+	t.Helper()
+	p, err := NewPlan(entries, nil)
+	require.NoError(t, err)
+	return p
+}
+
+// memory is a State.
+type memory struct {
+	mu               sync.Mutex
+	times            map[string]time.Time
+	loadErr, saveErr error
+}
+
+func (m *memory) Load(context.Context) (map[string]time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.times), m.loadErr
+}
+
+func (m *memory) Save(ctx context.Context, object string, due time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if m.saveErr != nil {
+		return m.saveErr
+	}
+	if due.Before(m.times[object]) {
+		panic("the time of " + object + " went back")
+	}
+	if m.times == nil {
+		m.times = map[string]time.Time{}
+	}
+	m.times[object] = due
+	return nil
+}
+
+// recorder is a job that takes some time and keeps its firings.
+type recorder struct {
+	mu      sync.Mutex
+	takes   time.Duration
+	firings []Firing
+}
+
+func (r *recorder) job(ctx context.Context, f Firing) error {
+	r.mu.Lock()
+	f.planned = time.Time{}
+	r.firings = append(r.firings, f)
+	takes := r.takes
+	r.mu.Unlock()
+	select {
+	case <-time.After(takes):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *recorder) take() []Firing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	firings := r.firings
+	r.firings = nil
+	return firings
+}
+
+// start runs a poller until stop is called, which waits for the end of Run.
+func start(t *testing.T, p *Poller) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	synctest.Wait()
+	return func() {
+		cancel()
+		require.NoError(t, <-done)
+	}
+}
+
+func minutes(n float64) time.Duration { return time.Duration(math.Round(n*60)) * time.Second }
+
+func after(n float64) time.Time { return epoch.Add(minutes(n)) }
+
+func TestRunFiresAtTheTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		p := New(r.job, nil)
+		p.SetPlan(plan(t, Entry{AllObjects, "*/10 * * * *"}, Entry{"b", "5 * * * *"}, Entry{"c", "off"}), []string{"a", "b", "c", "a"})
+		stop := start(t, p)
+		time.Sleep(minutes(21))
+		stop()
+		require.Equal(t, []Firing{
+			{Object: "b", Due: after(5), Started: after(5)},
+			{Object: "a", Due: after(10), Started: after(10)},
+			{Object: "a", Due: after(20), Started: after(20)},
+		}, r.take())
+	})
+}
+
+func TestTicksDuringARunAreCoalesced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{takes: minutes(3.6)}
+		p := New(r.job, nil)
+		p.SetPlan(plan(t, Entry{"a", "* * * * *"}), []string{"a"})
+		stop := start(t, p)
+		time.Sleep(minutes(7.5))
+		status := p.Status()[0]
+		require.True(t, status.Running)
+		require.True(t, status.Pending)
+		require.Equal(t, minutes(2.5), status.Lag, "the pending tick of minute 5 waits")
+		require.Equal(t, after(4), status.LastDue)
+		require.Equal(t, after(8), status.Next)
+		time.Sleep(minutes(1))
+		stop()
+		require.Equal(t, []Firing{
+			{Object: "a", Due: after(1), Started: after(1)},
+			{Object: "a", Due: after(4), Started: after(4.6), Lag: minutes(2.6), Coalesced: 2},
+			{Object: "a", Due: after(8), Started: after(8.2), Lag: minutes(3.2), Coalesced: 3},
+		}, r.take())
+	})
+}
+
+func TestConcurrencyIsBoundedAndFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		objects := []string{"a", "b", "c", "d", "e"}
+		var mu sync.Mutex
+		turns := map[string]int{}
+		running, most, lag := 0, 0, time.Duration(0)
+		p := New(func(_ context.Context, f Firing) error {
+			mu.Lock()
+			turns[f.Object]++
+			lag = max(lag, f.Lag)
+			running++
+			most = max(most, running)
+			mu.Unlock()
+			time.Sleep(minutes(2))
+			mu.Lock()
+			running--
+			mu.Unlock()
+			return nil
+		}, &Options{Concurrency: 2})
+		p.SetPlan(plan(t, Entry{AllObjects, "* * * * *"}), objects)
+		stop := start(t, p)
+		time.Sleep(minutes(40.5))
+		stop()
+		require.Equal(t, 2, most)
+		require.Len(t, turns, len(objects))
+		require.LessOrEqual(t, lag, minutes(6), "a run of its own, then at most four others before it, two at a time")
+	})
+}
+
+func TestMissedRunsHappenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state, r := &memory{}, &recorder{}
+		entries := plan(t, Entry{"hourly", "0 * * * *"}, Entry{"daily", "0 12 * * *"})
+		run := func(d time.Duration) []Firing {
+			p := New(r.job, &Options{State: state})
+			p.SetPlan(entries, []string{"hourly", "daily"})
+			stop := start(t, p)
+			time.Sleep(d)
+			stop()
+			return r.take()
+		}
+		require.Empty(t, run(minutes(30)), "nothing is missed before the first start")
+		require.Equal(t, map[string]time.Time{"hourly": epoch, "daily": epoch}, state.times)
+
+		time.Sleep(minutes(5 * 60)) // 05:30
+		require.Equal(t, []Firing{
+			{Object: "hourly", Due: after(5 * 60), Started: after(330), Lag: minutes(270), Coalesced: 4, Missed: true},
+		}, run(minutes(10)))
+		require.Empty(t, run(minutes(10)), "the missed run was made up for")
+
+		time.Sleep(time.Until(after(12 * 60))) // just at a tick
+		require.ElementsMatch(t, []Firing{
+			{Object: "hourly", Due: after(720), Started: after(720), Lag: minutes(360), Coalesced: 6, Missed: true},
+			{Object: "daily", Due: after(720), Started: after(720)},
+		}, run(minutes(10)))
+	})
+}
+
+// TestRareSchedulesSurviveFrequentRestarts: the first start counts, not the last.
+func TestRareSchedulesSurviveFrequentRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state, r := &memory{}, &recorder{}
+		for range 14 {
+			p := New(r.job, &Options{State: state})
+			p.SetPlan(plan(t, Entry{"weekly", "30 3 * * 3"}), []string{"weekly"})
+			stop := start(t, p)
+			time.Sleep(time.Hour)
+			stop()
+			time.Sleep(23 * time.Hour)
+		}
+		var dues []time.Time
+		for _, f := range r.take() {
+			require.True(t, f.Missed)
+			dues = append(dues, f.Due)
+		}
+		first := time.Date(2000, 1, 5, 3, 30, 0, 0, time.UTC)
+		require.Equal(t, []time.Time{first, first.AddDate(0, 0, 7)}, dues)
+	})
+}
+
+func TestInterruptedRunComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state, r := &memory{}, &recorder{takes: minutes(10)}
+		p := New(r.job, &Options{State: state, OnError: func(f Firing, err error) { t.Error(f, err) }})
+		p.SetPlan(plan(t, Entry{"a", "0 * * * *"}), []string{"a"})
+		stop := start(t, p)
+		time.Sleep(minutes(65))
+		stop() // in the middle of the run
+		require.Equal(t, epoch, state.times["a"])
+		require.ErrorIs(t, p.Status()[0].LastErr, context.Canceled)
+		r.take()
+
+		stop = start(t, p)
+		time.Sleep(minutes(10))
+		stop()
+		require.Equal(t, []Firing{{Object: "a", Due: after(60), Started: after(65), Lag: minutes(5), Missed: true}}, r.take())
+		require.Equal(t, after(60), state.times["a"])
+	})
+}
+
+func TestRunWaitsForJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := &memory{}
+		p := New(func(ctx context.Context, _ Firing) error {
+			<-ctx.Done()
+			time.Sleep(minutes(2)) // cleans up, and succeeds
+			return nil
+		}, &Options{State: state})
+		p.SetPlan(plan(t, Entry{"a", "* * * * *"}), []string{"a"})
+		stop := start(t, p)
+		time.Sleep(minutes(5))
+		stop()
+		require.Equal(t, after(7), time.Now().UTC())
+		require.Equal(t, after(1), state.times["a"], "its success is saved after the end of the context")
+		require.True(t, p.Status()[0].Next.IsZero())
+		require.False(t, p.Status()[0].Pending)
+	})
+}
+
+func TestSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var objects []string
+		for i := range 100 {
+			objects = append(objects, fmt.Sprintf("object%d", i))
+		}
+		entries := plan(t, Entry{AllObjects, "0 * * * *"}, Entry{"object7", "*/2 * * * *"})
+		run := func(key string) map[string]time.Duration {
+			r := &recorder{}
+			p := New(r.job, &Options{Spread: minutes(10), SpreadKey: key})
+			p.SetPlan(entries, objects)
+			stop := start(t, p)
+			time.Sleep(2 * time.Hour)
+			stop()
+			delays := map[string]time.Duration{}
+			for _, f := range r.take() {
+				delay := f.Started.Sub(f.Due)
+				if previous, again := delays[f.Object]; again {
+					require.Equal(t, previous, delay, "stable")
+				}
+				require.Zero(t, f.Lag, "a planned delay is no lag")
+				delays[f.Object] = delay
+			}
+			return delays
+		}
+		delays := run("one")
+		require.Less(t, delays["object7"], minutes(2), "before its next tick")
+		delete(delays, "object7")
+		require.Len(t, delays, 99)
+		var perMinute [10]int
+		for object, delay := range delays {
+			require.Equal(t, Offset("one", object, minutes(10)), delay)
+			perMinute[delay/time.Minute]++
+		}
+		require.Greater(t, slices.Min(perMinute[:]), 2, "%v", perMinute)
+		require.Less(t, slices.Max(perMinute[:]), 25, "%v", perMinute)
+		require.NotEqual(t, delays["object1"], run("two")["object1"])
+	})
+}
+
+func TestSetPlanWhileRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{takes: minutes(1.5)}
+		p := New(r.job, nil)
+		set := func(objects []string, entries ...Entry) { p.SetPlan(plan(t, entries...), objects) }
+		stop := start(t, p)
+		time.Sleep(minutes(1))
+
+		set([]string{"a", "b"}, Entry{AllObjects, "*/10 * * * *"})
+		time.Sleep(minutes(10)) // 11: both are at work
+		set([]string{"a", "b"}, Entry{AllObjects, "*/10 * * * *"}, Entry{"b", "* * * * *"})
+		time.Sleep(minutes(3.2)) // 14.2: b runs for minute 13, and 14 is pending
+		require.True(t, p.Status()[1].Pending)
+		set([]string{"a", "b"}, Entry{AllObjects, "*/10 * * * *"}, Entry{"b", "off"})
+		require.False(t, p.Status()[1].Pending)
+		require.True(t, p.Status()[1].Running, "a run in progress goes on")
+		time.Sleep(minutes(10)) // 24.2
+		set([]string{"b"}, Entry{AllObjects, "*/10 * * * *"})
+		time.Sleep(minutes(10)) // 34.2
+		stop()
+
+		var got []string
+		for _, f := range r.take() {
+			got = append(got, fmt.Sprintf("%s %s+%d", f.Object, f.Due.Format("04"), f.Coalesced))
+		}
+		slices.Sort(got)
+		require.Equal(t, []string{"a 10+0", "a 20+0", "b 10+0", "b 12+0", "b 13+0", "b 30+0"}, got)
+	})
+}
+
+// TestSetPlanKeepsATickThatWaitsForItsSpread: a new schedule does not swallow a tick of the old one.
+func TestSetPlanKeepsATickThatWaitsForItsSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		p := New(r.job, &Options{Spread: minutes(60)})
+		p.SetPlan(plan(t, Entry{"a", "0 1 * * *"}), []string{"a"})
+		stop := start(t, p)
+		time.Sleep(minutes(60) + 1)
+		require.Empty(t, r.take())
+		p.SetPlan(plan(t, Entry{"a", "0 2 * * *"}), []string{"a"})
+		synctest.Wait()
+		require.Equal(t, []Firing{{Object: "a", Due: after(60), Started: after(60).Add(1)}}, r.take())
+		stop()
+	})
+}
+
+func TestTrigger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{takes: minutes(5)}
+		p := New(r.job, nil)
+		require.False(t, p.Trigger("a"))
+		p.SetPlan(plan(t, Entry{"a", "0 * * * *"}, Entry{"b", "off"}), []string{"a", "b"})
+		require.True(t, p.Trigger("b"), "before Run")
+		time.Sleep(minutes(1))
+		stop := start(t, p)
+		time.Sleep(minutes(58)) // 59
+		require.True(t, p.Trigger("a"))
+		time.Sleep(minutes(2)) // 61: running, the tick of 60 is pending
+		require.True(t, p.Trigger("a"))
+		time.Sleep(minutes(10))
+		stop()
+		require.Equal(t, []Firing{
+			{Object: "b", Due: after(0), Started: after(1), Lag: minutes(1), Triggered: true},
+			{Object: "a", Due: after(59), Started: after(59), Triggered: true},
+			{Object: "a", Due: after(61), Started: after(64), Lag: minutes(4), Coalesced: 1, Triggered: true},
+		}, r.take())
+	})
+}
+
+// TestTriggerTakesATickThatWaitsForItsSpread: one run is enough for both.
+func TestTriggerTakesATickThatWaitsForItsSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		p := New(r.job, &Options{Spread: minutes(60)})
+		p.SetPlan(plan(t, Entry{"a", "0 * * * *"}), []string{"a"})
+		stop := start(t, p)
+		time.Sleep(minutes(60) + 1)
+		require.True(t, p.Trigger("a"))
+		time.Sleep(minutes(59))
+		stop()
+		require.Equal(t, []Firing{
+			{Object: "a", Due: after(60).Add(1), Started: after(60).Add(1), Coalesced: 1, Triggered: true},
+		}, r.take())
+	})
+}
+
+func TestFailuresAreContained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		var errs []error
+		n := 0
+		p := New(func(context.Context, Firing) error {
+			n++
+			switch n {
+			case 1:
+				return broken
+			case 2:
+				panic(broken)
+			case 3:
+				panic("text")
+			case 4:
+				runtime.Goexit()
+			}
+			return nil
+		}, &Options{Concurrency: 1, OnError: func(_ Firing, err error) { errs = append(errs, err) }})
+		p.SetPlan(plan(t, Entry{"a", "* * * * *"}), []string{"a"})
+		stop := start(t, p)
+		time.Sleep(minutes(4.5))
+		require.Equal(t, errs[3], p.Status()[0].LastErr)
+		time.Sleep(minutes(1))
+		require.NoError(t, p.Status()[0].LastErr)
+		stop()
+		require.Equal(t, 5, n)
+		require.Len(t, errs, 4)
+		require.Equal(t, broken, errs[0])
+		require.ErrorIs(t, errs[1], broken)
+		panicked, ok := errors.AsType[*PanicError](errs[2])
+		require.True(t, ok)
+		require.Equal(t, "text", panicked.Value)
+		require.Contains(t, string(panicked.Stack), "TestFailuresAreContained")
+		require.ErrorContains(t, errs[3], "Goexit")
+	})
+}
+
+func TestStateErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("disk full")
+		state, r := &memory{loadErr: broken}, &recorder{}
+		var errs []error
+		p := New(r.job, &Options{State: state, OnError: func(_ Firing, err error) { errs = append(errs, err) }})
+		p.SetPlan(plan(t, Entry{"a", "* * * * *"}), []string{"a"})
+		require.ErrorIs(t, p.Run(t.Context()), broken)
+
+		state.loadErr, state.saveErr = nil, broken
+		stop := start(t, p)
+		time.Sleep(minutes(2.5))
+		stop()
+		require.Len(t, r.take(), 2, "runs go on")
+		require.Len(t, errs, 3)
+		for _, err := range errs {
+			require.ErrorIs(t, err, broken)
+			require.ErrorContains(t, err, "poller: save the time of a")
+		}
+	})
+}
+
+func TestSavedTimeInTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		p := New(r.job, &Options{State: &memory{times: map[string]time.Time{"a": epoch.AddDate(9, 0, 0)}}})
+		p.opts.State.(*memory).saveErr = errors.New("not now")
+		p.SetPlan(plan(t, Entry{"a", "* * * * *"}), []string{"a"})
+		stop := start(t, p)
+		time.Sleep(minutes(1.5))
+		stop()
+		require.Len(t, r.take(), 1)
+	})
+}
+
+func TestRunOnlyOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(func(context.Context, Firing) error { return nil }, nil)
+		stop := start(t, p)
+		require.ErrorContains(t, p.Run(t.Context()), "in progress")
+		stop()
+		stop = start(t, p)
+		stop()
+		require.Panics(t, func() { New(nil, nil) })
+	})
+}
+
+func TestOffset(t *testing.T) {
+	t.Parallel()
+	require.Zero(t, Offset("k", "o", 0))
+	require.Zero(t, Offset("k", "o", -1))
+	require.Zero(t, Offset("k", "o", 1))
+	require.NotEqual(t, Offset("ab", "c", time.Hour), Offset("a", "bc", time.Hour))
+	require.Equal(t, time.Duration(1567880524380), Offset("env-1", "routing.queues", time.Hour), "must not change between releases")
+	for i := range 1000 {
+		d := Offset("k", strconv.Itoa(i), time.Minute)
+		require.True(t, d >= 0 && d < time.Minute)
+	}
+}
