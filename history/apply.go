@@ -1,0 +1,212 @@
+package history
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// ErrMismatch is in the errors of [Apply] and [Revert] when a body is not the one that the changes were made for.
+var ErrMismatch = errors.New("the body does not match the change")
+
+// Apply returns what the canonical body doc becomes by the changes, in canonical form. Each change is checked first: what
+// it adds must be absent, what it removes or replaces must have the old value, what it moves must be there. The first one
+// that does not fit is an error that wraps [ErrMismatch]; a change that makes no sense for any body is another error.
+// Neither doc nor the changes are modified.
+func Apply(doc []byte, changes []FieldChange) ([]byte, error) {
+	e, err := newEditor(doc)
+	for i := 0; i < len(changes) && err == nil; i++ {
+		if err = e.do(changes[i]); err != nil {
+			err = fmt.Errorf("change %d (%s %s): %w", i, changes[i].Op, changes[i].Path, err)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("history: apply: %w", err)
+	}
+	return e.root.appendTo(make([]byte, 0, len(doc))), nil
+}
+
+// Revert is the inverse of [Apply]: it returns the canonical body from which the changes led to the canonical body doc.
+func Revert(doc []byte, changes []FieldChange) ([]byte, error) {
+	e, err := newEditor(doc)
+	for i := len(changes) - 1; i >= 0 && err == nil; i-- {
+		if err = e.do(changes[i].inverse()); err != nil {
+			err = fmt.Errorf("change %d (%s %s): %w", i, changes[i].Op, changes[i].Path, err)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("history: revert: %w", err)
+	}
+	return e.root.appendTo(make([]byte, 0, len(doc))), nil
+}
+
+// inverse returns the change that undoes c.
+func (c FieldChange) inverse() FieldChange {
+	c.Old, c.New = c.New, c.Old
+	switch c.Op {
+	case OpAdd:
+		c.Op = OpRemove
+	case OpRemove:
+		c.Op = OpAdd
+	case OpMove:
+		c.Path, c.From = c.From, c.Path
+	}
+	return c
+}
+
+// editor applies changes to a body.
+type editor struct{ root *node }
+
+func newEditor(doc []byte) (editor, error) {
+	if err := checkForm(doc); err != nil {
+		return editor{}, fmt.Errorf("%w: %w", errNotCanonical, err)
+	}
+	return editor{&node{raw: doc}}, nil
+}
+
+func (e editor) do(c FieldChange) error {
+	switch c.Op {
+	case OpAdd:
+		value, err := canonicalValue(c.New, "new")
+		if err != nil {
+			return err
+		}
+		return e.add(c.Path, &node{raw: value})
+	case OpRemove:
+		old, err := canonicalValue(c.Old, "old")
+		if err == nil {
+			_, err = e.take(c.Path, old)
+		}
+		return err
+	case OpReplace:
+		old, err := canonicalValue(c.Old, "old")
+		if err != nil {
+			return err
+		}
+		value, err := canonicalValue(c.New, "new")
+		if err != nil {
+			return err
+		}
+		return e.replace(c.Path, old, value)
+	case OpMove:
+		n, err := e.take(c.From, nil)
+		if err != nil {
+			return err
+		}
+		return e.add(c.Path, n)
+	}
+	return fmt.Errorf("unknown operation %q", c.Op)
+}
+
+// canonicalValue returns the value of a change in canonical form, which encoding/json leaves when it escapes for HTML.
+func canonicalValue(raw []byte, which string) ([]byte, error) {
+	if raw == nil {
+		return nil, fmt.Errorf("the change has no %s value", which)
+	}
+	return plain.Canonical(nil, raw)
+}
+
+// expect checks that n has the value with the canonical text.
+func (n *node) expect(canonical []byte) error {
+	text := n.raw
+	if text == nil {
+		text = n.appendTo(nil)
+	}
+	if !bytes.Equal(text, canonical) {
+		return fmt.Errorf("%w: it has another value there", ErrMismatch)
+	}
+	return nil
+}
+
+// parent returns the node that holds what the pointer names, and the last token.
+func (e editor) parent(pointer string) (*node, string, error) {
+	tokens, err := splitPointer(pointer)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(tokens) == 0 {
+		return nil, "", errors.New("the whole body can only be replaced")
+	}
+	n := e.root
+	last := len(tokens) - 1
+	for _, token := range tokens[:last] {
+		if n, err = n.child(token); err != nil {
+			return nil, "", err
+		}
+	}
+	return n, tokens[last], nil
+}
+
+func (n *node) child(token string) (*node, error) {
+	i, found, err := n.find(token)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: it has nothing at %q", ErrMismatch, token)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n.children[i], nil
+}
+
+// at returns the node that the pointer names.
+func (e editor) at(pointer string) (*node, error) {
+	if pointer == "" {
+		return e.root, nil
+	}
+	n, token, err := e.parent(pointer)
+	if err != nil {
+		return nil, err
+	}
+	return n.child(token)
+}
+
+// replace sets the node that the pointer names, which must have the value old.
+func (e editor) replace(pointer string, old, value []byte) error {
+	n, err := e.at(pointer)
+	if err == nil {
+		err = n.expect(old)
+	}
+	if err == nil {
+		*n = node{raw: value}
+	}
+	return err
+}
+
+// add inserts a node; a member must be absent.
+func (e editor) add(pointer string, child *node) error {
+	n, token, err := e.parent(pointer)
+	if err != nil {
+		return err
+	}
+	i, found, err := n.find(token)
+	if err == nil && found && n.object {
+		err = fmt.Errorf("%w: it has a member %q already", ErrMismatch, token)
+	}
+	if err == nil {
+		n.insert(i, token, child)
+	}
+	return err
+}
+
+// take removes a node, which must have the value old, unless that is nil.
+func (e editor) take(pointer string, old []byte) (*node, error) {
+	n, token, err := e.parent(pointer)
+	if err != nil {
+		return nil, err
+	}
+	i, found, err := n.find(token)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: it has nothing at %q", ErrMismatch, token)
+	}
+	if err != nil {
+		return nil, err
+	}
+	child := n.children[i]
+	if old != nil {
+		if err := child.expect(old); err != nil {
+			return nil, err
+		}
+	}
+	n.remove(i)
+	return child, nil
+}

@@ -1,0 +1,323 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// AsOf iterates over the objects of a type that existed at t, in the order of
+// their ids, with the fields that were compared at t. An empty type stands for
+// all, in the order of their names. Fields, After and By of the versions'
+// changes are left out.
+//
+// For an object of which retention has removed what t needs, it yields an error
+// that matches ErrTrimmed, with a Version that names the object, and goes on.
+// Any other error ends the iteration.
+func (h *History) AsOf(ctx context.Context, objectType string, t time.Time) iter.Seq2[Version, error] {
+	return func(yield func(Version, error) bool) {
+		types, err := []string{objectType}, error(nil)
+		if objectType == "" {
+			types, err = h.types(ctx)
+		}
+		if err != nil {
+			yield(Version{}, err)
+			return
+		}
+		for _, typ := range types {
+			for v, err := range h.asOf(ctx, typ, t) {
+				if !yield(v, err) || err != nil && !errors.Is(err, ErrTrimmed) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// asOf is AsOf for one type.
+func (h *History) asOf(ctx context.Context, typ string, t time.Time) iter.Seq2[Version, error] {
+	return func(yield func(Version, error) bool) {
+		r := h.keys.below("head", typ)
+		earlier := &recall{h, t, map[uint64]record{}}
+		for end := r.End; ; r.Start, r.End = r.End, end {
+			later, err := h.entriesBehind(ctx, typ, t, &r, maxBehind)
+			if err != nil {
+				yield(Version{}, err)
+				return
+			}
+			for hd, err := range h.headsIn(ctx, typ, r) {
+				var v Version
+				if err == nil {
+					v, err = h.versionAt(ctx, typ, hd, later[hd.id], earlier.record, t)
+				}
+				if errors.Is(err, ErrNotFound) {
+					continue
+				}
+				if !yield(v, err) || err != nil && !errors.Is(err, ErrTrimmed) {
+					return
+				}
+			}
+			if r.End == end {
+				return
+			}
+		}
+	}
+}
+
+// versionAt returns the version of an object at t, or ErrNotFound.
+func (h *History) versionAt(ctx context.Context, typ string, hd idHead, later []record, find finder, t time.Time) (Version, error) {
+	if !hd.live() && !hd.tipAt().After(t) {
+		return Version{}, ErrNotFound
+	}
+	named := Version{Change: Change{Environment: h.environment, Type: typ, ID: hd.id, Name: hd.Name}}
+	o, err := h.load(ctx, typ, hd.id)
+	if err != nil {
+		return named, err
+	}
+	s := state{live: o.live(), shape: o.Shape}
+	var until time.Time
+	if o.tipAt().After(t) {
+		if s, until, err = h.stateAt(ctx, o, later, find, t); err != nil {
+			return named, err
+		}
+	} else {
+		comparer, err := h.comparerOf(ctx, o.Shape)
+		if err != nil {
+			return named, err
+		}
+		if s.doc, err = comparer.Canonical(nil, o.body); err != nil {
+			return named, fmt.Errorf("history: stored body of %s %q: %w", typ, hd.id, err)
+		}
+		s.record = record{Seq: o.Seq, ID: o.id, Name: o.Name, Kind: o.Kind, frameID: frameID{at: o.Changed, typ: typ}}
+	}
+	if !s.live {
+		return named, ErrNotFound
+	}
+	s.Fields, s.By, s.After = nil, nil, time.Time{}
+	return h.version(&s, until), nil
+}
+
+// maxBehind is the size in bytes of the entries that a query over many objects
+// holds at once. For more it takes another turn over the log.
+const maxBehind = 64 << 20
+
+// entriesBehind returns the entries of a type behind t, by object and newest
+// first. Only those of objects whose heads are in r; and if these are too many,
+// it lowers r.End to make them fewer.
+func (h *History) entriesBehind(ctx context.Context, typ string, t time.Time, r *storage.Range, limit int) (map[string][]record, error) {
+	first, err := h.seek(ctx, t.Add(1))
+	if err != nil {
+		return nil, err
+	}
+	frames := h.keys.frames(first, ^uint64(0))
+	frames.Reverse = true
+	behind, size := map[string][]record{}, 0
+	for f, err := range h.frames(ctx, frames, func(s string) bool { return s == typ }) {
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range slices.Backward(f.records) {
+			if r.Contains(h.keys.head(typ, e.ID)) {
+				behind[e.ID] = append(behind[e.ID], e)
+			}
+		}
+		if size += len(f.Value); size > limit && len(behind) > 1 {
+			size = 0
+			h.halve(typ, behind, r)
+		}
+	}
+	return behind, nil
+}
+
+// halve drops the second half of the objects and lowers r.End to it.
+func (h *History) halve(typ string, behind map[string][]record, r *storage.Range) {
+	keys := make([]string, 0, len(behind))
+	for id := range behind {
+		keys = append(keys, h.keys.head(typ, id))
+	}
+	slices.Sort(keys)
+	r.End = keys[len(keys)/2]
+	for id := range behind {
+		if !r.Contains(h.keys.head(typ, id)) {
+			delete(behind, id)
+		}
+	}
+}
+
+// types returns the types that objects were seen of.
+func (h *History) types(ctx context.Context) ([]string, error) {
+	var types []string
+	r := h.keys.below("head")
+	for {
+		typ := ""
+		for e, err := range h.store.Scan(ctx, r) {
+			if err != nil {
+				return nil, fmt.Errorf("history: %w", err)
+			}
+			parts, err := storage.SplitKey(e.Key[len(h.keys.root):])
+			if err != nil || len(parts) != 3 {
+				return nil, fmt.Errorf("history: %q is not the key of a head", e.Key)
+			}
+			typ = parts[1]
+			break
+		}
+		if typ == "" {
+			return types, nil
+		}
+		types = append(types, typ)
+		r.Start = h.keys.below("head", typ).End
+	}
+}
+
+// Between iterates over the net differences between two times: for each object
+// that q selects, one change from what it was at a to what it was at b, or none
+// if that is the same. After is a; Seq, At and Name are those of the newest
+// change of the object. Since, Until and AfterSeq of q do not count. ErrTrimmed
+// is yielded as AsOf does.
+func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		q.Since, q.Until, q.AfterSeq = time.Time{}, time.Time{}, 0
+		f, err := q.compile()
+		if err == nil && b.Before(a) {
+			err = fmt.Errorf("history: between %s and %s: the second time is before the first", a.Format(time.RFC3339), b.Format(time.RFC3339))
+		}
+		var touched []touchedObject
+		if err == nil {
+			touched, err = h.touched(ctx, a, b, f)
+		}
+		if err != nil {
+			yield(Change{}, err)
+			return
+		}
+		n := 0
+		earlier := &recall{h, a, map[uint64]record{}}
+		for _, o := range touched {
+			c, err := h.net(ctx, o, earlier.record, a, b)
+			switch {
+			case err == nil && (c.Kind == "" || !f.wants(&c)):
+				continue
+			case err != nil && !errors.Is(err, ErrTrimmed):
+				yield(Change{}, err)
+				return
+			}
+			if n++; !yield(c, err) || n == f.Limit {
+				return
+			}
+		}
+	}
+}
+
+// A touchedObject is an object that changed in a span of time.
+type touchedObject struct {
+	typ, id string
+	seq     uint64   // its newest change in the span
+	later   []record // its entries since the span began, newest first
+}
+
+// touched returns the objects that changed after a and not after b, in the
+// order of their newest changes.
+func (h *History) touched(ctx context.Context, a, b time.Time, f *filter) ([]touchedObject, error) {
+	first, err := h.seek(ctx, a.Add(1))
+	if err != nil {
+		return nil, err
+	}
+	r := h.keys.frames(first, ^uint64(0))
+	r.Reverse = true
+	objects := map[[2]string]*touchedObject{}
+	for frame, err := range h.frames(ctx, r, f.wantsType) {
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range slices.Backward(frame.records) {
+			if e.Kind == KindForgotten || f.ID != "" && f.ID != e.ID {
+				continue
+			}
+			o := objects[[2]string{e.typ, e.ID}]
+			if o == nil {
+				o = &touchedObject{typ: e.typ, id: e.ID}
+				objects[[2]string{e.typ, e.ID}] = o
+			}
+			o.later = append(o.later, e)
+			if !e.at.After(b) && !e.hidden() {
+				o.seq = max(o.seq, e.Seq)
+			}
+		}
+	}
+	var touched []touchedObject
+	for _, o := range objects {
+		if oldest := o.later[len(o.later)-1]; o.seq == 0 && oldest.Prev >= first {
+			o.seq = oldest.Prev // after a as well, and trimmed: net says so
+		}
+		if o.seq > 0 {
+			touched = append(touched, *o)
+		}
+	}
+	slices.SortFunc(touched, func(x, y touchedObject) int {
+		if f.Newest {
+			x, y = y, x
+		}
+		return cmp.Compare(x.seq, y.seq)
+	})
+	return touched, nil
+}
+
+// net returns the difference of an object between two times, with no Kind if
+// there is none.
+func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b time.Time) (Change, error) {
+	named := Change{Environment: h.environment, Type: o.typ, ID: o.id}
+	obj, err := h.load(ctx, o.typ, o.id)
+	if errors.Is(err, ErrNotFound) { // forgotten meanwhile
+		return named, nil
+	}
+	if err != nil {
+		return named, err
+	}
+	named.Name = obj.Name
+	before, _, err := h.stateAt(ctx, obj, o.later, find, a)
+	if err != nil {
+		return named, err
+	}
+	after, _, err := h.stateAt(ctx, obj, o.later, find, b)
+	if err != nil {
+		return named, err
+	}
+	c := h.change(&after.record)
+	c.After, c.Fields, c.By, c.Kind = a, nil, nil, ""
+	switch {
+	case before.live && !after.live:
+		c.Kind = KindDeleted
+	case !after.live:
+	case before.Seq == 0:
+		c.Kind = o.firstKind()
+	default:
+		both, err := h.union(ctx, before.shape, after.shape)
+		if err != nil {
+			return named, err
+		}
+		if c.Fields, err = diff(both, both, both, before.doc, after.doc); err != nil {
+			return named, err
+		}
+		if !before.live {
+			c.Kind = KindRestored
+		} else if len(c.Fields) > 0 {
+			c.Kind = KindUpdated
+		}
+	}
+	return c, nil
+}
+
+// firstKind returns the kind of the entry with which the object came.
+func (o *touchedObject) firstKind() Kind {
+	for _, e := range o.later {
+		if e.first() {
+			return e.Kind
+		}
+	}
+	return KindCreated
+}

@@ -1,0 +1,41 @@
+package history
+
+import "time"
+
+// A Kind says what a Change did to its object.
+type Kind string
+
+// The kinds of changes.
+const (
+	KindImported  Kind = "imported"  // seen for the first time, by a first pass over its type or by one that saw more than those before
+	KindCreated   Kind = "created"   // seen for the first time, after a complete pass that did not see it
+	KindUpdated   Kind = "updated"   // fields changed
+	KindDeleted   Kind = "deleted"   // gone
+	KindRestored  Kind = "restored"  // there again after it was deleted, with the same id
+	KindForgotten Kind = "forgotten" // all that was known about an object was erased; names only its type
+
+	// kindRebased is the step from one Shape to another. It keeps the log
+	// exact and is no change of the object, so no query returns it.
+	kindRebased Kind = "rebased"
+)
+
+// A Change is one change of one object. It never changes itself.
+type Change struct {
+	Seq         uint64        `json:"seq"` // orders all changes of an environment; numbers may be left out
+	Environment int64         `json:"environment"`
+	Type        string        `json:"type"`
+	ID          string        `json:"id"`
+	Name        string        `json:"name"`
+	Kind        Kind          `json:"kind"`
+	At          time.Time     `json:"at"`                // when it was recorded; never decreases along Seq
+	After       time.Time     `json:"after,omitzero"`    // it happened after this time and not after At; zero if unknown
+	Fields      []FieldChange `json:"changes,omitempty"` // what changed, in the canonical form of the body
+	By          *Actor        `json:"by,omitempty"`      // who did it, when known
+}
+
+// An Actor is who made a change.
+type Actor struct {
+	ID     string `json:"id,omitempty"`     // of the user
+	Name   string `json:"name,omitempty"`   // of the user
+	Client string `json:"client,omitempty"` // the OAuth client that acted
+}

@@ -1,0 +1,46 @@
+// Package history records what changed in the objects of an environment, and
+// answers what they were at any time.
+//
+// A [History] lives in a [storage.Store]. A [Pass] looks at all objects of one
+// type: [History.Begin] starts it, [Pass.Observe] compares each object with what
+// is known, [Pass.Settle] says what is absent, [Pass.End] records the pass. What
+// a pass finds are changes, which [History.Changes] returns and follows.
+// [History.Versions], [History.ObjectAsOf], [History.AsOf] and
+// [History.Between] go back in time. [History.Trim] keeps the log as short as a
+// [Retention] asks for.
+//
+// # What a change is
+//
+// A [Shape] says how the bodies of a type compare: what is ignored, and which
+// arrays are sets. Two bodies with the same canonical form are the same; order
+// of members, formatting and the way a number is written do not matter. A
+// Change holds [FieldChange] values that lead from one canonical form to the
+// next and back.
+//
+// A new Shape makes no change appear. Each object is rebased on it when it is
+// next observed: only what differs in fields that both shapes compare is a
+// change, and a field that is compared from now on has its first value then.
+// As-of answers hold the fields that were compared at the time asked for.
+//
+// # What a pass may say
+//
+// An object is recorded as deleted only by [Pass.Remove] or
+// [History.AcceptRemovals]. Settle helps the caller to be sure: it returns no
+// absences after a walk that was not complete, withholds them when the walk
+// could see less than the one before or when many objects are gone at once, and
+// says which ones an earlier complete walk missed as well.
+//
+// # Times
+//
+// At of a change is when it was recorded, which is at most 10 seconds after the
+// pass saw it, unless the pass itself stood still. It never decreases along
+// Seq, so what was answered about the past stays true. The change happened
+// after After: the start of the last complete pass that did not show it.
+//
+// # Errors
+//
+// Callers branch on [ErrNotFound], [ErrTrimmed], [ErrBody], [ErrSuperseded] and
+// [ErrDeleted]. An error that matches storage.ErrConflict means that a
+// requirement of Options.Fence does not hold any more, or, from Trim and
+// Forget, that somebody else rewrites the same log.
+package history

@@ -1,0 +1,93 @@
+package history
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// Forget erases an object with its whole history, on a person's request. What
+// stays is one change of KindForgotten that names the type, and what bodies of
+// other objects say about it. An object that still exists in the org comes back
+// with the next pass that sees it.
+//
+// A Forget that was interrupted has hidden the object already; calling it again
+// erases the rest. ErrNotFound reports that nothing is known about the object.
+func (h *History) Forget(ctx context.Context, objectType, id string) error {
+	var until uint64 // what came later is no part of it
+	known := false
+	err := h.commit(ctx, origin{typ: objectType}, func(t *tx) error {
+		var err error
+		until = t.now.Seq
+		if _, known, err = h.head(ctx, objectType, id); err != nil || !known {
+			return err
+		}
+		t.batch.Delete(h.keys.head(objectType, id))
+		t.batch.Delete(h.keys.body(objectType, id))
+		t.batch.Delete(h.keys.missing(objectType, id))
+		_, err = t.append(record{Kind: KindForgotten})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	removed, err := h.rewrite(ctx, h.keys.frames(0, until+1), func(e *record) bool {
+		return e.typ == objectType && e.ID == id
+	}, false)
+	if err == nil && !known && removed == 0 {
+		return fmt.Errorf("history: forgetting %s %q: %w", objectType, id, ErrNotFound)
+	}
+	return err
+}
+
+// Delete removes all that is kept of the environment. It works in small steps:
+// from the first one on nothing can be recorded any more, and after an
+// interruption Delete goes on where it was.
+func (h *History) Delete(ctx context.Context) error {
+	if err := h.markDeleting(ctx); err != nil {
+		return err
+	}
+	const step = 1000
+	r := h.keys.all() // the counters, with the mark, are the last of it
+	for {
+		last, n := "", 0
+		for e, err := range h.store.Scan(ctx, r) {
+			if err != nil {
+				return fmt.Errorf("history: deleting: %w", err)
+			}
+			last = e.Key
+			if n++; n == step {
+				break
+			}
+		}
+		if n == 0 {
+			break
+		}
+		var b storage.Batch
+		b.DeleteRange(storage.Range{Start: r.Start, End: storage.After(last)})
+		h.opts.Fence(&b)
+		if err := h.store.Commit(ctx, &b); err != nil {
+			return fmt.Errorf("history: deleting: %w", err)
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.passes)
+	for _, sh := range h.shapes {
+		sh.stored.Store(false)
+	}
+	return nil
+}
+
+// markDeleting makes all commits fail from now on.
+func (h *History) markDeleting(ctx context.Context) error {
+	return h.serially(ctx, func() error {
+		var t tx
+		if err := h.readCounters(ctx, &t); err != nil {
+			return err
+		}
+		t.now.Deleting = true
+		return h.finish(ctx, &t)
+	})
+}

@@ -1,0 +1,281 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// A record is an entry of the log: a Change, or a hidden one.
+type record struct {
+	Seq    uint64        `json:"seq"`
+	Prev   uint64        `json:"prev,omitempty"` // the entry before it of the same object
+	ID     string        `json:"id,omitempty"`
+	Name   string        `json:"name,omitempty"`
+	Kind   Kind          `json:"kind"`
+	After  time.Time     `json:"after,omitzero"` // unless it is that of the frame
+	Fields []FieldChange `json:"changes,omitempty"`
+	By     *Actor        `json:"by,omitempty"`
+
+	// If the object was compared with another shape before, Was is its
+	// fingerprint and Step leads from the canonical form under that shape to the
+	// one under the new. Otherwise Fields do.
+	Was  string        `json:"was,omitempty"`
+	Step []FieldChange `json:"step,omitempty"`
+
+	frameID // set when it is read
+}
+
+func (r *record) hidden() bool { return r.Kind == kindRebased }
+
+// first reports whether the object was unknown before it.
+func (r *record) first() bool { return r.Kind == KindImported || r.Kind == KindCreated }
+
+// step returns what leads from the canonical form before to the one after.
+func (r *record) step() []FieldChange {
+	if r.Was != "" {
+		return r.Step
+	}
+	return r.Fields
+}
+
+func (h *History) change(r *record) Change {
+	return Change{
+		Seq: r.Seq, Environment: h.environment, Type: r.typ, ID: r.ID, Name: r.Name, Kind: r.Kind,
+		At: r.at, After: r.After, Fields: r.Fields, By: r.By,
+	}
+}
+
+// maxFrame is the size in bytes that ends a frame. Reading one entry decodes
+// its frame, and larger ones hardly compress better.
+const maxFrame = 64 << 10
+
+// A frameWriter cuts entries into frames: values of the log that hold many
+// entries of one commit, because they compress well together.
+type frameWriter struct {
+	done []encodedFrame
+	next encodedFrame
+	size int
+}
+
+type encodedFrame struct {
+	first   uint64
+	entries []json.RawMessage
+}
+
+func (w *frameWriter) add(r record) error {
+	data, err := encode(r)
+	if err != nil {
+		return fmt.Errorf("history: encoding a change of %q: %w", r.ID, err)
+	}
+	if w.size += len(data); w.size > maxFrame {
+		w.flush()
+		w.size = len(data)
+	}
+	if len(w.next.entries) == 0 {
+		w.next.first = r.Seq
+	}
+	w.next.entries = append(w.next.entries, data)
+	return nil
+}
+
+func (w *frameWriter) flush() {
+	if len(w.next.entries) > 0 {
+		w.done = append(w.done, w.next)
+	}
+	w.next, w.size = encodedFrame{}, 0
+}
+
+// encode returns the value of a frame.
+func (f encodedFrame) encode(o origin) []byte {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	if !o.after.IsZero() {
+		fmt.Fprintf(&b, `"after":%q,`, o.after.UTC().Format(time.RFC3339Nano))
+	}
+	if o.pass > 0 {
+		fmt.Fprintf(&b, `"pass":%d,`, o.pass)
+	}
+	b.WriteString(`"entries":[`)
+	for i, e := range f.entries {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(e)
+	}
+	b.WriteString("]}")
+	return b.Bytes()
+}
+
+// A storedFrame is a frame as it was read.
+type storedFrame struct {
+	storage.Entry
+	frameID
+	origin
+	records []record
+}
+
+// decodeFrame returns the frame in e, which has the identity id.
+func decodeFrame(e storage.Entry, id frameID) (storedFrame, error) {
+	var f struct {
+		After   time.Time `json:"after"`
+		Pass    uint64    `json:"pass"`
+		Entries []record  `json:"entries"`
+	}
+	if err := decode(e.Key, e.Value, &f); err != nil {
+		return storedFrame{}, err
+	}
+	for i := range f.Entries {
+		r := &f.Entries[i]
+		r.frameID = id
+		if r.After.IsZero() {
+			r.After = f.After
+		}
+	}
+	return storedFrame{e, id, origin{id.typ, f.Pass, f.After}, f.Entries}, nil
+}
+
+// frames iterates over the frames of a range whose type is wanted.
+func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typ string) bool) iter.Seq2[storedFrame, error] {
+	return func(yield func(storedFrame, error) bool) {
+		for e, err := range h.store.Scan(ctx, r) {
+			if err != nil {
+				yield(storedFrame{}, fmt.Errorf("history: %w", err))
+				return
+			}
+			id, err := h.keys.parseFrame(e.Key)
+			if err != nil {
+				yield(storedFrame{}, err)
+				return
+			}
+			if !wanted(id.typ) {
+				continue
+			}
+			f, err := decodeFrame(e, id)
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func anyType(string) bool { return true }
+
+// record returns the entry with a sequence number, or ErrTrimmed if it is gone.
+func (h *History) record(ctx context.Context, seq uint64) (record, error) {
+	f, err := h.frameOf(ctx, seq)
+	if err != nil {
+		return record{}, err
+	}
+	return f.record(seq)
+}
+
+// frameOf returns the frame that holds the entry with a sequence number, unless
+// the entry is gone.
+func (h *History) frameOf(ctx context.Context, seq uint64) (storedFrame, error) {
+	r := h.keys.frames(0, seq+1)
+	r.Reverse = true
+	for f, err := range h.frames(ctx, r, anyType) {
+		return f, err
+	}
+	return storedFrame{}, nil
+}
+
+func (f *storedFrame) record(seq uint64) (record, error) {
+	for _, r := range f.records {
+		if r.Seq == seq {
+			return r, nil
+		}
+	}
+	return record{}, ErrTrimmed
+}
+
+// A recall finds entries and remembers others of the same frames, because a
+// query over many objects meets the same frames again and again. Of those that
+// are not behind a time it does not remember what they changed.
+type recall struct {
+	h     *History
+	until time.Time
+	known map[uint64]record
+}
+
+// maxRecall is how many entries a recall remembers.
+const maxRecall = 100_000
+
+func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
+	if r, ok := c.known[seq]; ok {
+		return r, nil
+	}
+	f, err := c.h.frameOf(ctx, seq)
+	if err != nil {
+		return record{}, err
+	}
+	if !f.at.After(c.until) {
+		if len(c.known) > maxRecall {
+			clear(c.known)
+		}
+		for _, r := range f.records {
+			r.Fields, r.Step, r.By = nil, nil, nil
+			c.known[r.Seq] = r
+		}
+	}
+	return f.record(seq)
+}
+
+// seek returns the first sequence number that a frame at t or later can have.
+func (h *History) seek(ctx context.Context, t time.Time) (uint64, error) {
+	newest, err := h.Cursor(ctx)
+	if err != nil {
+		return 0, err
+	}
+	lo, hi := uint64(0), newest+1 // all frames from hi on are at t or later
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		id, found, err := h.firstFrame(ctx, h.keys.frames(mid, hi))
+		switch {
+		case err != nil:
+			return 0, err
+		case !found || !id.at.Before(t):
+			hi = mid
+		default:
+			lo = id.first + 1
+		}
+	}
+	return hi, nil
+}
+
+// firstFrame returns the first frame of a range.
+func (h *History) firstFrame(ctx context.Context, r storage.Range) (frameID, bool, error) {
+	for e, err := range h.store.Scan(ctx, r) {
+		if err != nil {
+			return frameID{}, false, fmt.Errorf("history: %w", err)
+		}
+		id, err := h.keys.parseFrame(e.Key)
+		return id, err == nil, err
+	}
+	return frameID{}, false, nil
+}
+
+// encode is json.Marshal without the escapes for HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
+}
+
+// decode is json.Unmarshal with an error that names the key.
+func decode(key string, data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("history: %w", &storage.KeyError{Key: key, Err: err})
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// A Head is what is known about an object without its body.
+type Head struct {
+	Type      string    `json:"type"`
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Parent    string    `json:"parent,omitempty"` // id of the object it belongs to
+	Marker    string    `json:"marker,omitempty"` // change marker of its list item
+	FirstSeen time.Time `json:"first_seen"`
+	Changed   time.Time `json:"changed"` // when its newest change was recorded
+}
+
+// head is the stored form of a Head. Its type and id are in the key.
+type head struct {
+	Name      string    `json:"name,omitempty"`
+	Parent    string    `json:"parent,omitempty"`
+	Marker    string    `json:"marker,omitempty"`
+	FirstSeen time.Time `json:"first_seen"`
+
+	// The newest change.
+	Seq     uint64    `json:"seq"`
+	Changed time.Time `json:"changed"`
+	Kind    Kind      `json:"kind"`
+
+	// The newest entry of the log if it is a hidden one behind the change.
+	Hidden   uint64    `json:"hidden,omitempty"`
+	HiddenAt time.Time `json:"hidden_at,omitzero"`
+
+	Raw       Digest `json:"raw"`       // of the stored body, byte for byte
+	Canonical Digest `json:"canonical"` // of the stored body, under Shape
+	Shape     string `json:"shape"`     // fingerprint
+}
+
+func (hd *head) live() bool { return hd.Kind != KindDeleted }
+
+// tip returns the sequence number of the newest entry of the log.
+func (hd *head) tip() uint64 { return max(hd.Seq, hd.Hidden) }
+
+// tipAt returns the time of that entry.
+func (hd *head) tipAt() time.Time {
+	if hd.Hidden > hd.Seq {
+		return hd.HiddenAt
+	}
+	return hd.Changed
+}
+
+func (hd *head) export(typ, id string) Head {
+	return Head{
+		Type: typ, ID: id, Name: hd.Name, Parent: hd.Parent, Marker: hd.Marker,
+		FirstSeen: hd.FirstSeen, Changed: hd.Changed,
+	}
+}
+
+// head returns the head of an object, or false if it was never seen.
+func (h *History) head(ctx context.Context, typ, id string) (head, bool, error) {
+	hd, err := storage.GetJSON[head](ctx, h.store, h.keys.head(typ, id))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return head{}, false, nil
+	case err != nil:
+		return head{}, false, fmt.Errorf("history: %w", err)
+	}
+	return hd, true, nil
+}
+
+// heads iterates over the heads of a type with their ids, the deleted included.
+func (h *History) heads(ctx context.Context, typ string) iter.Seq2[idHead, error] {
+	return h.headsIn(ctx, typ, h.keys.below("head", typ))
+}
+
+// headsIn iterates over the heads of a type in a range of keys.
+func (h *History) headsIn(ctx context.Context, typ string, r storage.Range) iter.Seq2[idHead, error] {
+	return func(yield func(idHead, error) bool) {
+		for e, err := range h.store.Scan(ctx, r) {
+			var hd idHead
+			if err == nil {
+				hd, err = h.decodeHead(e)
+			}
+			if err != nil {
+				yield(idHead{}, fmt.Errorf("history: heads of %s: %w", typ, err))
+				return
+			}
+			if !yield(hd, nil) {
+				return
+			}
+		}
+	}
+}
+
+type idHead struct {
+	id string
+	head
+}
+
+func (h *History) decodeHead(e storage.Entry) (idHead, error) {
+	id, err := h.keys.last(e.Key)
+	if err != nil {
+		return idHead{}, err
+	}
+	hd := idHead{id: id}
+	if err := json.Unmarshal(e.Value, &hd.head); err != nil {
+		return idHead{}, &storage.KeyError{Key: e.Key, Err: err}
+	}
+	return hd, nil
+}
+
+// Heads iterates over the live objects of a type in the order of their ids.
+func (h *History) Heads(ctx context.Context, objectType string) iter.Seq2[Head, error] {
+	return func(yield func(Head, error) bool) {
+		for hd, err := range h.heads(ctx, objectType) {
+			if err != nil {
+				yield(Head{}, err)
+				return
+			}
+			if hd.live() && !yield(hd.export(objectType, hd.id), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Body returns the stored body of a live object, as it came: with the fields
+// that are not compared. Those are as they were when a compared field last
+// changed, because a change of them alone stores nothing. It returns
+// ErrNotFound if there is no such live object.
+func (h *History) Body(ctx context.Context, objectType, id string) (json.RawMessage, error) {
+	o, err := h.load(ctx, objectType, id)
+	if err != nil {
+		return nil, err
+	}
+	if !o.live() {
+		return nil, fmt.Errorf("history: %s %q is deleted: %w", objectType, id, ErrNotFound)
+	}
+	return o.body, nil
+}
+
+// A storedObject is a head and the body that belongs to it.
+type storedObject struct {
+	idHead
+	typ  string
+	body []byte
+}
+
+// load returns an object, live or deleted, or ErrNotFound. Head and body are
+// two reads, and a commit may come between them, so load reads again until the
+// digest in the head says that they belong together.
+func (h *History) load(ctx context.Context, typ, id string) (storedObject, error) {
+	const tries = 10
+	for range tries {
+		hd, found, err := h.head(ctx, typ, id)
+		if err != nil {
+			return storedObject{}, err
+		}
+		if !found {
+			return storedObject{}, fmt.Errorf("history: %s %q: %w", typ, id, ErrNotFound)
+		}
+		body, err := h.store.Get(ctx, h.keys.body(typ, id))
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return storedObject{}, fmt.Errorf("history: %w", err)
+		}
+		if err == nil && RawDigest(h.secret, body) == hd.Raw {
+			return storedObject{idHead{id, hd}, typ, body}, nil
+		}
+	}
+	return storedObject{}, fmt.Errorf("history: %w", &storage.KeyError{Key: h.keys.body(typ, id), Err: storage.ErrCorrupt})
+}

@@ -1,0 +1,222 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// Errors that callers branch on, with errors.Is. Errors of the store are
+// wrapped: storage.ErrConflict means that a requirement of Options.Fence does
+// not hold, or that somebody else trims the same history.
+var (
+	// ErrNotFound reports an object that did not exist at the time asked for.
+	ErrNotFound = errors.New("not found")
+	// ErrTrimmed reports a time before what retention has left of an object.
+	ErrTrimmed = errors.New("trimmed by retention")
+	// ErrBody reports a body that cannot be recorded: not JSON, or too large.
+	ErrBody = errors.New("unusable body")
+	// ErrSuperseded reports the use of a Pass after a newer one over the same
+	// type began.
+	ErrSuperseded = errors.New("superseded by a newer pass")
+	// ErrDeleted reports a history whose Delete has begun.
+	ErrDeleted = errors.New("history is deleted")
+)
+
+// Options are the settings of a History. The zero value is ready to use.
+type Options struct {
+	// Logger gets what a pass withheld and why. Silent by default.
+	Logger *slog.Logger
+
+	// BatchObjects bounds the objects of one commit. A commit also ends at
+	// 4 MiB of bodies, and with the first call that finds its oldest object
+	// waiting for 10 seconds. Defaults to 500.
+	BatchObjects int
+
+	// Fence adds to every commit what the caller requires for it, such as a
+	// lease: who has lost it cannot write. Defaults to nothing.
+	Fence func(*storage.Batch)
+}
+
+const (
+	batchBytes = 4 << 20
+	batchDelay = 10 * time.Second
+	maxBody    = 8 << 20
+)
+
+func (o *Options) withDefaults() Options {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	c.BatchObjects = cmp.Or(c.BatchObjects, 500)
+	if c.Fence == nil {
+		c.Fence = func(*storage.Batch) {}
+	}
+	return c
+}
+
+// A History records and answers what changed in one environment. It is safe for
+// concurrent use, and so are several of them over one store, in one process or
+// many. It holds nothing that needs to be closed.
+type History struct {
+	store       storage.Store
+	environment int64
+	keys        keys
+	opts        Options
+	secret      *[32]byte
+	plain       *Comparer // ignores nothing and knows no sets
+
+	writing chan struct{} // holds a token while a commit is in the making
+
+	mu     sync.Mutex
+	passes map[string]*Pass  // the newest pass of each type
+	shapes map[string]*shape // by fingerprint
+	unions map[[2]string]*Comparer
+}
+
+// A shape is a Shape that bodies were or are compared with.
+type shape struct {
+	Shape
+	comparer *Comparer
+	stored   atomic.Bool
+}
+
+// Open returns the history of one environment that is kept in store. It writes
+// nothing but, in a new store, the secret that digests are keyed with.
+func Open(ctx context.Context, store storage.Store, environment int64, opts *Options) (*History, error) {
+	h := &History{
+		store:       store,
+		environment: environment,
+		keys:        newKeys(environment),
+		opts:        opts.withDefaults(),
+		writing:     make(chan struct{}, 1),
+		passes:      map[string]*Pass{},
+		shapes:      map[string]*shape{},
+		unions:      map[[2]string]*Comparer{},
+	}
+	if h.opts.BatchObjects < 0 {
+		return nil, fmt.Errorf("history: BatchObjects is %d, want a positive number or 0 for the default", h.opts.BatchObjects)
+	}
+	var err error
+	if h.plain, err = Compile(Shape{}); err != nil {
+		return nil, err
+	}
+	if h.secret, err = openSecret(ctx, store); err != nil {
+		return nil, fmt.Errorf("history: opening: %w", err)
+	}
+	return h, nil
+}
+
+// openSecret returns the secret of the store and makes one if it has none.
+func openSecret(ctx context.Context, store storage.Store) (*[32]byte, error) {
+	var secret [32]byte
+	text, err := storage.GetJSON[string](ctx, store, secretKey)
+	if errors.Is(err, storage.ErrNotFound) {
+		rand.Read(secret[:]) // never fails
+		var b storage.Batch
+		b.RequireAbsent(secretKey)
+		if err := b.PutJSON(secretKey, hex.EncodeToString(secret[:])); err != nil {
+			return nil, err
+		}
+		if err := store.Commit(ctx, &b); !errors.Is(err, storage.ErrConflict) {
+			return &secret, err
+		}
+		text, err = storage.GetJSON[string](ctx, store, secretKey)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n, err := hex.Decode(secret[:], []byte(text)); err != nil || n != len(secret) {
+		return nil, &storage.KeyError{Key: secretKey, Err: fmt.Errorf("%w: not a secret of 32 bytes", storage.ErrCorrupt)}
+	}
+	return &secret, nil
+}
+
+// comparerOf returns the comparer of a shape that a stored body was compared
+// with.
+func (h *History) comparerOf(ctx context.Context, fingerprint string) (*Comparer, error) {
+	sh, err := h.shape(ctx, fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	return sh.comparer, nil
+}
+
+func (h *History) shape(ctx context.Context, fingerprint string) (*shape, error) {
+	h.mu.Lock()
+	known, ok := h.shapes[fingerprint]
+	h.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	stored, err := storage.GetJSON[Shape](ctx, h.store, h.keys.shape(fingerprint))
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	sh, err := h.addShape(stored)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	return sh, nil
+}
+
+// addShape compiles a shape unless it is known.
+func (h *History) addShape(s Shape) (*shape, error) {
+	comparer, err := Compile(s)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known, ok := h.shapes[comparer.Fingerprint()]
+	if !ok {
+		known = &shape{Shape: s, comparer: comparer}
+		h.shapes[comparer.Fingerprint()] = known
+	}
+	return known, nil
+}
+
+// union returns a comparer that ignores what either of two shapes ignores: what
+// differs under it was compared at both times and differs in fact.
+func (h *History) union(ctx context.Context, a, b string) (*Comparer, error) {
+	if a == b {
+		return h.comparerOf(ctx, a)
+	}
+	pair := [2]string{min(a, b), max(a, b)}
+	h.mu.Lock()
+	c, ok := h.unions[pair]
+	h.mu.Unlock()
+	if ok {
+		return c, nil
+	}
+	sa, err := h.shape(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	sb, err := h.shape(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	c, err = Compile(Shape{
+		Ignore: append(append([]string{}, sa.Ignore...), sb.Ignore...),
+		Sets:   append(append([]string{}, sa.Sets...), sb.Sets...),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unions[pair] = c
+	return c, nil
+}

@@ -1,0 +1,63 @@
+package history
+
+import "github.com/cxsync/cxsync/internal/jsonscan"
+
+// identityKind is what an element of an array is known by, in the order in which it is looked for.
+type identityKind uint8
+
+const (
+	byID identityKind = iota
+	byKey
+	byName
+	byValue
+)
+
+func (k identityKind) String() string {
+	return [...]string{"id", "key", "name", ""}[k]
+}
+
+// identity is what an element is known by: a span of its text.
+type identity struct {
+	kind       identityKind
+	start, end int
+}
+
+func (x identity) text(element []byte) []byte { return element[x.start:x.end] }
+
+// same reports whether two elements are known by the same thing.
+func (x identity) same(a []byte, y identity, b []byte) bool {
+	return x.kind == y.kind && string(x.text(a)) == string(y.text(b))
+}
+
+// identify returns the identity of the canonical element.
+func identify(element []byte) identity {
+	best := identity{byValue, 0, len(element)}
+	if element[0] != '{' {
+		return best
+	}
+	// The members are sorted, and so are the kinds: the first hit is the best.
+	for i := 1; i < len(element) && element[i] == '"'; i++ {
+		end, _ := jsonscan.ScanString(element, i)
+		if end < 0 {
+			return best
+		}
+		key := element[i:end]
+		start := end + 1
+		end = jsonscan.ScanValue(element, start, 0)
+		if end < 0 {
+			return best
+		}
+		for kind := range byValue {
+			if len(key) == len(kind.String())+2 && string(key[1:len(key)-1]) == kind.String() && identifies(element[start:end]) {
+				return identity{kind, start, end}
+			}
+		}
+		i = end
+	}
+	return best
+}
+
+// identifies reports whether the raw value can tell elements apart: a string that is not empty, or a number.
+func identifies(raw []byte) bool {
+	return raw[0] == '"' && len(raw) > 2 || raw[0] == '-' || raw[0]-'0' <= 9
+}

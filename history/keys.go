@@ -1,0 +1,94 @@
+package history
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// secretKey holds the secret that all digests of a store are keyed with.
+const secretKey = "history/secret"
+
+// keys makes the keys of one environment:
+//
+//	state                    the counters that serialize all commits
+//	shape/<fingerprint>      how bodies were compared
+//	pass/<type>              the newest pass of a type
+//	head/<type>/<id>         what is known about an object, without its body
+//	body/<type>/<id>         its body, as it came
+//	missing/<type>/<id>      a live object that a complete walk did not list
+//	log/<seq>/<time>/<type>  a frame: changes that one commit appended
+type keys struct{ root string }
+
+func newKeys(environment int64) keys {
+	return keys{storage.Key("history", strconv.FormatInt(environment, 10)) + "/"}
+}
+
+func (k keys) all() storage.Range { return storage.Prefix(k.root) }
+
+func (k keys) key(parts ...string) string { return k.root + storage.Key(parts...) }
+
+// below returns the range of the keys that continue parts.
+func (k keys) below(parts ...string) storage.Range {
+	return storage.Prefix(k.key(parts...) + "/")
+}
+
+func (k keys) state() string                   { return k.key("state") }
+func (k keys) shape(fingerprint string) string { return k.key("shape", fingerprint) }
+func (k keys) pass(typ string) string          { return k.key("pass", typ) }
+func (k keys) head(typ, id string) string      { return k.key("head", typ, id) }
+func (k keys) body(typ, id string) string      { return k.key("body", typ, id) }
+func (k keys) missing(typ, id string) string   { return k.key("missing", typ, id) }
+
+// logTime orders bytewise as times do.
+const logTime = "2006-01-02T15:04:05.000000000Z"
+
+func (k keys) frame(first uint64, at time.Time, typ string) string {
+	return k.key("log", hex16(first), at.UTC().Format(logTime), typ)
+}
+
+// frames returns the range of the frames that start at first up to, but not
+// including, end.
+func (k keys) frames(first, end uint64) storage.Range {
+	return storage.Range{Start: k.key("log", hex16(first)), End: k.key("log", hex16(end))}
+}
+
+// log returns the range of all frames.
+func (k keys) log() storage.Range { return k.below("log") }
+
+func hex16(n uint64) string { return fmt.Sprintf("%016x", n) }
+
+// last returns the last part of key, which is the id of an object or a type.
+func (k keys) last(key string) (string, error) {
+	parts, err := storage.SplitKey(key)
+	if err != nil {
+		return "", err
+	}
+	return parts[len(parts)-1], nil
+}
+
+// A frameID is what the key of a frame says.
+type frameID struct {
+	first uint64
+	at    time.Time
+	typ   string
+}
+
+func (k keys) parseFrame(key string) (frameID, error) {
+	parts, err := storage.SplitKey(strings.TrimPrefix(key, k.root))
+	if err != nil || len(parts) != 4 {
+		return frameID{}, fmt.Errorf("history: %q is not the key of a frame", key)
+	}
+	first, err := strconv.ParseUint(parts[1], 16, 64)
+	if err != nil {
+		return frameID{}, fmt.Errorf("history: %q is not the key of a frame: %w", key, err)
+	}
+	at, err := time.Parse(logTime, parts[2])
+	if err != nil {
+		return frameID{}, fmt.Errorf("history: %q is not the key of a frame: %w", key, err)
+	}
+	return frameID{first, at, parts[3]}, nil
+}

@@ -1,0 +1,129 @@
+package history
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// maxPlainDigits is up to how many digits before the point a number is written without an exponent, as in ECMAScript.
+const maxPlainDigits = 21
+
+// isPlainNumber reports whether the JSON number raw is surely in canonical form: an integer that is neither long nor -0.
+func isPlainNumber(raw []byte) bool {
+	if len(raw) > maxPlainDigits {
+		return false
+	}
+	for i, c := range raw {
+		if c-'0' > 9 && (i > 0 || c != '-' || raw[1] == '0') {
+			return false
+		}
+	}
+	return true
+}
+
+// appendNumber appends the canonical form of the JSON number raw: the exact decimal value, with no digit too many, in
+// ECMAScript's layout. Numbers have the same form if and only if they have the same value.
+func appendNumber(dst, raw []byte) []byte {
+	if isPlainNumber(raw) {
+		return append(dst, raw...)
+	}
+	negative := raw[0] == '-'
+	if negative {
+		raw = raw[1:]
+	}
+	var exponent []byte
+	if e := bytes.IndexAny(raw, "eE"); e >= 0 {
+		raw, exponent = raw[:e], raw[e+1:]
+	}
+	whole, fraction, _ := bytes.Cut(raw, []byte("."))
+	// The value is 0.digits times ten to the power of exponent+point.
+	point := len(whole)
+	digits := whole
+	if len(fraction) > 0 {
+		if trimmed := bytes.TrimLeft(whole, "0"); len(trimmed) == 0 {
+			digits = fraction
+			point = 0
+		} else {
+			digits = append(append(make([]byte, 0, 64), whole...), fraction...)
+		}
+	}
+	n := len(digits)
+	digits = bytes.TrimLeft(digits, "0")
+	point -= n - len(digits)
+	digits = bytes.TrimRight(digits, "0")
+	if len(digits) == 0 {
+		return append(dst, '0')
+	}
+	if negative {
+		dst = append(dst, '-')
+	}
+	power, ok := addExponent(exponent, point)
+	if !ok {
+		return appendHugeExponent(appendScientific(dst, digits), exponent, point-1)
+	}
+	return layOut(dst, digits, power)
+}
+
+// addExponent returns the sum of the written exponent, which may be empty, and point, if it is small enough for int.
+func addExponent(exponent []byte, point int) (int, bool) {
+	if len(exponent) == 0 {
+		return point, true
+	}
+	e, err := strconv.ParseInt(string(exponent), 10, 64)
+	if err != nil || e > 1e18 || e < -1e18 {
+		return 0, false
+	}
+	return int(e) + point, true
+}
+
+// layOut appends 0.digits times ten to the power of point.
+func layOut(dst, digits []byte, point int) []byte {
+	switch n := len(digits); {
+	case n <= point && point <= maxPlainDigits:
+		return appendZeros(append(dst, digits...), point-n)
+	case 0 < point && point <= maxPlainDigits:
+		dst = append(append(dst, digits[:point]...), '.')
+		return append(dst, digits[point:]...)
+	case -6 < point && point <= 0:
+		return append(appendZeros(append(dst, "0."...), -point), digits...)
+	}
+	dst = appendScientific(dst, digits)
+	if point > 0 {
+		dst = append(dst, '+')
+	}
+	return strconv.AppendInt(dst, int64(point-1), 10)
+}
+
+func appendZeros(dst []byte, n int) []byte {
+	for range n {
+		dst = append(dst, '0')
+	}
+	return dst
+}
+
+// appendScientific appends digits with the point after the first one, and the e of the exponent.
+func appendScientific(dst, digits []byte) []byte {
+	dst = append(dst, digits[0])
+	if len(digits) > 1 {
+		dst = append(append(dst, '.'), digits[1:]...)
+	}
+	return append(dst, 'e')
+}
+
+// appendHugeExponent appends the sum of the written exponent, whose magnitude exceeds 1e18, and delta, which is no more
+// than the length of a text and cannot change the sign.
+func appendHugeExponent(dst, exponent []byte, delta int) []byte {
+	sign := byte('+')
+	if exponent[0] == '-' {
+		sign = '-'
+		delta = -delta
+	}
+	sum := append([]byte{'0'}, bytes.TrimLeft(exponent, "+-0")...)
+	for i := len(sum) - 1; delta != 0; i-- {
+		delta += int(sum[i] - '0')
+		digit := (delta%10 + 10) % 10
+		sum[i] = byte(digit) + '0'
+		delta = (delta - digit) / 10
+	}
+	return append(append(dst, sign), bytes.TrimLeft(sum, "0")...)
+}

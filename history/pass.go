@@ -1,0 +1,310 @@
+package history
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// An Object is an object as a pass saw it.
+type Object struct {
+	ID     string // unique within the type
+	Name   string // what people call it
+	Parent string // id of the object that it belongs to, if any
+	Body   []byte // JSON, at most 8 MiB; the caller may change it after Observe
+	Marker string // change marker of its list item, such as its version, if any
+	By     *Actor // who made its newest change, when known
+}
+
+// A Pass is one look at all objects of one type. Begin starts it; Observe, Keep
+// and Remove tell it what there is; Settle ends the walk and says what is
+// absent; End records the pass.
+//
+// What a Pass has found is committed in between, in bounded batches. A Pass that
+// never ends, because the process dies, loses nothing of that, and the next one
+// completes it. A Pass is safe for concurrent use.
+type Pass struct {
+	h      *History
+	typ    string
+	shape  *shape
+	last   passRecord // of the pass before
+	seed   maphash.Seed
+	origin origin
+
+	mu      sync.Mutex
+	seen    map[string]*sighting // live objects, and those seen by this pass
+	live    int                  // live objects when the pass began
+	queue   []*pending
+	queued  map[string]bool
+	bytes   int       // of queued bodies
+	found   []string  // objects that were missing and that the next commit notes as seen
+	oldest  time.Time // when the first in the queue came
+	sum     Summary
+	faults  string // first reason why the walk is not complete
+	settled bool
+	widened bool
+	missed  map[string]missing // absences of a complete walk, by id
+	over    error              // why the pass is over
+}
+
+// A sighting is what a pass knows about one object. There is one for each live
+// object of the type, so it is small.
+type sighting struct {
+	raw, canonical Digest // of what was seen last
+	labels         uint64 // hash of name, parent and marker
+	marker         string
+	stale          bool // head is of another shape
+	live           bool
+	seen           bool // by this pass
+	missing        bool // a complete walk before missed it
+}
+
+// Begin starts a pass over one object type, whose bodies compare by shape from
+// now on. It ends an older pass of this History over the same type that was
+// still going on. Passes over different types may go on at the same time.
+func (h *History) Begin(ctx context.Context, objectType string, s Shape) (*Pass, error) {
+	if objectType == "" {
+		return nil, errors.New("history: a pass needs an object type")
+	}
+	sh, err := h.addShape(s)
+	if err != nil {
+		return nil, fmt.Errorf("history: shape of %s: %w", objectType, err)
+	}
+	p := &Pass{
+		h: h, typ: objectType, shape: sh, seed: maphash.MakeSeed(),
+		seen: map[string]*sighting{}, queued: map[string]bool{}, missed: map[string]missing{},
+	}
+	h.mu.Lock()
+	h.passes[objectType] = p
+	h.mu.Unlock()
+
+	p.last, err = h.passRecord(ctx, objectType)
+	if err != nil {
+		return nil, err
+	}
+	p.sum = Summary{Type: objectType, Number: p.last.Number + 1, Started: time.Now().UTC().Round(0)}
+	p.origin = origin{typ: objectType, pass: p.sum.Number, after: p.last.Completed}
+	for hd, err := range h.heads(ctx, objectType) {
+		if err != nil {
+			return nil, err
+		}
+		if hd.live() {
+			p.live++
+			p.seen[hd.id] = &sighting{
+				raw: hd.Raw, canonical: hd.Canonical, labels: p.hashLabels(hd.Name, hd.Parent), marker: hd.Marker,
+				stale: hd.Shape != sh.comparer.Fingerprint(), live: true,
+			}
+		}
+	}
+	for m, err := range h.missing(ctx, objectType) {
+		if err != nil {
+			return nil, err
+		}
+		if s, ok := p.seen[m.id]; ok {
+			s.missing = true
+		}
+	}
+	return p, nil
+}
+
+func (p *Pass) hashLabels(name, parent string) uint64 {
+	var m maphash.Hash
+	m.SetSeed(p.seed)
+	m.WriteString(name)
+	m.WriteByte(0)
+	m.WriteString(parent)
+	return m.Sum64()
+}
+
+// Marker returns the change marker that a live object had when its body was
+// last observed. A body need not be fetched while its marker stays: Keep says
+// so.
+func (p *Pass) Marker(id string) (marker string, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ok := p.seen[id]
+	if !ok || !s.live {
+		return "", false
+	}
+	return s.marker, true
+}
+
+// Widened tells the pass, before its first Observe, that it can see more than
+// the one before: a permission or a division was added. Objects that it sees
+// for the first time are then imported, not created, and a changed
+// Walk.Coverage withholds nothing.
+func (p *Pass) Widened() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.widened = true
+}
+
+// Observe compares an object with what is known and records what changed. An
+// error that matches ErrBody is about this body only: the walk is then not
+// complete, and the pass goes on. Any other error ends the pass.
+//
+// The same object may be observed again. If its content is another by then, the
+// walk did not see one state of the org and is not complete.
+func (p *Pass) Observe(ctx context.Context, o Object) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over != nil {
+		return p.over
+	}
+	if err := p.observe(ctx, o); err != nil {
+		if errors.Is(err, ErrBody) {
+			p.fault(err.Error())
+		}
+		return err
+	}
+	return p.commitIfDue(ctx)
+}
+
+func (p *Pass) observe(ctx context.Context, o Object) error {
+	switch {
+	case o.ID == "" || len(p.h.keys.missing(p.typ, o.ID)) > storage.MaxKeySize:
+		return fmt.Errorf("history: %s: %w: id of %d bytes, want 1 to about 900", p.typ, ErrBody, len(o.ID))
+	case len(o.Body) > maxBody:
+		return fmt.Errorf("history: %s %q: %w: %d bytes, more than %d", p.typ, o.ID, ErrBody, len(o.Body), maxBody)
+	}
+	s, known := p.seen[o.ID]
+	if !known {
+		s = &sighting{}
+	}
+	raw := RawDigest(p.h.secret, o.Body)
+	canonical := s.canonical
+	if raw != s.raw || s.stale || !known {
+		var err error
+		if canonical, err = p.shape.comparer.Digest(p.h.secret, o.Body); err != nil {
+			return fmt.Errorf("history: %s %q: %w: %w", p.typ, o.ID, ErrBody, err)
+		}
+	}
+	same := known && s.live && !s.stale && canonical == s.canonical
+	if s.seen && !same {
+		p.fault(o.ID + " was seen twice with different content")
+	}
+	labels := p.hashLabels(o.Name, o.Parent)
+	relabeled := known && (s.marker != o.Marker || s.labels != labels)
+	if !s.seen && same && raw != s.raw {
+		p.sum.Ignored++
+	}
+	if !same || relabeled {
+		if err := p.enqueue(ctx, &pending{Object: o, raw: raw, canonical: canonical}); err != nil {
+			return err
+		}
+	}
+	s.canonical, s.labels, s.marker = canonical, labels, o.Marker
+	s.raw, s.stale, s.live = raw, false, true
+	p.seen[o.ID] = s
+	p.sight(o.ID, s)
+	return nil
+}
+
+// Keep says that an object was listed and that its marker has not moved: it is
+// seen and unchanged. Its body is compared by a new Shape only when it is next
+// observed.
+func (p *Pass) Keep(id string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ok := p.seen[id]
+	switch {
+	case p.over != nil:
+		return p.over
+	case !ok || !s.live:
+		return fmt.Errorf("history: keeping %s %q: %w", p.typ, id, ErrNotFound)
+	}
+	p.sight(id, s)
+	return nil
+}
+
+// sight notes that an object was seen.
+func (p *Pass) sight(id string, s *sighting) {
+	if s.seen {
+		return
+	}
+	s.seen = true
+	p.sum.Objects++
+	if s.missing {
+		p.found = append(p.found, id)
+	}
+}
+
+// Remove records that an object is gone: GET says 404, the list says that it is
+// deleted, its parent is gone, or a person knows. An object that is not known
+// to live is left alone.
+func (p *Pass) Remove(ctx context.Context, id string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ok := p.seen[id]
+	switch {
+	case p.over != nil:
+		return p.over
+	case !ok || !s.live:
+		return nil
+	}
+	if err := p.enqueue(ctx, &pending{Object: Object{ID: id}, remove: true}); err != nil {
+		return err
+	}
+	s.live = false
+	return p.commitIfDue(ctx)
+}
+
+// Unseen iterates over the live objects that this pass has not seen so far, in
+// the order of their ids.
+func (p *Pass) Unseen(ctx context.Context) iter.Seq2[Head, error] {
+	return func(yield func(Head, error) bool) {
+		for hd, err := range p.h.heads(ctx, p.typ) {
+			if err != nil {
+				yield(Head{}, err)
+				return
+			}
+			if p.isUnseen(hd.id) && !yield(hd.export(p.typ, hd.id), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Pass) isUnseen(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ok := p.seen[id]
+	return ok && s.live && !s.seen
+}
+
+// fault notes the first reason why the walk is not complete.
+func (p *Pass) fault(reason string) { p.faults = cmp.Or(p.faults, reason) }
+
+// enqueue adds to what the next commit writes. An object is in it once.
+func (p *Pass) enqueue(ctx context.Context, o *pending) error {
+	if p.queued[o.ID] {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if len(p.queue) == 0 {
+		p.oldest = time.Now()
+	}
+	o.Body = bytes.Clone(o.Body)
+	p.queue = append(p.queue, o)
+	p.queued[o.ID] = true
+	p.bytes += len(o.Body)
+	return nil
+}
+
+func (p *Pass) commitIfDue(ctx context.Context) error {
+	due := len(p.queue)+len(p.found) >= p.h.opts.BatchObjects || p.bytes >= batchBytes ||
+		len(p.queue) > 0 && time.Since(p.oldest) >= batchDelay
+	if !due {
+		return nil
+	}
+	return p.flush(ctx)
+}

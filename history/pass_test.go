@@ -1,0 +1,435 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+func TestPassKinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		t0 := tick()
+		sum := pass(t, h, Shape{}, obj("a", `"n":1`), obj("b", `"n":1`))
+		require.Equal(t, 2, sum.Imported)
+
+		t1 := tick()
+		sum = pass(t, h, Shape{}, obj("a", `"n":1.0`), obj("b", `"n":2`), obj("c", `"n":1`))
+		require.Equal(t, Summary{
+			Type: "queues", Number: 2, Started: t1, Ended: t1, Complete: true,
+			Objects: 3, Created: 1, Updated: 1, Unchanged: 1, Ignored: 1,
+		}, sum, "1 to 1.0 is no change")
+
+		tick()
+		sum = pass(t, h, Shape{}, obj("b", `"n":2`), obj("c", `"n":1`))
+		require.Equal(t, 1, sum.Withheld)
+		t3 := tick()
+		sum = pass(t, h, Shape{}, obj("b", `"n":2`), obj("c", `"n":1`))
+		require.Equal(t, 1, sum.Deleted)
+		tick()
+		sum = pass(t, h, Shape{}, obj("a", `"n":7`), obj("b", `"n":2`), obj("c", `"n":1`))
+		require.Equal(t, 1, sum.Restored)
+
+		require.Equal(t, []string{"imported a", "imported b", "updated b", "created c", "deleted a", "restored a"}, kinds(t, h))
+		changes := collect(t, h.Changes(t.Context(), Query{}))
+		require.Equal(t, Change{
+			Seq: 3, Environment: 1, Type: "queues", ID: "b", Name: "name of b", Kind: KindUpdated, At: t1, After: t0,
+			Fields: []FieldChange{{Path: "/n", Op: OpReplace, Old: []byte("1"), New: []byte("2")}},
+		}, changes[0])
+		deleted := changes[2]
+		require.Equal(t, t3, deleted.At)
+		require.Equal(t, t1, deleted.After, "it was last seen by the second pass, not by the third, which missed it")
+		require.Len(t, changes[3].Fields, 1, "a restored object says what differs from before")
+	})
+}
+
+// An unchanged pass writes its own record and nothing else.
+func TestUnchangedPassWritesOneRecord(t *testing.T) {
+	s := &faultyStore{Store: memory.New()}
+	h := open(t, s, nil)
+	objects := []Object{obj("a", `"n":1`), obj("b", `"n":2`)}
+	pass(t, h, Shape{Ignore: []string{"seen"}}, objects...)
+	commits := 0
+	s.set(func() (error, bool) { commits++; return nil, false })
+	before := dump(t, s)
+	objects[0] = obj("a", `"n":1,"seen":17`)
+	sum := pass(t, h, Shape{Ignore: []string{"seen"}}, objects...)
+	require.Equal(t, 1, sum.Ignored)
+	require.Equal(t, 1, commits)
+	after := dump(t, s)
+	for key := range before {
+		if key != h.keys.state() && key != h.keys.pass("queues") {
+			require.Equal(t, before[key], after[key])
+		}
+	}
+	require.Len(t, after, len(before))
+}
+
+func dump(t *testing.T, s storage.Store) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, e := range collect(t, s.Scan(t.Context(), storage.Range{})) {
+		all[e.Key] = string(e.Value)
+	}
+	return all
+}
+
+// Rule 1: what was seen is kept, and nothing is removed unless the walk was
+// complete.
+func TestIncompleteWalkRemovesNothing(t *testing.T) {
+	good := []Object{obj("a", `"n":1`), obj("b", `"n":1`)}
+	for name, run := range map[string]struct {
+		walk   Walk
+		seen   []Object
+		end    bool
+		reason string
+	}{
+		"page missing":    {walk: Walk{Reason: "page 3: 503"}, seen: []Object{obj("a", `"n":2`)}, reason: "page 3: 503"},
+		"no reason":       {walk: Walk{}, seen: []Object{obj("a", `"n":2`)}, reason: "the walk was not complete"},
+		"seen twice":      {walk: Walk{Complete: true}, seen: []Object{obj("a", `"n":3`), obj("a", `"n":2`)}, reason: "a was seen twice with different content"},
+		"known and other": {walk: Walk{Complete: true}, seen: []Object{obj("a", `"n":1`), obj("a", `"n":2`)}, reason: "a was seen twice with different content"},
+		"not JSON":        {walk: Walk{Complete: true}, seen: []Object{obj("a", `"n":2`), {ID: "b", Body: []byte(`{"n":`)}}, reason: `history: queues "b": unusable body`},
+		"no id":           {walk: Walk{Complete: true}, seen: []Object{obj("a", `"n":2`), {Body: []byte(`{}`)}}, reason: "history: queues: unusable body: id"},
+		"never settled":   {end: true, seen: []Object{obj("a", `"n":2`)}, reason: "the walk was not settled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory(t)
+			pass(t, h, Shape{}, good...)
+			for range 3 {
+				p, err := h.Begin(t.Context(), "queues", Shape{})
+				require.NoError(t, err)
+				for _, o := range run.seen {
+					if err := p.Observe(t.Context(), o); err != nil {
+						require.ErrorIs(t, err, ErrBody)
+					}
+				}
+				if !run.end {
+					absences, err := p.Settle(t.Context(), run.walk)
+					require.NoError(t, err)
+					require.Empty(t, absences)
+				}
+				sum, err := p.End(t.Context())
+				require.NoError(t, err)
+				require.False(t, sum.Complete)
+				require.True(t, strings.HasPrefix(sum.Reason, run.reason), sum.Reason)
+				require.Equal(t, 1, sum.Withheld)
+			}
+			require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 2)
+			body, err := h.Body(t.Context(), "queues", "a")
+			require.NoError(t, err)
+			require.JSONEq(t, `{"id":"a","n":2}`, string(body))
+			require.Empty(t, collect(t, h.Withheld(t.Context(), "queues")), "only complete walks count")
+		})
+	}
+	t.Run("seen twice alike", func(t *testing.T) {
+		h := newHistory(t)
+		sum := pass(t, h, Shape{Ignore: []string{"seen"}}, obj("a", `"n":1,"seen":1`), obj("a", `"seen":2,"n":1.0`))
+		require.True(t, sum.Complete)
+		require.Equal(t, 1, sum.Objects)
+	})
+}
+
+// Rule 2: absent is missing, and missing twice is confirmed.
+func TestMissingIsNotDeleted(t *testing.T) {
+	h := newHistory(t)
+	a, b := obj("a", `"n":1`), obj("b", `"n":1`)
+	pass(t, h, Shape{}, a, b)
+
+	sum := pass(t, h, Shape{}, a)
+	require.Equal(t, 1, sum.Withheld)
+	w := collect(t, h.Withheld(t.Context(), "queues"))
+	require.Len(t, w, 1)
+	require.Equal(t, "b", w[0].ID)
+	require.Equal(t, 1, w[0].Missed)
+
+	pass(t, h, Shape{}, a, b) // there again
+	require.Empty(t, collect(t, h.Withheld(t.Context(), "queues")))
+	require.Equal(t, 1, pass(t, h, Shape{}, a).Withheld, "the count starts anew")
+	passOver(t, h, "queues", Shape{}, Walk{Reason: "page 2"}, a)
+	require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 2, "a walk that was not complete confirms nothing")
+	require.Equal(t, 1, pass(t, h, Shape{}, a).Deleted)
+
+	t.Run("GET decides at once", func(t *testing.T) {
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		absences, err := p.Settle(t.Context(), Walk{Complete: true})
+		require.NoError(t, err)
+		require.Len(t, absences, 1)
+		require.False(t, absences[0].Confirmed)
+		require.NoError(t, p.Remove(t.Context(), "a"))
+		sum, err := p.End(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, sum.Deleted)
+		require.Zero(t, sum.Withheld)
+	})
+}
+
+// Rule 3: a sudden drop and a narrower view withhold removals until a second
+// walk agrees, and a person may accept them.
+func TestSuddenDrop(t *testing.T) {
+	many := func(n int) (objects []Object) {
+		for i := range n {
+			objects = append(objects, obj(fmt.Sprintf("o%02d", i), `"n":1`))
+		}
+		return objects
+	}
+	for _, tc := range []struct{ live, left, returned int }{
+		{20, 15, 5}, // no more than 5
+		{20, 14, 0}, // 6 of 20
+		{30, 24, 6}, // 20 %, not more
+		{30, 23, 0}, // 7 of 30
+		{6, 0, 0},   // all of them
+	} {
+		h := newHistory(t)
+		pass(t, h, Shape{}, many(tc.live)...)
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		for _, o := range many(tc.left) {
+			require.NoError(t, p.Observe(t.Context(), o))
+		}
+		absences, err := p.Settle(t.Context(), Walk{Complete: true})
+		require.NoError(t, err)
+		require.Len(t, absences, tc.returned, "%+v", tc)
+		sum, err := p.End(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, tc.live-tc.left, sum.Withheld)
+		if tc.returned > 0 {
+			continue
+		}
+		require.Contains(t, sum.Reason, "absent at once")
+		require.Len(t, collect(t, h.Withheld(t.Context(), "queues")), tc.live-tc.left)
+		require.Equal(t, tc.live-tc.left, pass(t, h, Shape{}, many(tc.left)...).Deleted, "a second walk agrees")
+	}
+
+	t.Run("what Remove explains is no drop", func(t *testing.T) {
+		h := newHistory(t)
+		pass(t, h, Shape{}, many(20)...)
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		for _, o := range many(20)[:10] {
+			require.NoError(t, p.Remove(t.Context(), o.ID))
+		}
+		for _, o := range many(20)[12:] {
+			require.NoError(t, p.Observe(t.Context(), o))
+		}
+		absences, err := p.Settle(t.Context(), Walk{Complete: true})
+		require.NoError(t, err)
+		require.Len(t, absences, 2)
+	})
+
+	t.Run("a person accepts", func(t *testing.T) {
+		h := newHistory(t)
+		pass(t, h, Shape{}, many(10)...)
+		pass(t, h, Shape{}, many(3)...)
+		require.ErrorIs(t, h.AcceptRemovals(t.Context(), "queues", "o03", "o00"), ErrNotFound)
+		require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 10, "all or nothing")
+		require.NoError(t, h.AcceptRemovals(t.Context(), "queues", "o03", "o04"))
+		require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 8)
+		require.Len(t, collect(t, h.Withheld(t.Context(), "queues")), 5)
+	})
+}
+
+func TestCoverage(t *testing.T) {
+	h := newHistory(t)
+	a, b := obj("a", `"n":1`), obj("b", `"n":1`)
+	see := func(coverage string, widened bool, objects ...Object) Summary {
+		t.Helper()
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		if widened {
+			p.Widened()
+		}
+		for _, o := range objects {
+			require.NoError(t, p.Observe(t.Context(), o))
+		}
+		absences, err := p.Settle(t.Context(), Walk{Complete: true, Coverage: coverage})
+		require.NoError(t, err)
+		for _, x := range absences {
+			require.NoError(t, p.Remove(t.Context(), x.ID))
+		}
+		sum, err := p.End(t.Context())
+		require.NoError(t, err)
+		return sum
+	}
+	see("east west", false, a, b)
+	sum := see("east", false, a)
+	require.Equal(t, 1, sum.Withheld)
+	require.Contains(t, sum.Reason, "could not see")
+	sum = see("north", false, a)
+	require.Equal(t, 1, sum.Withheld, "another view is no agreement")
+	sum = see("north", false, a)
+	require.Equal(t, 1, sum.Deleted)
+
+	sum = see("north south", true, a, obj("c", `"n":1`))
+	require.Equal(t, 1, sum.Imported, "what a wider view shows first was not created")
+	sum = see("all", true, obj("c", `"n":1`))
+	require.Equal(t, 1, sum.Deleted)
+}
+
+// Rule 4: a pass that dies anywhere leaves what the next one completes.
+func TestKilledPass(t *testing.T) {
+	var objects []Object
+	for i := range 10 {
+		objects = append(objects, obj(strconv.Itoa(i), `"n":1`))
+	}
+	for _, made := range []bool{false, true} {
+		for n := range 8 {
+			s := &faultyStore{Store: memory.New()}
+			h := open(t, s, &Options{BatchObjects: 3})
+			left := n
+			s.set(func() (error, bool) {
+				if left--; left < 0 {
+					return errStore, made
+				}
+				return nil, false
+			})
+			p, err := h.Begin(t.Context(), "queues", Shape{})
+			require.NoError(t, err)
+			for _, o := range objects {
+				if err = p.Observe(t.Context(), o); err != nil {
+					require.ErrorIs(t, err, errStore)
+					require.ErrorIs(t, p.Observe(t.Context(), o), errStore, "the pass is over")
+					break
+				}
+			}
+			if err == nil {
+				_, err = p.Settle(t.Context(), Walk{Complete: true})
+			}
+			if err == nil {
+				_, err = p.End(t.Context())
+			}
+			require.Equal(t, n < 5, err != nil)
+
+			s.set(nil)
+			h = open(t, s, &Options{BatchObjects: 3})
+			sum := pass(t, h, Shape{}, objects...)
+			require.Zero(t, sum.Created, "a first pass that did not end still imports")
+			feed := kinds(t, h)
+			slices.Sort(feed)
+			require.Len(t, slices.Compact(feed), 10)
+			require.Len(t, kinds(t, h), 10, "none missed, none twice")
+		}
+	}
+}
+
+// Rule 5: who lost the lease cannot write.
+func TestFence(t *testing.T) {
+	s := memory.New()
+	hold := func(owner string) {
+		var b storage.Batch
+		b.Put("lease", []byte(owner))
+		require.NoError(t, s.Commit(t.Context(), &b))
+	}
+	hold("me")
+	h := open(t, s, &Options{Fence: func(b *storage.Batch) { b.Require("lease", []byte("me")) }})
+	pass(t, h, Shape{}, obj("a", `"n":1`), obj("b", `"n":1`))
+	pass(t, h, Shape{}, obj("a", `"n":1`))
+	p, err := h.Begin(t.Context(), "queues", Shape{})
+	require.NoError(t, err)
+	require.NoError(t, p.Observe(t.Context(), obj("a", `"n":2`)))
+	hold("you")
+	before := dump(t, s)
+	for name, write := range map[string]func() error{
+		"settle": func() error { _, err := p.Settle(t.Context(), Walk{Complete: true}); return err },
+		"end":    func() error { _, err := p.End(t.Context()); return err },
+		"accept": func() error { return h.AcceptRemovals(t.Context(), "queues", "b") },
+		"forget": func() error { return h.Forget(t.Context(), "queues", "b") },
+		"delete": func() error { return h.Delete(t.Context()) },
+		"trim":   func() error { _, err := h.Trim(t.Context(), Retention{MaxChanges: 1}, nil); return err },
+	} {
+		if name == "trim" {
+			continue // nothing to remove yet
+		}
+		err := write()
+		require.ErrorIs(t, err, storage.ErrConflict, name)
+		ke, ok := errors.AsType[*storage.KeyError](err)
+		require.True(t, ok)
+		require.Equal(t, "lease", ke.Key)
+	}
+	require.Equal(t, before, dump(t, s))
+}
+
+func TestSuperseded(t *testing.T) {
+	h := newHistory(t)
+	old, err := h.Begin(t.Context(), "queues", Shape{})
+	require.NoError(t, err)
+	require.NoError(t, old.Observe(t.Context(), obj("a", `"n":1`)))
+	_, err = h.Begin(t.Context(), "queues", Shape{})
+	require.NoError(t, err)
+	_, err = old.Settle(t.Context(), Walk{Complete: true})
+	require.ErrorIs(t, err, ErrSuperseded)
+	require.Empty(t, kinds(t, h))
+}
+
+func TestMarkers(t *testing.T) {
+	s := &faultyStore{Store: memory.New()}
+	h := open(t, s, nil)
+	a := obj("a", `"n":1`)
+	a.Marker, a.Parent = "v1", "p"
+	pass(t, h, Shape{}, a, obj("b", `"n":1`))
+	p, err := h.Begin(t.Context(), "queues", Shape{})
+	require.NoError(t, err)
+	marker, known := p.Marker("a")
+	require.True(t, known)
+	require.Equal(t, "v1", marker)
+	_, known = p.Marker("x")
+	require.False(t, known)
+	require.ErrorIs(t, p.Keep("x"), ErrNotFound)
+	require.NoError(t, p.Keep("a"))
+	unseen := collect(t, p.Unseen(t.Context()))
+	require.Len(t, unseen, 1)
+	require.Equal(t, "b", unseen[0].ID)
+	require.NoError(t, p.Remove(t.Context(), "b"))
+	require.Empty(t, collect(t, p.Unseen(t.Context())))
+	_, err = p.Settle(t.Context(), Walk{Complete: true})
+	require.NoError(t, err)
+	_, err = p.End(t.Context())
+	require.NoError(t, err)
+
+	a.Marker, a.Name = "v2", "renamed outside of its body"
+	require.Equal(t, 1, pass(t, h, Shape{}, a).Unchanged)
+	heads := collect(t, h.Heads(t.Context(), "queues"))
+	require.Len(t, heads, 1)
+	require.Equal(t, "v2", heads[0].Marker)
+	require.Equal(t, a.Name, heads[0].Name)
+	require.Equal(t, "p", heads[0].Parent)
+	require.Len(t, kinds(t, h), 3)
+}
+
+// A commit does not wait for a full batch for ever.
+func TestBatchDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		require.NoError(t, p.Observe(t.Context(), obj("a", `"n":1`)))
+		require.Empty(t, kinds(t, h))
+		time.Sleep(batchDelay)
+		require.NoError(t, p.Observe(t.Context(), obj("b", `"n":1`)))
+		require.Len(t, kinds(t, h), 2)
+	})
+}
+
+// The clock of a machine may go back; the times of the log do not.
+func TestTimeNeverDecreases(t *testing.T) {
+	s := memory.New()
+	future := time.Now().Add(time.Hour).UTC().Round(0)
+	var b storage.Batch
+	require.NoError(t, b.PutJSON(newKeys(1).state(), counters{Revision: 5, Seq: 9, At: future}))
+	require.NoError(t, s.Commit(t.Context(), &b))
+	h := open(t, s, nil)
+	pass(t, h, Shape{}, obj("a", `"n":1`))
+	c := collect(t, h.Changes(t.Context(), Query{Imported: true}))
+	require.Equal(t, future, c[0].At)
+	require.Equal(t, uint64(10), c[0].Seq)
+}

@@ -1,0 +1,242 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// A Query selects changes. The zero Query selects all but the imports, oldest
+// first.
+type Query struct {
+	Types []string // of these object types; empty for all
+	ID    string   // of this object; needs exactly one type
+	Kinds []Kind   // of these kinds; empty for all
+
+	Since time.Time // recorded at this time or later
+	Until time.Time // recorded before this time; zero for no bound
+
+	// Field selects changes of a field, of what is below it or of what it is
+	// in: a path as in Shape.Ignore, such as "members.ringNumber".
+	Field string
+
+	AfterSeq uint64 // behind this change, to follow what comes
+	Newest   bool   // newest first
+	Imported bool   // first sights of an import as well; so does KindImported in Kinds
+	Limit    int    // at most so many; 0 for no bound
+}
+
+// A filter is a Query, checked.
+type filter struct {
+	Query
+	field []segment
+}
+
+func (q Query) compile() (*filter, error) {
+	f := &filter{Query: q}
+	if q.ID != "" && len(q.Types) != 1 {
+		return nil, fmt.Errorf("history: query for the object %q names %d types, want the one that it is of", q.ID, len(q.Types))
+	}
+	if q.Limit < 0 {
+		return nil, fmt.Errorf("history: query limit is %d, want a positive number or 0 for no bound", q.Limit)
+	}
+	if q.Field != "" {
+		var err error
+		if f.field, err = parsePath(q.Field); err != nil {
+			return nil, fmt.Errorf("history: query field %q: %w", q.Field, err)
+		}
+	}
+	return f, nil
+}
+
+func (f *filter) wantsType(typ string) bool {
+	return len(f.Types) == 0 || slices.Contains(f.Types, typ)
+}
+
+func (f *filter) wants(c *Change) bool {
+	switch {
+	case c.Kind == kindRebased, c.Seq <= f.AfterSeq, c.At.Before(f.Since):
+		return false
+	case !f.Until.IsZero() && !c.At.Before(f.Until):
+		return false
+	case f.ID != "" && c.ID != f.ID, !f.wantsType(c.Type):
+		return false
+	case len(f.Kinds) > 0:
+		if !slices.Contains(f.Kinds, c.Kind) {
+			return false
+		}
+	case c.Kind == KindImported && !f.Imported:
+		return false
+	}
+	return len(f.field) == 0 || slices.ContainsFunc(c.Fields, func(fc FieldChange) bool {
+		return touches(f.field, strings.Split(fc.Path, "/")[1:], holdsFields(fc.Old) || holdsFields(fc.New))
+	})
+}
+
+// touches reports whether a pointer leads to a place that the pattern matches,
+// to one below it or, if what changed there holds fields, to one above it.
+// Elements of arrays have no segment in patterns.
+func touches(pattern []segment, path []string, holds bool) bool {
+	if len(pattern) == 0 {
+		return true
+	}
+	if len(path) == 0 {
+		return holds
+	}
+	s, name := pattern[0], pointerEscapes.Replace(path[0])
+	if s.deep && (touches(pattern[1:], path, holds) || len(path) > 1 && touches(pattern, path[1:], holds)) {
+		return true
+	}
+	if !s.deep && (s.wild || s.name == name) && touches(pattern[1:], path[1:], holds) {
+		return true
+	}
+	return isIndex(name) && touches(pattern, path[1:], holds)
+}
+
+func holdsFields(value []byte) bool {
+	return len(value) > 0 && (value[0] == '{' || value[0] == '[')
+}
+
+var pointerEscapes = strings.NewReplacer("~1", "/", "~0", "~")
+
+func isIndex(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// Changes iterates over the changes that q selects, in the order of their
+// sequence numbers. It sees the changes that were recorded when the iteration
+// began.
+func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		f, err := q.compile()
+		if err != nil {
+			yield(Change{}, err)
+			return
+		}
+		n := 0
+		for r, err := range h.records(ctx, f) {
+			if err != nil {
+				yield(Change{}, err)
+				return
+			}
+			c := h.change(&r)
+			if !f.wants(&c) {
+				continue
+			}
+			if n++; !yield(c, nil) || n == f.Limit {
+				return
+			}
+		}
+	}
+}
+
+// records iterates over the entries of the log that f can want, in its order.
+func (h *History) records(ctx context.Context, f *filter) iter.Seq2[record, error] {
+	if f.ID != "" {
+		return h.recordsOf(ctx, f)
+	}
+	return func(yield func(record, error) bool) {
+		r, err := h.frameRange(ctx, f.Query)
+		if err != nil {
+			yield(record{}, err)
+			return
+		}
+		for e, err := range h.frames(ctx, r, f.wantsType) {
+			if err != nil {
+				yield(record{}, err)
+				return
+			}
+			records := e.records
+			if f.Newest {
+				slices.Reverse(records)
+			}
+			for _, r := range records {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// recordsOf iterates over the entries of one object.
+func (h *History) recordsOf(ctx context.Context, f *filter) iter.Seq2[record, error] {
+	return func(yield func(record, error) bool) {
+		hd, _, err := h.head(ctx, f.Types[0], f.ID)
+		if err != nil {
+			yield(record{}, err)
+			return
+		}
+		var oldestFirst []record
+		for r, err := range h.chain(ctx, hd.tip()) {
+			switch {
+			case errors.Is(err, ErrTrimmed):
+			case err != nil:
+				yield(record{}, err)
+				return
+			case !f.Newest:
+				oldestFirst = append(oldestFirst, r)
+			case !yield(r, nil):
+				return
+			}
+			if r.Seq <= f.AfterSeq || r.at.Before(f.Since) {
+				break
+			}
+		}
+		for _, r := range slices.Backward(oldestFirst) {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// chain iterates over the entries of one object from seq on, newest first. If
+// retention has removed the older ones, it ends with ErrTrimmed.
+func (h *History) chain(ctx context.Context, seq uint64) iter.Seq2[record, error] {
+	return func(yield func(record, error) bool) {
+		for seq != 0 {
+			r, err := h.record(ctx, seq)
+			if !yield(r, err) || err != nil {
+				return
+			}
+			seq = r.Prev
+		}
+	}
+}
+
+// frameRange returns the frames that hold what q can select.
+func (h *History) frameRange(ctx context.Context, q Query) (storage.Range, error) {
+	first, end := uint64(0), ^uint64(0)
+	if q.AfterSeq > 0 {
+		r := h.keys.frames(0, q.AfterSeq+1)
+		r.Reverse = true
+		id, _, err := h.firstFrame(ctx, r)
+		if err != nil {
+			return storage.Range{}, err
+		}
+		first = id.first
+	}
+	if !q.Since.IsZero() {
+		since, err := h.seek(ctx, q.Since)
+		if err != nil {
+			return storage.Range{}, err
+		}
+		first = max(first, since)
+	}
+	if !q.Until.IsZero() {
+		var err error
+		if end, err = h.seek(ctx, q.Until); err != nil {
+			return storage.Range{}, err
+		}
+	}
+	r := h.keys.frames(first, end)
+	r.Reverse = q.Newest
+	return r, nil
+}

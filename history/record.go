@@ -1,0 +1,206 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// pending is what a pass has found out about an object and not yet committed.
+type pending struct {
+	Object
+	remove         bool
+	raw, canonical Digest
+}
+
+// flush commits the queue. What it writes follows from the heads as they are at
+// that moment, so it is right whoever else has written since the pass began,
+// and a second application writes nothing.
+func (p *Pass) flush(ctx context.Context) error {
+	if len(p.queue) == 0 && len(p.found) == 0 {
+		return nil
+	}
+	var sum Summary
+	err := p.commit(ctx, func(t *tx) error {
+		sum = Summary{}
+		if !p.shape.stored.Load() {
+			if err := t.batch.PutJSON(p.h.keys.shape(p.shape.comparer.Fingerprint()), p.shape.Shape); err != nil {
+				return err
+			}
+		}
+		for _, o := range p.queue {
+			kind, err := p.write(ctx, t, o)
+			if err != nil {
+				return err
+			}
+			sum.count(kind)
+		}
+		for _, id := range p.found {
+			t.batch.Delete(p.h.keys.missing(p.typ, id))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.shape.stored.Store(true)
+	p.sum.add(&sum)
+	clear(p.queue)
+	clear(p.queued)
+	p.queue, p.bytes, p.found = p.queue[:0], 0, p.found[:0]
+	return nil
+}
+
+// commit is History.commit for a pass that is not over. An error is the end of
+// the pass.
+func (p *Pass) commit(ctx context.Context, build func(*tx) error) error {
+	p.h.mu.Lock()
+	newest := p.h.passes[p.typ] == p
+	p.h.mu.Unlock()
+	err := error(nil)
+	if !newest {
+		err = fmt.Errorf("history: pass over %s: %w", p.typ, ErrSuperseded)
+	} else {
+		err = p.h.commit(ctx, p.origin, build)
+	}
+	if err != nil {
+		p.over = err
+	}
+	return err
+}
+
+// write adds to t what follows from o, and returns the kind of the entry that
+// it appended to the log, "" for none.
+func (p *Pass) write(ctx context.Context, t *tx, o *pending) (Kind, error) {
+	old, found, err := p.h.head(ctx, p.typ, o.ID)
+	switch {
+	case err != nil:
+		return "", err
+	case o.remove && (!found || !old.live()):
+		return "", nil
+	case o.remove:
+		return p.h.writeRemoval(ctx, t, o.ID, old)
+	case !found:
+		return p.writeFirst(t, o)
+	}
+	return p.writeNext(ctx, t, o, old)
+}
+
+// writeFirst records the first sight of an object.
+func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
+	kind := KindCreated
+	if p.last.Completed.IsZero() || p.widened {
+		kind = KindImported
+	}
+	seq, err := t.append(record{ID: o.ID, Name: o.Name, Kind: kind, After: p.origin.after, By: o.By})
+	if err != nil {
+		return "", err
+	}
+	hd := head{FirstSeen: t.now.At, Seq: seq, Changed: t.now.At, Kind: kind}
+	t.batch.Put(p.h.keys.body(p.typ, o.ID), o.Body)
+	return kind, p.putHead(t, o, hd)
+}
+
+// writeNext records what differs between an object and its head.
+func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old head) (Kind, error) {
+	fingerprint := p.shape.comparer.Fingerprint()
+	if old.live() && old.Shape == fingerprint && old.Canonical == o.canonical {
+		if old.Name == o.Name && old.Parent == o.Parent && old.Marker == o.Marker {
+			return "", nil
+		}
+		old.Name, old.Parent, old.Marker = o.Name, o.Parent, o.Marker
+		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), old)
+	}
+	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: p.origin.after, By: o.By}
+	if err := p.compare(ctx, &r, o, old); err != nil {
+		return "", err
+	}
+	switch {
+	case !old.live():
+		r.Kind = KindRestored
+	case len(r.Fields) == 0:
+		r.Kind, r.By = kindRebased, nil
+	}
+	if old.Raw != o.raw {
+		t.batch.Put(p.h.keys.body(p.typ, o.ID), o.Body)
+	}
+	seq, err := t.append(r)
+	if err != nil {
+		return "", err
+	}
+	hd := old
+	if r.hidden() {
+		hd.Hidden, hd.HiddenAt = seq, t.now.At
+	} else {
+		hd.Seq, hd.Changed, hd.Kind = seq, t.now.At, r.Kind
+		hd.Hidden, hd.HiddenAt = 0, time.Time{}
+	}
+	return r.Kind, p.putHead(t, o, hd)
+}
+
+// compare sets what r says about fields: the difference between the stored body
+// and that of o.
+func (p *Pass) compare(ctx context.Context, r *record, o *pending, old head) error {
+	body, err := p.h.store.Get(ctx, p.h.keys.body(p.typ, o.ID))
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	fingerprint := p.shape.comparer.Fingerprint()
+	both, err := p.h.union(ctx, old.Shape, fingerprint)
+	if err != nil {
+		return err
+	}
+	if r.Fields, err = diff(both, both, both, body, o.Body); err != nil || old.Shape == fingerprint {
+		return err
+	}
+	before, err := p.h.comparerOf(ctx, old.Shape)
+	if err != nil {
+		return err
+	}
+	r.Was = old.Shape
+	r.Step, err = diff(p.h.plain, before, p.shape.comparer, body, o.Body)
+	return err
+}
+
+// diff returns the difference, as how sees it, between the canonical form of a
+// body under one comparer and that of another body under another one.
+func diff(how, before, after *Comparer, old, new []byte) ([]FieldChange, error) {
+	a, err := before.Canonical(nil, old)
+	if err != nil {
+		return nil, fmt.Errorf("history: stored body: %w", err)
+	}
+	b, err := after.Canonical(nil, new)
+	if err != nil {
+		return nil, err
+	}
+	return how.Diff(a, b)
+}
+
+// putHead writes the head of an object whose stored body is now that of o.
+func (p *Pass) putHead(t *tx, o *pending, hd head) error {
+	hd.Name, hd.Parent, hd.Marker = o.Name, o.Parent, o.Marker
+	hd.Raw, hd.Canonical, hd.Shape = o.raw, o.canonical, p.shape.comparer.Fingerprint()
+	return t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), hd)
+}
+
+// writeRemoval records that a live object is gone. Its head and its body stay,
+// so that what follows can be compared with them.
+func (h *History) writeRemoval(ctx context.Context, t *tx, id string, hd head) (Kind, error) {
+	typ := t.origin.typ
+	r := record{ID: id, Name: hd.Name, Kind: KindDeleted, Prev: hd.tip(), After: t.origin.after}
+	m, found, err := h.missingRecord(ctx, typ, id)
+	if err != nil {
+		return "", err
+	}
+	if found {
+		r.After = m.After
+		t.batch.Delete(h.keys.missing(typ, id))
+	}
+	seq, err := t.append(r)
+	if err != nil {
+		return "", err
+	}
+	hd.Seq, hd.Changed, hd.Kind = seq, t.now.At, KindDeleted
+	hd.Hidden, hd.HiddenAt = 0, time.Time{}
+	return KindDeleted, t.batch.PutJSON(h.keys.head(typ, id), hd)
+}

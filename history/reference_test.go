@@ -1,0 +1,99 @@
+package history
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// reference writes a body in a form of its own that is equal for bodies that compare as equal. It shares nothing with the
+// package: encoding/json decodes, big.Rat compares numbers, and paths are matched one by one.
+func reference(s Shape, body []byte) string {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		panic(err)
+	}
+	return referenceValue(s, nil, v)
+}
+
+func referenceValue(s Shape, path []string, v any) string {
+	switch v := v.(type) {
+	case json.Number:
+		r, ok := new(big.Rat).SetString(string(v))
+		if !ok {
+			panic(v)
+		}
+		return r.String()
+	case []any:
+		var list []string
+		for _, e := range v {
+			list = append(list, referenceElement(s, path, e))
+		}
+		if matchesAny(s.Sets, path) {
+			slices.Sort(list)
+			return "set" + joined(list)
+		}
+		return "list" + joined(list)
+	case map[string]any:
+		var list []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			below := append(slices.Clone(path), name)
+			if !matchesAny(s.Ignore, below) {
+				list = append(list, fmt.Sprintf("%q:%s", name, referenceValue(s, below, v[name])))
+			}
+		}
+		return "{" + strings.Join(list, ",") + "}"
+	}
+	return fmt.Sprintf("%T %q", v, fmt.Sprint(v))
+}
+
+// referenceElement is referenceValue for an element: an array in an array is no set.
+func referenceElement(s Shape, path []string, v any) string {
+	if list, ok := v.([]any); ok {
+		var texts []string
+		for _, e := range list {
+			texts = append(texts, referenceElement(s, path, e))
+		}
+		return "list" + joined(texts)
+	}
+	return referenceValue(s, path, v)
+}
+
+// joined writes texts so that their limits are unmistakable.
+func joined(texts []string) string {
+	var b strings.Builder
+	for _, text := range texts {
+		fmt.Fprintf(&b, "%d:%s", len(text), text)
+	}
+	return fmt.Sprintf("(%d)%s", len(texts), b.String())
+}
+
+func matchesAny(patterns, path []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		p = strings.ReplaceAll(p, `\.`, "\x00")
+		segments := strings.Split(p, ".")
+		if segments[len(segments)-1] == "**" {
+			segments = append(segments, "*")
+		}
+		return matches(segments, path)
+	})
+}
+
+func matches(segments, path []string) bool {
+	switch {
+	case len(segments) == 0:
+		return len(path) == 0
+	case segments[0] == "**":
+		return matches(segments[1:], path) || len(path) > 0 && matches(segments, path[1:])
+	case len(path) == 0:
+		return false
+	}
+	name := strings.ReplaceAll(segments[0], "\x00", ".")
+	return (name == "*" || name == path[0]) && matches(segments[1:], path[1:])
+}

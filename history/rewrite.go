@@ -1,0 +1,94 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// Bounds of a commit that rewrites frames.
+const (
+	rewriteFrames = 64
+	rewriteBytes  = 4 << 20
+)
+
+// rewrite removes entries from the frames of a range and returns how many
+// changes they were. It asks about the newest entry first. An entry stays where
+// it is: no reader is led astray, and nobody who appends is in the way.
+func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*record) bool, dry bool) (removed int, err error) {
+	r.Reverse = true
+	var b storage.Batch
+	frames, changes := 0, 0
+	commit := func() error {
+		if frames == 0 {
+			return nil
+		}
+		h.opts.Fence(&b)
+		if err := h.store.Commit(ctx, &b); err != nil {
+			return fmt.Errorf("history: removing from the log: %w", err)
+		}
+		removed += changes
+		b.Reset()
+		frames, changes = 0, 0
+		return nil
+	}
+	for f, err := range h.frames(ctx, r, anyType) {
+		if err != nil {
+			return removed, err
+		}
+		keep := make([]bool, len(f.records))
+		kept := 0
+		for i := len(f.records) - 1; i >= 0; i-- {
+			e := &f.records[i]
+			switch {
+			case !remove(e):
+				keep[i] = true
+				kept++
+			case !e.hidden():
+				changes++
+			}
+		}
+		if kept == len(f.records) {
+			continue
+		}
+		if dry {
+			removed, changes = removed+changes, 0
+			continue
+		}
+		frames++
+		if err := f.without(&b, keep); err != nil {
+			return removed, err
+		}
+		if frames >= rewriteFrames || b.Size() >= rewriteBytes {
+			if err := commit(); err != nil {
+				return removed, err
+			}
+		}
+	}
+	return removed, commit()
+}
+
+// without adds to b what leaves in the frame only the entries to keep.
+func (f *storedFrame) without(b *storage.Batch, keep []bool) error {
+	var stored struct {
+		Entries []json.RawMessage `json:"entries"`
+	}
+	if err := decode(f.Key, f.Value, &stored); err != nil {
+		return err
+	}
+	var left encodedFrame
+	for i, e := range stored.Entries {
+		if keep[i] {
+			left.entries = append(left.entries, e)
+		}
+	}
+	b.Require(f.Key, f.Value)
+	if len(left.entries) == 0 {
+		b.Delete(f.Key)
+	} else {
+		b.Put(f.Key, left.encode(f.origin))
+	}
+	return nil
+}

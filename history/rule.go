@@ -1,0 +1,145 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// rule is what the paths of a Shape say about one member and about what lies below it: a state of the automaton that
+// all paths together make. The nil rule says nothing, here and below.
+type rule struct {
+	ignore bool
+	set    bool
+	filter uint64 // The buckets of the names.
+	names  []namedRule
+	other  *rule // For the members without a name here.
+}
+
+type namedRule struct {
+	name string
+	rule *rule
+}
+
+// member returns the rule for the member with the decoded name.
+func (r *rule) member(name []byte) *rule {
+	if r == nil {
+		return nil
+	}
+	if r.filter>>bucket(name)&1 != 0 {
+		for i := range r.names {
+			if string(name) == r.names[i].name {
+				return r.names[i].rule
+			}
+		}
+	}
+	return r.other
+}
+
+// bucket spreads names over 64 buckets by their length and a few of their bytes.
+func bucket[T []byte | string](name T) uint64 {
+	n := uint64(len(name))
+	if n == 0 {
+		return 0
+	}
+	return (n*7 + uint64(name[0])*5 + uint64(name[n-1])*3 + uint64(name[n/2])) & 63
+}
+
+// pattern is one path of a Shape.
+type pattern struct {
+	segments []segment
+	set      bool
+}
+
+// maxRules bounds the automaton, whose size can double with each * that follows a **.
+const maxRules = 1_000
+
+// compileRules builds the automaton of the patterns and returns its start: the rule of the body itself.
+func compileRules(patterns []pattern) (*rule, error) {
+	c := ruleCompiler{rules: map[string]*rule{}}
+	var start []int
+	for _, p := range patterns {
+		start = append(start, len(c.steps))
+		for _, s := range p.segments {
+			c.steps = append(c.steps, step{segment: s})
+		}
+		c.steps = append(c.steps, step{end: true, set: p.set})
+	}
+	r := c.rule(start)
+	if len(c.rules) > maxRules {
+		return nil, errors.New("history: the paths are too many to combine: use fewer of those with * after **")
+	}
+	return r, nil
+}
+
+// ruleCompiler makes rules of sets of positions: indexes of the steps that come next.
+type ruleCompiler struct {
+	steps []step           // All patterns, one after the other.
+	rules map[string]*rule // By their positions, so that equal states are one.
+}
+
+// step is a segment of a pattern, or its end.
+type step struct {
+	segment
+	end, set bool
+}
+
+// rule returns the rule for a set of positions.
+func (c *ruleCompiler) rule(set []int) *rule {
+	if len(set) == 0 || len(c.rules) > maxRules {
+		return nil
+	}
+	set = c.close(set)
+	key := fmt.Sprint(set)
+	if r, ok := c.rules[key]; ok {
+		return r
+	}
+	r := &rule{}
+	c.rules[key] = r
+	var names []string
+	for _, p := range set {
+		switch s := c.steps[p]; {
+		case s.end:
+			r.ignore = r.ignore || !s.set
+			r.set = r.set || s.set
+		case !s.wild:
+			names = append(names, s.name)
+		}
+	}
+	if r.ignore {
+		return r
+	}
+	r.other = c.rule(c.follow(set, nil))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		r.names = append(r.names, namedRule{name, c.rule(c.follow(set, &name))})
+		r.filter |= 1 << bucket(name)
+	}
+	return r
+}
+
+// close returns the set in order and without repetition, with what it reaches without a step: ** also stands for no level.
+func (c *ruleCompiler) close(set []int) []int {
+	for _, p := range set {
+		if c.steps[p].deep {
+			set = append(set, p+1) // Which is not deep again.
+		}
+	}
+	slices.Sort(set)
+	return slices.Compact(set)
+}
+
+// follow returns where the set of positions leads by the member name; by a member that no path names if name is nil.
+func (c *ruleCompiler) follow(set []int, name *string) []int {
+	var next []int
+	for _, p := range set {
+		switch s := c.steps[p]; {
+		case s.end:
+		case s.deep:
+			next = append(next, p)
+		case s.wild || name != nil && s.name == *name:
+			next = append(next, p+1)
+		}
+	}
+	return next
+}

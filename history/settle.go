@@ -1,0 +1,204 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Walk is what the caller knows about how the objects of a type were listed.
+type Walk struct {
+	// Complete says that every page arrived, decoded and agreed with the others.
+	Complete bool
+	// Reason says why it is not complete.
+	Reason string
+	// Coverage is what the walk could see, such as the divisions and
+	// permissions of its client, in any form. If it is not that of the last
+	// complete walk, absences mean nothing until a second walk with the same
+	// Coverage agrees; see Pass.Widened.
+	Coverage string
+}
+
+// An Absence is a live object that a complete walk did not list. The caller
+// finds out and calls Remove, or Observe or Keep if the object is still there.
+// If it does neither, the object stays missing.
+type Absence struct {
+	Head
+	Missed    int  // complete walks before this one that missed it
+	Confirmed bool // Missed is not 0: gone, where there is no way to ask for it
+}
+
+// A sudden drop: more than this of a type is absent without an earlier walk
+// that missed it.
+const (
+	dropShare = 0.2
+	dropCount = 5
+)
+
+// Settle ends the walk. It returns the absences that the caller should confirm
+// before End. Others are withheld, and so are all of them after a walk that was
+// not complete, that could not see what the one before did, or after a sudden
+// drop: more than 20 % and more than 5 of the type's objects, beside those that
+// Remove explains. What is withheld is confirmed when a second complete walk
+// misses it.
+func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over == nil && p.settled {
+		return nil, fmt.Errorf("history: pass over %s is settled already", p.typ)
+	}
+	if p.over == nil {
+		p.over = p.flush(ctx)
+	}
+	if p.over != nil {
+		return nil, p.over
+	}
+	p.settled = true
+	if !w.Complete {
+		p.fault(cmp.Or(w.Reason, "the walk was not complete"))
+	}
+	absent := p.absent()
+	if p.faults != "" {
+		p.sum.Reason = p.faults
+		return nil, nil
+	}
+	p.sum.Complete = true
+	coverage := RawDigest(p.h.secret, []byte(w.Coverage)).String()
+	moved := !p.last.Completed.IsZero() && !p.widened && coverage != p.last.Coverage
+	p.last.Coverage = coverage
+	return p.judge(ctx, absent, moved)
+}
+
+// absent returns the ids of the live objects that were not seen.
+func (p *Pass) absent() []string {
+	var ids []string
+	for id, s := range p.seen {
+		if s.live && !s.seen {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// judge notes the absences of a complete walk and returns those to confirm.
+func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, error) {
+	fresh := 0
+	for _, id := range ids {
+		if !p.seen[id].missing {
+			fresh++
+		}
+	}
+	live := p.live - p.sum.Deleted
+	dropped := fresh > dropCount && float64(fresh) > dropShare*float64(live)
+	switch {
+	case len(ids) > 0 && moved:
+		p.sum.Reason = "removals withheld: the walk could not see what the one before did"
+	case dropped:
+		p.sum.Reason = fmt.Sprintf("removals withheld: %d of %d objects are absent at once", fresh, live)
+	}
+	if p.sum.Reason != "" {
+		p.h.opts.Logger.WarnContext(ctx, "removals withheld", "environment", p.h.environment, "type", p.typ,
+			"reason", p.sum.Reason, "absent", len(ids))
+	}
+	var out []Absence
+	for _, id := range ids {
+		m, err := p.miss(ctx, id, moved)
+		if err != nil {
+			p.over = err
+			return nil, err
+		}
+		p.missed[id] = m
+		if moved || dropped && m.Walks == 1 {
+			continue
+		}
+		hd, found, err := p.h.head(ctx, p.typ, id)
+		if err != nil {
+			p.over = err
+			return nil, err
+		}
+		if found && hd.live() {
+			out = append(out, Absence{Head: hd.export(p.typ, id), Missed: m.Walks - 1, Confirmed: m.Walks > 1})
+		}
+	}
+	return out, nil
+}
+
+// miss returns the missing record of an object after this walk. If the walk saw
+// something else than the one before, it counts as the first.
+func (p *Pass) miss(ctx context.Context, id string, moved bool) (missing, error) {
+	m := missing{Since: p.sum.Started, After: p.origin.after}
+	if p.seen[id].missing {
+		var err error
+		if m, _, err = p.h.missingRecord(ctx, p.typ, id); err != nil {
+			return missing{}, err
+		}
+	}
+	if moved {
+		m.Walks = 0
+	}
+	m.Walks++
+	m.Reason = cmp.Or(p.sum.Reason, "absent, and not confirmed to be gone")
+	return m, nil
+}
+
+// End commits what is left and records the pass. The absences that were neither
+// removed nor seen since Settle are then withheld. Without a Settle the walk
+// was not complete.
+func (p *Pass) End(ctx context.Context) (Summary, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over == nil {
+		p.over = p.end(ctx)
+	}
+	if p.over != nil {
+		return Summary{}, p.over
+	}
+	p.over = fmt.Errorf("history: pass over %s has ended", p.typ)
+	return p.sum, nil
+}
+
+func (p *Pass) end(ctx context.Context) error {
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	if !p.settled {
+		p.fault("the walk was not settled")
+		p.sum.Reason = p.faults
+	}
+	p.sum.Withheld = len(p.absent())
+	p.sum.Unchanged = p.sum.Objects - p.sum.Imported - p.sum.Created - p.sum.Updated - p.sum.Restored
+	if err := p.writeMissing(ctx); err != nil {
+		return err
+	}
+	p.sum.Ended = time.Now().UTC().Round(0)
+	r := passRecord{Summary: p.sum, Completed: p.last.Completed, Coverage: p.last.Coverage}
+	if p.sum.Complete {
+		r.Completed = p.sum.Started
+	}
+	return p.commit(ctx, func(t *tx) error { return t.batch.PutJSON(p.h.keys.pass(p.typ), r) })
+}
+
+// writeMissing stores which objects the walk missed.
+func (p *Pass) writeMissing(ctx context.Context) error {
+	ids := slices.DeleteFunc(p.absent(), func(id string) bool {
+		_, missed := p.missed[id]
+		return !missed
+	})
+	for chunk := range slices.Chunk(ids, p.h.opts.BatchObjects) {
+		err := p.commit(ctx, func(t *tx) error {
+			for _, id := range chunk {
+				if err := t.batch.PutJSON(p.h.keys.missing(p.typ, id), p.missed[id]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package history
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A field that is ignored for a while: no change of the rules shows as a change
+// of the object, and answers hold what was compared at the time.
+func TestShapeChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		without := Shape{Ignore: []string{"x"}}
+		asOf := func(at time.Time) string {
+			t.Helper()
+			v, err := h.ObjectAsOf(t.Context(), "queues", "a", at)
+			require.NoError(t, err)
+			return string(v.Body)
+		}
+		steps := []struct {
+			shape   Shape
+			object  Object
+			changes int // in the feed by then
+			body    string
+		}{
+			{Shape{}, obj("a", `"n":1,"x":1`), 1, `{"id":"a","n":1,"x":1}`},
+			{without, obj("a", `"n":1,"x":1`), 1, `{"id":"a","n":1}`},
+			{without, obj("a", `"n":1,"x":2`), 1, `{"id":"a","n":1}`},
+			{without, obj("a", `"n":2,"x":3`), 2, `{"id":"a","n":2}`},
+			{without, obj("a", `"n":2,"x":4`), 2, `{"id":"a","n":2}`},
+			{Shape{}, obj("a", `"n":2,"x":5`), 2, `{"id":"a","n":2,"x":5}`},
+			{Shape{}, obj("a", `"n":2,"x":6`), 3, `{"id":"a","n":2,"x":6}`},
+			{without, obj("a", `"n":3,"x":7`), 4, `{"id":"a","n":3}`}, // both at once
+		}
+		var times []time.Time
+		for _, s := range steps {
+			times = append(times, tick())
+			sum := pass(t, h, s.shape, s.object)
+			require.Zero(t, sum.Deleted+sum.Created)
+			require.Len(t, kinds(t, h), s.changes)
+			for i, at := range times {
+				require.JSONEq(t, steps[i].body, asOf(at), "at step %d", i)
+			}
+		}
+		last := collect(t, h.Changes(t.Context(), Query{Newest: true, Limit: 1}))[0]
+		require.Len(t, last.Fields, 1)
+		require.Equal(t, "/n", last.Fields[0].Path, "that x is no longer compared is no change of it")
+
+		var bodies []string
+		for _, v := range collect(t, h.Versions(t.Context(), "queues", "a")) {
+			bodies = append(bodies, string(v.Body))
+		}
+		require.Equal(t, []string{`{"id":"a","n":3}`, `{"id":"a","n":2,"x":6}`, `{"id":"a","n":2}`, `{"id":"a","n":1,"x":1}`}, bodies)
+	})
+}
+
+// A deleted object comes back under other rules.
+func TestRestoredUnderAnotherShape(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		t1 := tick()
+		pass(t, h, Shape{}, obj("a", `"n":1,"x":1,"tags":["p","q"]`))
+		tick()
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		require.NoError(t, p.Remove(t.Context(), "a"))
+		_, err = p.End(t.Context())
+		require.NoError(t, err)
+		t3 := tick()
+		sum := pass(t, h, Shape{Ignore: []string{"x"}, Sets: []string{"tags"}}, obj("a", `"n":1,"x":2,"tags":["q","p"]`))
+		require.Equal(t, 1, sum.Restored)
+		c := collect(t, h.Changes(t.Context(), Query{Kinds: []Kind{KindRestored}}))
+		require.Empty(t, c[0].Fields)
+		v, err := h.ObjectAsOf(t.Context(), "queues", "a", t1)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"id":"a","n":1,"x":1,"tags":["p","q"]}`, string(v.Body))
+		_, err = h.ObjectAsOf(t.Context(), "queues", "a", t3.Add(-1))
+		require.ErrorIs(t, err, ErrNotFound)
+		_, err = h.ObjectAsOf(t.Context(), "queues", "a", t1.Add(-1))
+		require.ErrorIs(t, err, ErrNotFound)
+	})
+}

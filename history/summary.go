@@ -1,0 +1,100 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// A Summary is what a pass has found.
+type Summary struct {
+	Type     string    `json:"type"`
+	Number   uint64    `json:"number"` // counts the passes over the type that ended
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended"`
+	Complete bool      `json:"complete"`         // the walk saw all there is
+	Reason   string    `json:"reason,omitempty"` // why it did not, or why removals are withheld
+
+	Objects   int `json:"objects"` // seen
+	Imported  int `json:"imported"`
+	Created   int `json:"created"`
+	Updated   int `json:"updated"`
+	Deleted   int `json:"deleted"`
+	Restored  int `json:"restored"`
+	Unchanged int `json:"unchanged"`
+	Ignored   int `json:"ignored"`  // of the unchanged: differ from the stored body in ignored fields
+	Rebased   int `json:"rebased"`  // of the unchanged: compared with a new Shape for the first time
+	Withheld  int `json:"withheld"` // absent and not recorded as deleted
+}
+
+func (s *Summary) count(k Kind) {
+	switch k {
+	case KindImported:
+		s.Imported++
+	case KindCreated:
+		s.Created++
+	case KindUpdated:
+		s.Updated++
+	case KindDeleted:
+		s.Deleted++
+	case KindRestored:
+		s.Restored++
+	case kindRebased:
+		s.Rebased++
+	}
+}
+
+func (s *Summary) add(o *Summary) {
+	s.Imported += o.Imported
+	s.Created += o.Created
+	s.Updated += o.Updated
+	s.Deleted += o.Deleted
+	s.Restored += o.Restored
+	s.Rebased += o.Rebased
+}
+
+// passRecord is the value of a pass key.
+type passRecord struct {
+	Summary
+	Completed time.Time `json:"completed,omitzero"` // when the last complete pass started
+	Coverage  string    `json:"coverage,omitempty"` // digest of what it could see
+}
+
+func (h *History) passRecord(ctx context.Context, typ string) (passRecord, error) {
+	r, err := storage.GetJSON[passRecord](ctx, h.store, h.keys.pass(typ))
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return passRecord{}, fmt.Errorf("history: %w", err)
+	}
+	return r, nil
+}
+
+// LastPass returns the newest pass over a type that ended, or false if none
+// has.
+func (h *History) LastPass(ctx context.Context, objectType string) (Summary, bool, error) {
+	r, err := h.passRecord(ctx, objectType)
+	return r.Summary, r.Number > 0, err
+}
+
+// Passes iterates over the newest passes of all types that ended, in the order
+// of the types' names.
+func (h *History) Passes(ctx context.Context) iter.Seq2[Summary, error] {
+	return func(yield func(Summary, error) bool) {
+		for e, err := range h.store.Scan(ctx, h.keys.below("pass")) {
+			var r passRecord
+			if err == nil {
+				err = decode(e.Key, e.Value, &r)
+			}
+			if err != nil {
+				yield(Summary{}, fmt.Errorf("history: passes: %w", err))
+				return
+			}
+			if !yield(r.Summary, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Retention says how much of the history of each object is kept. Its zero value
+// keeps all. The newest change of an object always stays, that of a deleted one
+// too. If both bounds are set, either one removes.
+type Retention struct {
+	// MaxAge removes a change so long after it was superseded by the next one
+	// of its object. So every question about a time within MaxAge can be
+	// answered.
+	MaxAge time.Duration `json:"max_age"`
+	// MaxChanges keeps the newest so many changes of each object.
+	MaxChanges int `json:"max_changes"`
+}
+
+// Validate returns an error that says what is wrong with r.
+func (r Retention) Validate() error {
+	switch {
+	case r.MaxAge < 0:
+		return fmt.Errorf("history: retention: MaxAge is %s, want a positive duration or 0 to keep all", r.MaxAge)
+	case r.MaxChanges < 0:
+		return fmt.Errorf("history: retention: MaxChanges is %d, want a positive number or 0 to keep all", r.MaxChanges)
+	}
+	return nil
+}
+
+// TrimOptions are the settings of a Trim.
+type TrimOptions struct {
+	DryRun bool // count what would go, and remove nothing
+}
+
+// A TrimResult is what a Trim removed, or would.
+type TrimResult struct {
+	Changes int `json:"changes"`
+}
+
+// Trim removes the changes that r does not keep. It works in small commits, may
+// be stopped at any moment and called again, and never makes a pass wait. If
+// somebody else removes from the same log meanwhile, the error matches
+// storage.ErrConflict.
+func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (TrimResult, error) {
+	if err := r.Validate(); err != nil || r == (Retention{}) {
+		return TrimResult{}, err
+	}
+	t := trimmer{MaxChanges: r.MaxChanges, newer: map[[2]string]newer{}}
+	if r.MaxAge > 0 {
+		t.cut = time.Now().Add(-r.MaxAge)
+	}
+	frames := h.keys.log()
+	if r.MaxChanges == 0 {
+		// What something newer than the cut has superseded stays, so only the
+		// frames before the cut matter.
+		end, err := h.seek(ctx, t.cut)
+		if err != nil {
+			return TrimResult{}, err
+		}
+		frames = h.keys.frames(0, end)
+	}
+	n, err := h.rewrite(ctx, frames, t.expired, opts != nil && opts.DryRun)
+	return TrimResult{Changes: n}, err
+}
+
+// A trimmer says what expires, asked about each entry of the log, newest first.
+type trimmer struct {
+	cut        time.Time
+	MaxChanges int
+	newer      map[[2]string]newer // by type and id
+}
+
+// newer is about the changes of an object that the trimmer has met.
+type newer struct {
+	changes int
+	at      int64 // time of the last one met, in nanoseconds since 1970
+}
+
+// expired reports whether e goes: the next change of its object is older than
+// the cut, or there are enough newer ones. A hidden entry supersedes nothing; it
+// goes with the changes before it, as only they need it.
+func (t *trimmer) expired(e *record) bool {
+	if e.Kind == KindForgotten {
+		return false
+	}
+	key := [2]string{e.typ, e.ID}
+	n := t.newer[key]
+	expired := n.changes > 0 && !t.cut.IsZero() && n.at < t.cut.UnixNano() ||
+		t.MaxChanges > 0 && n.changes >= t.MaxChanges
+	if !e.hidden() {
+		t.newer[key] = newer{n.changes + 1, e.at.UnixNano()}
+	}
+	return expired
+}

@@ -1,0 +1,136 @@
+package jsonscan
+
+import "bytes"
+
+// Iter walks the members of one object or the elements of one array, each value checked to be well-formed:
+//
+//	it := jsonscan.Members(doc)
+//	for it.Next() {
+//		use(it.Key(), it.Value())
+//	}
+//	if err := it.Err(); err != nil { ... }
+//
+// It allocates nothing unless there is an error.
+type Iter struct {
+	b          []byte
+	i          int
+	open       byte // '{' or '['
+	state      iterState
+	key, value []byte
+	err        error
+}
+
+type iterState uint8
+
+const (
+	atStart iterState = iota
+	inside
+	finished
+)
+
+// Members returns an iterator over the members of the object that obj is. Whatever else obj is gives an error.
+func Members(obj []byte) Iter {
+	return Iter{b: obj, open: '{'}
+}
+
+// Elements returns an iterator over the elements of the array that arr is. Whatever else arr is gives an error.
+func Elements(arr []byte) Iter {
+	return Iter{b: arr, open: '['}
+}
+
+// Next goes to the next member or element. It returns false at the end and on an error.
+func (it *Iter) Next() bool {
+	_, ok := it.NextLike(nil)
+	return ok
+}
+
+// NextLike is Next, but does not scan the value if it is, byte for byte, one of the likely values, which were scanned
+// before. It also returns the index of that one, or -1.
+func (it *Iter) NextLike(likely [][]byte) (match int, ok bool) {
+	i, ok := it.toValue()
+	if !ok {
+		return -1, false
+	}
+	for match, value := range likely {
+		end := i + len(value)
+		if bytes.HasPrefix(it.b[i:], value) && end < len(it.b) && (it.b[end] == ',' || it.b[end] == it.open+2) {
+			it.value, it.i = it.b[i:end], end
+			return match, true
+		}
+	}
+	end := ScanValue(it.b, i, 1)
+	if end < 0 {
+		return -1, it.fail(^end)
+	}
+	it.value, it.i = it.b[i:end], end
+	return -1, true
+}
+
+// toValue goes to the start of the next value.
+func (it *Iter) toValue() (i int, ok bool) {
+	i = Space(it.b, it.i)
+	switch it.state {
+	case finished:
+		return 0, false
+	case atStart:
+		if i >= len(it.b) || it.b[i] != it.open {
+			return 0, it.fail(i)
+		}
+		it.state = inside
+		i = Space(it.b, i+1)
+		if i < len(it.b) && it.b[i] == it.open+2 {
+			return 0, it.close(i)
+		}
+	case inside:
+		if i >= len(it.b) {
+			return 0, it.fail(i)
+		}
+		if it.b[i] == it.open+2 {
+			return 0, it.close(i)
+		}
+		if it.b[i] != ',' {
+			return 0, it.fail(i)
+		}
+		i = Space(it.b, i+1)
+	}
+	if it.open == '{' {
+		end, _ := ScanString(it.b, i)
+		if end < 0 {
+			return 0, it.fail(^end)
+		}
+		it.key = it.b[i:end]
+		i = Space(it.b, end)
+		if i >= len(it.b) || it.b[i] != ':' {
+			return 0, it.fail(i)
+		}
+		i = Space(it.b, i+1)
+	}
+	return i, true
+}
+
+// close ends the walk at the closing bracket b[i], after which only space may stand.
+func (it *Iter) close(i int) bool {
+	it.state, it.key, it.value = finished, nil, nil
+	if end := Space(it.b, i+1); end < len(it.b) {
+		return it.fail(end)
+	}
+	return false
+}
+
+func (it *Iter) fail(offset int) bool {
+	it.state, it.key, it.value = finished, nil, nil
+	it.err = ErrorAt(it.b, offset)
+	return false
+}
+
+// Key returns the raw key of the member, with its quotes; nil for an element of an array.
+func (it *Iter) Key() []byte { return it.key }
+
+// KeyIs reports whether the decoded key of the member is name.
+func (it *Iter) KeyIs(name string) bool { return Equal(it.key, name) }
+
+// Value returns the raw value of the member or element, without space around it.
+func (it *Iter) Value() []byte { return it.value }
+
+// Err returns what ended the walk too early, with the offset inside the text given to [Members] or [Elements].
+func (it *Iter) Err() error { return it.err }
