@@ -1,0 +1,121 @@
+package genesys
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAPIErrorKeepsWhatTheAnswerSaid(t *testing.T) {
+	html := `<html><head><style>p{}</style><title>ERROR</title></head><body><h1>502 Bad&nbsp;Gateway</h1></body></html>`
+	for _, test := range []struct {
+		name        string
+		status      int
+		body        string
+		headers     []string
+		code, says  string
+		missing     []string
+		any         bool
+		is          error
+		isNot       error
+		retryAfter  time.Duration
+		correlation string
+		limit       string
+	}{
+		{
+			name: "missing permission", status: 403, body: `{"message":"Unable to perform the requested action. You are missing the following permission(s): [routing:queue:view]","code":"missing.permissions","status":403,"contextId":"ctx","details":[],"errors":[]}`,
+			code: "missing.permissions", says: "You are missing", missing: []string{"routing:queue:view"}, is: ErrUnavailable, isNot: ErrNotFound, correlation: "corr-1",
+		},
+		{
+			name: "any of several", status: 403, body: `{"code":"missing.any.permissions","message":"You must have at least one of the following permissions assigned: [b:c:d, a:b:*]"}`,
+			code: "missing.any.permissions", missing: []string{"a:b:*", "b:c:d"}, any: true, is: ErrUnavailable, correlation: "corr-1",
+		},
+		{
+			name: "division appended", status: 403, body: `{"code":"missing.division.permission","message":"missing [routing:queue:view:1b2c-aa] in at least one of the following division(s): []"}`,
+			code: "missing.division.permission", missing: []string{"routing:queue:view"}, is: ErrUnavailable, correlation: "corr-1",
+		},
+		{
+			name: "a class instead of a permission", status: 403, body: `{"code":"missing.permissions","message":"permission(s): com.inin.pubapi.iam.util.ResourcePermission"}`,
+			code: "missing.permissions", is: ErrUnavailable, correlation: "corr-1",
+		},
+		{name: "feature off", status: 501, body: `{"code":"not.implemented","message":"Feature toggle is not enabled"}`, code: "not.implemented", is: ErrUnavailable, correlation: "corr-1"},
+		{name: "object gone", status: 404, body: `{"code":"not.found"}`, code: "not.found", is: ErrNotFound, isNot: ErrUnavailable, correlation: "corr-1"},
+		{name: "malformed members", status: 400, body: `{"code":{"a":1},"message":"kept","details":"a string","messageParams":7,"status":"x"}`, says: "kept", correlation: "corr-1"},
+		{name: "only in the body", status: 409, body: `{"code":"general.conflict","contextId":"from-body"}`, headers: []string{"Inin-Correlation-Id", ""}, code: "general.conflict", correlation: "from-body"},
+		{name: "html", status: 504, body: html, says: "502 Bad&nbsp;Gateway", correlation: "corr-1"},
+		{name: "garbage", status: 500, body: "\x00\xff{{{", correlation: "corr-1"},
+		{name: "nothing", status: 500, body: "", says: "Internal Server Error", correlation: "corr-1"},
+		{
+			name: "limit", status: 429, body: `{"code":"too.many.requests","limit":{"key":"token.rate.per.minute","namespace":"platform.api","value":300}}`,
+			headers: []string{"Retry-After", "42"}, code: "too.many.requests", retryAfter: 42 * time.Second, limit: "token.rate.per.minute", correlation: "corr-1",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, _ := newTestClient(t, func(*http.Request) *http.Response { return answer(test.status, test.body, test.headers...) }, func(o *Options) { o.MaxRetries = -1 })
+			var v any
+			err := c.GetJSON(t.Context(), "/api/v2/x?secret=1", &v)
+			e, ok := errors.AsType[*APIError](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, test.status, e.Status)
+			require.Equal(t, "/api/v2/x", e.Path)
+			require.Equal(t, test.code, e.Code)
+			require.Equal(t, test.correlation, e.CorrelationID)
+			require.Equal(t, test.retryAfter, e.RetryAfter)
+			require.Equal(t, test.limit, e.Limit)
+			require.Equal(t, test.any, e.AnyPermission)
+			require.Contains(t, e.Error(), test.says)
+			if test.missing != nil {
+				require.Equal(t, test.missing, e.MissingPermissions)
+			} else {
+				require.Empty(t, e.MissingPermissions)
+			}
+			if test.is != nil {
+				require.ErrorIs(t, err, test.is)
+			}
+			if test.isNot != nil {
+				require.NotErrorIs(t, err, test.isNot)
+			}
+		})
+	}
+}
+
+func TestErrorsHoldNoSecret(t *testing.T) {
+	c, _ := newTestClient(t, func(r *http.Request) *http.Response {
+		return answer(400, `{"code":"bad.request","message":"`+r.Header.Get("Authorization")+` `+testSecret+`"}`)
+	})
+	var v any
+	err := c.GetJSON(t.Context(), "/api/v2/x", &v)
+	require.ErrorContains(t, err, "Bearer [redacted] [redacted]")
+	require.NotContains(t, err.Error(), testSecret)
+}
+
+func FuzzErrorBody(f *testing.F) {
+	f.Add(404, []byte(`{"code":"not.found","message":"x","contextId":"y"}`), "1")
+	f.Add(503, []byte(`<html>`), "Fri, 31 Dec 1999 23:59:59 GMT")
+	f.Add(403, []byte(`{"message":"[a:b:c]"`), "99999999999999999999")
+	f.Fuzz(func(t *testing.T, status int, body []byte, after string) {
+		r := answer(status, "", "Retry-After", after)
+		r.Request, _ = http.NewRequest(http.MethodGet, "http://127.0.0.1/api/v2/x", http.NoBody)
+		e := newAPIError(r, body, func(s string) string { return s })
+		if e.Status != status || e.CorrelationID != "corr-1" {
+			t.Fatalf("status %d, correlation id %q", e.Status, e.CorrelationID)
+		}
+		if e.RetryAfter < 0 || e.RetryAfter > maxRetryAfterSeconds*time.Second {
+			t.Fatalf("Retry-After %q became %s", after, e.RetryAfter)
+		}
+		if text := e.Error(); len(text) > 5000 || !utf8.ValidString(e.Message) {
+			t.Fatalf("%d bytes: %q", len(text), text)
+		}
+		var plain struct{ Code, Message string }
+		if json.Unmarshal(body, &plain) == nil && json.Valid(body) && utf8.Valid(body) &&
+			strings.Contains(string(body), `"code"`) && strings.Count(strings.ToLower(string(body)), "code") == 1 && len(plain.Code) < maxMessage && e.Code != plain.Code {
+			t.Fatalf("code %q, want %q", e.Code, plain.Code)
+		}
+	})
+}

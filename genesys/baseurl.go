@@ -1,0 +1,200 @@
+package genesys
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// CheckURLs reports whether NewClient would accept the two URLs of a Config,
+// and if not, what is wrong and what would be right.
+func CheckURLs(baseURL, loginURL string) error {
+	_, _, err := resolveURLs(baseURL, loginURL)
+	return err
+}
+
+// resolveURLs returns the origin of the API and that of the login service,
+// each with a path if it is not at the root, without a slash at the end.
+func resolveURLs(baseURL, loginURL string) (api, login *url.URL, err error) {
+	api, login, err = resolveAPI(baseURL)
+	if err != nil {
+		return nil, nil, fmt.Errorf("genesys: base URL %w", err)
+	}
+	if strings.TrimSpace(loginURL) != "" {
+		if login, err = resolveLogin(loginURL); err != nil {
+			return nil, nil, fmt.Errorf("genesys: login URL %w", err)
+		}
+	}
+	if login == nil {
+		return nil, nil, fmt.Errorf("genesys: base URL %q: %s is no Genesys Cloud domain%s; for a gateway, give its login URL as well", baseURL, api.Host, didYouMean(api.Hostname()))
+	}
+	return api, login, nil
+}
+
+// resolveAPI also returns the login origin when the base URL tells it.
+func resolveAPI(text string) (api, login *url.URL, err error) {
+	name := strings.ToLower(strings.TrimSpace(text))
+	if name == "" {
+		return nil, nil, errors.New("is required: a region such as us-east-1, or a host such as api.mypurecloud.com")
+	}
+	if r, ok := regionNamed(name); ok {
+		return r.origin("api"), r.origin("login"), nil
+	}
+	u, err := parseOrigin(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	host := u.Hostname()
+	if r, ok := regionOf(host); ok {
+		if p := u.Port(); p != "" && p != "443" && p != "80" {
+			return nil, nil, fmt.Errorf("%q: Genesys Cloud listens on no port %s; leave the port out", text, p)
+		}
+		return r.origin("api"), r.origin("login"), nil
+	}
+	if hint, ok := foreign(host); ok {
+		return nil, nil, fmt.Errorf("%q: %s", text, hint)
+	}
+	if err := checkScheme(u, text); err != nil {
+		return nil, nil, err
+	}
+	u.Path = trimAPIPath(u.Path)
+	if isLoopback(host) {
+		return u, u, nil
+	}
+	return u, nil, nil
+}
+
+func resolveLogin(text string) (*url.URL, error) {
+	u, err := parseOrigin(text)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := regionOf(u.Hostname()); ok {
+		return r.origin("login"), nil
+	}
+	if err := checkScheme(u, text); err != nil {
+		return nil, err
+	}
+	u.Path = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/oauth/token"), "/")
+	return u, nil
+}
+
+// parseOrigin reads a URL or the part of one that a person gave: with or
+// without a scheme, query and fragment are dropped, the host is lower case
+// and has no dot at its end.
+func parseOrigin(text string) (*url.URL, error) {
+	s := strings.TrimSpace(text)
+	if strings.HasPrefix(s, "//") {
+		s = "https:" + s
+	} else if !strings.Contains(s, "://") {
+		s = "https://" + s
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, errors.New("is not a URL; write it like https://api.mypurecloud.com")
+	case u.User != nil:
+		return nil, errors.New("holds a user or password; leave them out")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("has the scheme %q; only https is spoken", u.Scheme)
+	}
+	host := strings.ToLower(strings.TrimRight(u.Hostname(), "."))
+	if !validHost(host) {
+		return nil, errors.New("names no host; write it like https://api.mypurecloud.com")
+	}
+	scheme := u.Scheme
+	if isLoopback(host) && !strings.Contains(text, "://") {
+		scheme = "http"
+	}
+	origin := &url.URL{Scheme: scheme, Host: host, Path: strings.TrimRight(u.Path, "/")}
+	if strings.Contains(host, ":") {
+		origin.Host = "[" + host + "]"
+	}
+	if port := u.Port(); port != "" {
+		origin.Host = net.JoinHostPort(host, port)
+	}
+	return origin, nil
+}
+
+func validHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host != "" && !strings.Contains(host, "..") && !strings.HasPrefix(host, ".") &&
+		strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") == ""
+}
+
+func checkScheme(u *url.URL, text string) error {
+	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		return fmt.Errorf("%q is http, which would send the client secret in the clear; only https is spoken, but with this machine itself", text)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// trimAPIPath keeps what stands before the path of the API itself.
+func trimAPIPath(path string) string {
+	if path == "/api" {
+		return ""
+	}
+	before, _, _ := strings.Cut(path+"/", "/api/v2/")
+	return strings.TrimRight(before, "/")
+}
+
+func (r Region) origin(service string) *url.URL {
+	return &url.URL{Scheme: "https", Host: service + "." + r.Domain}
+}
+
+func regionNamed(name string) (Region, bool) {
+	name = strings.ReplaceAll(name, "_", "-")
+	i := slices.IndexFunc(regions, func(r Region) bool { return r.Name == name || r.Code == name })
+	if i < 0 {
+		return Region{}, false
+	}
+	return regions[i], true
+}
+
+// services are the hosts that people copy out of an address bar.
+var services = []string{"api", "apps", "login", "app", "streaming", "www", "developer"}
+
+func regionOf(host string) (Region, bool) {
+	if label, rest, _ := strings.Cut(host, "."); slices.Contains(services, label) {
+		host = rest
+	}
+	i := slices.IndexFunc(regions, func(r Region) bool { return r.Domain == host })
+	if i < 0 {
+		return Region{}, false
+	}
+	return regions[i], true
+}
+
+// foreign says of a host of Genesys that serves no API what it is.
+func foreign(host string) (hint string, ok bool) {
+	for _, domain := range []string{"genesys.cloud", "genesys.com", "genesyscloud.com"} {
+		if host == domain || strings.HasSuffix(host, "."+domain) {
+			return host + " is a site about Genesys Cloud, not a region of it; copy the host that the browser shows when you work in Genesys Cloud, such as apps.mypurecloud.com", true
+		}
+	}
+	return "", false
+}
+
+// didYouMean names the region whose domain the host ends with.
+func didYouMean(host string) string {
+	for _, r := range regions {
+		if strings.HasSuffix(host, "."+r.Domain) {
+			return fmt.Sprintf(" (did you mean api.%s?)", r.Domain)
+		}
+	}
+	return ""
+}

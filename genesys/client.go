@@ -1,0 +1,208 @@
+package genesys
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// Config says which org to read, and as whom.
+type Config struct {
+	// BaseURL names the region in any form that people write: us-east-1,
+	// usw2, mypurecloud.ie, https://apps.usw2.pure.cloud/directory/. For a
+	// gateway or a local org it is the URL in front of /api/v2.
+	BaseURL string
+
+	// LoginURL is needed for a gateway only. Defaults to the region's own, and
+	// for a host on this machine to BaseURL.
+	LoginURL string
+
+	// ClientID and ClientSecret are those of an OAuth client with the grant type Client Credentials.
+	ClientID, ClientSecret string
+}
+
+// String shows the configuration without its secret.
+func (c Config) String() string {
+	return fmt.Sprintf("client %s at %s", c.ClientID, c.BaseURL)
+}
+
+// GoString shows the configuration without its secret.
+func (c Config) GoString() string { return "genesys.Config{" + c.String() + "}" }
+
+// LogValue shows the configuration without its secret.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// Options configures a Client. The zero value and nil are fine.
+type Options struct {
+	// Transport is the network. Defaults to a copy of http.DefaultTransport
+	// that keeps more idle connections.
+	Transport http.RoundTripper
+
+	// Pace wraps Transport for the requests to the API, not for those to the
+	// login service. Every try goes through it.
+	Pace func(http.RoundTripper) http.RoundTripper
+
+	// Types are added to the catalogue, or replace its types of the same name.
+	Types []ObjectType
+
+	// UserAgent defaults to "cxsync".
+	UserAgent string
+
+	// MaxRetries is how often a failed request is sent again; -1 means never.
+	// Defaults to 6, which spans about a minute.
+	MaxRetries int
+
+	// RetryWaitMin is the wait before the first retry, doubled for each next
+	// one up to RetryWaitMax, with jitter. Defaults to 1 second and 30 seconds.
+	RetryWaitMin, RetryWaitMax time.Duration
+
+	// RetryAfterMax is the longest wait that a Retry-After may ask for; an
+	// answer that asks for more is returned as the *APIError it is. Defaults to
+	// 3 minutes.
+	RetryAfterMax time.Duration
+
+	// Timeout bounds one try from the moment that Pace lets it go to the last
+	// byte of the answer. Defaults to 2 minutes.
+	Timeout time.Duration
+
+	// MaxBody is the largest answer in bytes that is read; a list asks for
+	// smaller pages then. Defaults to 64 MiB.
+	MaxBody int64
+
+	// Logger gets one debug record per try: never a header, query or body.
+	// Defaults to silence.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Transport == nil {
+		o.Transport = defaultTransport()
+	}
+	if o.MaxRetries == 0 {
+		o.MaxRetries = 6
+	}
+	o.UserAgent = cmp.Or(o.UserAgent, "cxsync")
+	o.RetryWaitMin = cmp.Or(o.RetryWaitMin, time.Second)
+	o.RetryWaitMax = max(cmp.Or(o.RetryWaitMax, 30*time.Second), o.RetryWaitMin)
+	o.RetryAfterMax = cmp.Or(o.RetryAfterMax, 3*time.Minute)
+	o.Timeout = cmp.Or(o.Timeout, 2*time.Minute)
+	o.MaxBody = cmp.Or(o.MaxBody, 64<<20)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func defaultTransport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	t.MaxIdleConnsPerHost = 16
+	return t
+}
+
+// A Client reads the configuration of one org. It is safe for concurrent use
+// and changes nothing in the org.
+type Client struct {
+	api, login *url.URL
+	opts       Options
+	types      []ObjectType
+	tokens     *tokens
+	http       *retryablehttp.Client
+	redact     func(string) string
+	sizes      sync.Map // name of a type -> page size that the service took, when it is not the type's own
+	stats      counters
+}
+
+// NewClient returns a Client. It makes no request: a wrong secret shows with
+// the first call. The error says which field of the Config is wrong, and how.
+func NewClient(cfg Config, opts *Options) (*Client, error) {
+	api, login, err := resolveURLs(cfg.BaseURL, cfg.LoginURL)
+	if err != nil {
+		return nil, err
+	}
+	cfg.ClientID, cfg.ClientSecret = strings.TrimSpace(cfg.ClientID), strings.TrimSpace(cfg.ClientSecret)
+	switch {
+	case cfg.ClientID == "":
+		return nil, errors.New("genesys: a client ID is required: that of an OAuth client with the grant type Client Credentials")
+	case cfg.ClientSecret == "":
+		return nil, errors.New("genesys: a client secret is required")
+	}
+	c := &Client{api: api, login: login}
+	if opts != nil {
+		c.opts = *opts
+	}
+	c.opts = c.opts.withDefaults()
+	c.types = Merge(Catalogue(), c.opts.Types)
+	for _, t := range c.opts.Types {
+		if err := t.check(); err != nil {
+			return nil, err
+		}
+	}
+	redactSecret := redactor(cfg.ClientID, cfg.ClientSecret)
+	c.tokens = newTokens(cfg, c, redactSecret)
+	c.redact = func(s string) string { return redactSecret(c.tokens.redact(s)) }
+	c.http = c.newHTTP()
+	return c, nil
+}
+
+// BaseURL returns where the API is: "https://api.mypurecloud.com".
+func (c *Client) BaseURL() string { return c.api.String() }
+
+// LoginURL returns where tokens come from: "https://login.mypurecloud.com".
+func (c *Client) LoginURL() string { return c.login.String() }
+
+// Types returns the catalogue with the types of Options.Types, sorted by name.
+// The slice is the caller's; the types' own slices must not be modified.
+func (c *Client) Types() []ObjectType { return slices.Clone(c.types) }
+
+// Type returns the type with that name or label; letter case is ignored.
+func (c *Client) Type(nameOrLabel string) (ObjectType, bool) { return find(c.types, nameOrLabel) }
+
+// Stats counts what a Client did so far.
+type Stats struct {
+	Requests  int64 // tries of API requests that were sent
+	Tokens    int64 // tokens asked for
+	Throttled int64 // answers 429
+	Retries   int64 // tries that repeat a failed one
+	Bytes     int64 // of answers' bodies, after decompression
+}
+
+type counters struct {
+	requests, tokens, throttled, retries, bytes atomic.Int64
+}
+
+// Stats returns the counts.
+func (c *Client) Stats() Stats {
+	return Stats{
+		Requests: c.stats.requests.Load(), Tokens: c.stats.tokens.Load(), Throttled: c.stats.throttled.Load(),
+		Retries: c.stats.retries.Load(), Bytes: c.stats.bytes.Load(),
+	}
+}
+
+// GetJSON reads a path of the API, such as "/api/v2/organizations/me", with
+// its query, into v as encoding/json does; a *json.RawMessage gets the body.
+// What the catalogue lists is better read with List and Get. Secrets are
+// dropped from the body first.
+func (c *Client) GetJSON(ctx context.Context, path string, v any) error {
+	return c.readJSON(ctx, http.MethodGet, path, nil, v)
+}
+
+// QueryJSON sends a POST query: a call that only reads, although it is a POST,
+// and that may therefore be sent again when it fails.
+func (c *Client) QueryJSON(ctx context.Context, path string, query, v any) error {
+	return c.readJSON(ctx, http.MethodPost, path, query, v)
+}

@@ -1,0 +1,120 @@
+package genesystest
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// bumpMarkers moves the fields that say that an object moved, where isMark does not know them.
+func (o *Org) bumpMarkers(s *shape, f *fields, by author) {
+	for _, path := range s.t.Marker {
+		if path != "id" && !slices.Contains(s.t.Volatile, path) {
+			bump(f, path, by)
+		}
+	}
+}
+
+// bumpParent moves the marker that a child's edit moves in its parent.
+func (o *Org) bumpParent(s *shape, id string, by author) {
+	parentID := s.parentOf(id)
+	body, ok := o.current(s.parent, parentID)
+	if !ok {
+		return
+	}
+	f, err := parseFields(body)
+	if err != nil {
+		return
+	}
+	moved := false
+	for _, path := range s.t.Marker {
+		moved = path != "id" && bump(&f, path, by) || moved
+	}
+	if moved {
+		o.put(s.parent, parentID, f.bytes())
+	}
+}
+
+// identifies reports whether a field is part of the ID.
+func (s *shape) identifies(path string) bool {
+	return slices.Contains(s.t.ID, path) || path == "version" && hasSource(s.path) && s.singleton()
+}
+
+// isMark reports whether a volatile field moves with an edit.
+func isMark(path string) bool {
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	switch name {
+	case "version", "versionId", "versionDate", "dateModified", "modifiedDate", "dateLastModified", "modifyDate",
+		"modifiedBy", "lastModifiedUser":
+		return true
+	}
+	return false
+}
+
+// bump moves the value at a path, if there is one: dates to now, numbers up,
+// references to the author, ids to others, "3.0" to "4.0".
+func bump(f *fields, path string, by author) bool {
+	old, ok := f.get(path)
+	if !ok {
+		return false
+	}
+	if n, ok := jsonscan.Int(old); ok {
+		f.set(path, json.RawMessage(strconv.FormatInt(n+1, 10)))
+		return true
+	}
+	s, isText := jsonscan.String(old)
+	switch {
+	case isText && strings.HasSuffix(path, "modifiedBy"):
+		f.set(path, quote(by.userID+by.clientID))
+	case isText && isDate(s):
+		f.set(path, quote(stamp(by.at)))
+	case isText && len(s) == 36 && strings.Count(s, "-") == 4:
+		f.set(path, quote(makeUUID(hashText(1, s), 0, 0)))
+	case isText:
+		f.set(path, quote(bumpText(s)))
+	case len(old) > 0 && old[0] == '{' && (strings.HasSuffix(path, "modifiedBy") || path == "lastModifiedUser"):
+		id := by.userID + by.clientID
+		f.set(path, json.RawMessage(`{"id":`+string(quote(id))+`,"selfUri":`+string(quote("/api/v2/users/"+id))+`}`))
+	case len(old) > 0 && old[0] == '{':
+		inner, err := parseFields(old)
+		if err != nil {
+			return false
+		}
+		moved := false
+		for _, m := range inner {
+			if !bytes.HasPrefix(m.raw, []byte("{")) && m.key != "selfUri" {
+				moved = bump(&inner, m.key, by) || moved
+			}
+		}
+		f.set(path, inner.bytes())
+		return moved
+	case string(old) == "true", string(old) == "false":
+		f.set(path, json.RawMessage(strconv.FormatBool(string(old) == "false")))
+	default:
+		return false
+	}
+	return true
+}
+
+func isDate(s string) bool {
+	_, err := time.Parse(time.RFC3339, s)
+	return err == nil
+}
+
+// bumpText moves a text that is a number, "3" or "3.0", or a state.
+func bumpText(s string) string {
+	whole, rest, _ := strings.Cut(s, ".")
+	if n, err := strconv.Atoi(whole); err == nil {
+		if rest != "" {
+			rest = "." + rest
+		}
+		return strconv.Itoa(n+1) + rest
+	}
+	states := []string{"AVAILABLE", "OFFLINE", "IDLE", "ACTIVE", "INACTIVE"}
+	return states[(slices.Index(states, strings.ToUpper(s))+1)%len(states)]
+}

@@ -1,0 +1,202 @@
+package genesystest
+
+import (
+	"encoding/json"
+	"iter"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// A filter says which objects of a list a request may see and wants.
+type filter struct {
+	field string // body field that must have the value; "" for all
+	value string
+}
+
+// filterFor reads the filter out of a list request's query.
+func filterFor(s *shape, query url.Values) filter {
+	if len(s.t.Variants) > 0 {
+		name, _, _ := strings.Cut(s.t.Variants[0], "=")
+		f := filter{field: strings.TrimSuffix(name, "s"), value: query.Get(name)}
+		if f.value == "" && name == "deactivated" {
+			f.value = "false"
+		}
+		if f.value != "" {
+			return f
+		}
+	}
+	if s.t.Name == "users" {
+		state := query.Get("state")
+		if state == "" {
+			state = "active"
+		}
+		if state != "any" {
+			return filter{field: "state", value: state}
+		}
+	}
+	return filter{}
+}
+
+func (f filter) passes(body []byte) bool {
+	return f.field == "" || strings.EqualFold(lookupText(body, f.field), f.value)
+}
+
+// positions walks the positions of a list that hold an object, in order, as requests see them now.
+func (o *Org) positions(s *shape, parentID string) iter.Seq[int] {
+	base := o.baseCount(s, parentID)
+	l := o.list(s, parentID)
+	if l == nil {
+		l = &list{}
+	}
+	return func(yield func(int) bool) {
+		for pos := range base + l.created {
+			e := l.edited[pos]
+			if e == nil && pos >= base {
+				continue
+			}
+			if e != nil {
+				if _, there := o.seen(e); !there {
+					continue
+				}
+			}
+			if !yield(pos) {
+				return
+			}
+		}
+	}
+}
+
+// A view is what a list request pages through.
+type view struct {
+	all  bool // every position below n
+	n    int
+	list []int32
+}
+
+func (v view) len() int {
+	if v.all {
+		return v.n
+	}
+	return len(v.list)
+}
+
+func (v view) at(i int) int {
+	if v.all {
+		return i
+	}
+	return int(v.list[i])
+}
+
+// from is the index of the first position that is not below pos.
+func (v view) from(pos int) int {
+	if v.all {
+		return min(pos, v.n)
+	}
+	low, high := 0, len(v.list)
+	for low < high {
+		if mid := (low + high) / 2; int(v.list[mid]) < pos {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// A viewKey names a view that took work to make; a few are kept until an edit.
+type viewKey struct {
+	typ, parentID string
+	filter        filter
+	revision      int
+}
+
+const keptViews = 16
+
+// view returns the positions that a request sees.
+func (o *Org) view(s *shape, parentID string, f filter) view {
+	hides := o.hides(s)
+	l := o.list(s, parentID)
+	if f.field == "" && !hides && l == nil {
+		return view{all: true, n: o.baseCount(s, parentID)}
+	}
+	key := viewKey{s.t.Name, parentID, f, o.revision}
+	if v, ok := o.views[key]; ok {
+		return v
+	}
+	v := view{list: []int32{}}
+	for pos := range o.positions(s, parentID) {
+		if f.field != "" || hides {
+			body, there := o.bodyAt(s, parentID, pos, allExpanded, false)
+			if !there || !f.passes(body) || hides && !o.covers(body) {
+				continue
+			}
+		}
+		v.list = append(v.list, int32(pos))
+	}
+	if o.lags() {
+		return v // it moves with time
+	}
+	if len(o.views) >= keptViews {
+		clear(o.views)
+	}
+	o.views[key] = v
+	return v
+}
+
+// bodyAt is the body at a position as requests see it now.
+func (o *Org) bodyAt(s *shape, parentID string, pos int, expand string, inList bool) (json.RawMessage, bool) {
+	e := o.editAt(s, parentID, pos)
+	if e == nil {
+		return o.render(s, parentID, pos, expand, inList), true
+	}
+	body, there := o.seen(e)
+	if !there {
+		return nil, false
+	}
+	if body == nil { // not yet edited for those who ask
+		return o.render(s, parentID, pos, expand, inList), true
+	}
+	return s.reduce(body, expand, inList), true
+}
+
+// reduce drops the members of a whole body that a request does not get.
+func (s *shape) reduce(body json.RawMessage, expand string, inList bool) json.RawMessage {
+	if expand == allExpanded && (!inList || len(s.detail) == 0) || len(s.detail)+len(s.expand) == 0 {
+		return body
+	}
+	all, err := parseFields(body)
+	if err != nil {
+		return body
+	}
+	kept := all[:0]
+	for _, f := range all {
+		if need := s.expand[f.key]; s.detail[f.key] && inList || need != "" && !expands(expand, need) {
+			continue
+		}
+		kept = append(kept, f)
+	}
+	return kept.bytes()
+}
+
+// seen returns what requests see of an edit: with a consistency delay, what was there before.
+// A nil body that is there is the generated one.
+func (o *Org) seen(e *edit) (body json.RawMessage, there bool) {
+	if o.opts.ConsistencyDelay > 0 && time.Since(e.at) < o.opts.ConsistencyDelay {
+		return e.before, e.beforeThere
+	}
+	return e.body, e.body != nil
+}
+
+func (o *Org) lags() bool { return o.opts.ConsistencyDelay > 0 }
+
+// hides reports whether the client's divisions hide objects of a type.
+func (o *Org) hides(s *shape) bool {
+	return o.divisions != nil && !strings.HasPrefix(s.t.Name, "authorization.divisions")
+}
+
+// covers reports whether an object is in a division of the client.
+func (o *Org) covers(body []byte) bool {
+	id := lookupText(body, "division.id")
+	return id == "" || o.divisions[id]
+}

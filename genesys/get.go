@@ -1,0 +1,87 @@
+package genesys
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Get reads one object by its ID. The error is ErrNotFound when it is gone,
+// ErrNoGet when the type has no such call, and otherwise like that of List.
+func (c *Client) Get(ctx context.Context, t ObjectType, id string) (Object, error) {
+	path, values, err := t.getPath(id)
+	if err != nil {
+		return Object{}, err
+	}
+	data, err := c.send(ctx, "GET", path, nil)
+	if err != nil {
+		return Object{}, err
+	}
+	parts := SplitID(id)
+	parent := ""
+	if own := t.ownParts(); t.Parent != "" && own < len(parts) {
+		parent = JoinID(parts[:len(parts)-own]...)
+	}
+	r := newObjectReader(t, parent)
+	o, err := r.object(id, bytes.TrimSpace(data))
+	if err != nil {
+		return Object{}, fmt.Errorf("genesys: GET %s: %w", cutQuery(path), err)
+	}
+	if o.Name == "" && t.Paging == PagingSingleton {
+		o.Name = strings.Join(append([]string{t.Label}, values...), " ")
+	}
+	return o, nil
+}
+
+// getPath returns the path that reads one object, and what tells a singleton from its siblings.
+func (t ObjectType) getPath(id string) (path string, values []string, err error) {
+	parts := SplitID(id)
+	template := t.Get
+	switch {
+	case template != "":
+	case t.Paging != PagingSingleton:
+		return "", nil, fmt.Errorf("%w: %s", ErrNoGet, t.Name)
+	case t.Parent == "":
+		values = parts[1:]
+		template = t.Path
+		for _, variant := range t.Variants {
+			if _, value, _ := strings.Cut(variant, "="); len(values) == 1 && value == values[0] {
+				template = withQuery(t.Path, variant)
+			}
+		}
+	default:
+		values = parts[len(parts)-t.ownParts():]
+		template = withoutSources(t.Path)
+	}
+	targets, err := expand(template, parts, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	return targets[0].path, values, nil
+}
+
+// withoutSources makes plain variables of those with a source.
+func withoutSources(template string) string {
+	vars, rest := parseTemplate(template)
+	var b strings.Builder
+	for _, v := range vars {
+		b.WriteString(v.before + "{}")
+	}
+	return b.String() + rest
+}
+
+// ownParts is how many parts of an ID come after the parent's.
+func (t ObjectType) ownParts() int {
+	if t.Paging != PagingSingleton {
+		return len(t.ID)
+	}
+	own := min(len(t.Variants), 1)
+	vars, _ := parseTemplate(t.Path)
+	for _, v := range vars {
+		if v.source != "" {
+			own++
+		}
+	}
+	return own
+}

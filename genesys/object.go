@@ -1,0 +1,117 @@
+package genesys
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// An Object is one configuration object as a list or a GET showed it.
+type Object struct {
+	Type string // name of its ObjectType
+
+	// ID is unique within the type. Below a parent it begins with the
+	// parent's ID; see JoinID. A singleton has its parent's ID or, at the top,
+	// the type's name, followed by what told it from its siblings, if any.
+	ID string
+
+	Name   string // for people: the Title fields, or the type's label for a singleton without
+	Parent string // ID of the parent; "" at the top
+
+	// Body is the object's JSON byte for byte as Genesys Cloud sent it, less
+	// its secrets. It is the caller's to keep, but shares its memory with the
+	// other objects of its page: clone it to keep one of many for long.
+	Body json.RawMessage
+
+	Marker  string // MarkerOf the body; "" for a type with a parent
+	Deleted bool   // the body says "state": "deleted"
+}
+
+var (
+	escapeID   = strings.NewReplacer("%", "%25", "/", "%2F")
+	unescapeID = strings.NewReplacer("%25", "%", "%2F", "/")
+)
+
+// JoinID makes the ID of an object out of its parts: they are joined by "/",
+// after "%" and "/" inside a part became "%25" and "%2F".
+func JoinID(parts ...string) string {
+	if len(parts) == 1 {
+		return escapeID.Replace(parts[0])
+	}
+	escaped := make([]string, len(parts))
+	for i, part := range parts {
+		escaped[i] = escapeID.Replace(part)
+	}
+	return strings.Join(escaped, "/")
+}
+
+// SplitID returns the parts that JoinID was given.
+func SplitID(id string) []string {
+	parts := strings.Split(id, "/")
+	for i, part := range parts {
+		parts[i] = unescapeID.Replace(part)
+	}
+	return parts
+}
+
+// MarkerOf returns what the fields of t.Marker hold in a body: an object whose
+// marker is the same as before has not been edited. It is "" when none of the
+// fields is there, or the type has no marker, which says nothing.
+func MarkerOf(t ObjectType, body []byte) string {
+	if len(t.Marker) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	found := false
+	for i, field := range t.Marker {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if raw, ok := lookup(body, field); ok && string(raw) != "null" {
+			b.Write(raw)
+			found = true
+		}
+	}
+	if !found {
+		return ""
+	}
+	return b.String()
+}
+
+// lookup finds a value by the names of its members, joined by dots.
+func lookup(doc []byte, path string) (raw []byte, ok bool) {
+	if path == "." {
+		return jsonscan.Lookup(doc)
+	}
+	raw = doc
+	for more := true; more; {
+		var name string
+		name, path, more = strings.Cut(path, ".")
+		if raw, ok = jsonscan.Lookup(raw, name); !ok {
+			return nil, false
+		}
+	}
+	return raw, true
+}
+
+// text returns what a scalar says: a string's content, a number or boolean as
+// it is written; "" for null, objects and arrays.
+func text(raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	switch raw[0] {
+	case '"':
+		s, _ := jsonscan.String(raw)
+		return s
+	case '{', '[', 'n':
+		return ""
+	}
+	return string(raw)
+}
+
+func lookupText(doc []byte, path string) string {
+	raw, _ := lookup(doc, path)
+	return text(raw)
+}

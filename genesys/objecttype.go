@@ -1,0 +1,60 @@
+package genesys
+
+// An ObjectType says how one kind of configuration object is listed, read and
+// told apart. The catalogue holds one for every type that cxsync knows; a
+// caller may add its own (Options.Types).
+//
+// Paths are templates. A plain variable, {queueId}, takes the parts of the
+// parent's or the object's ID in order, the last variable the last part. A
+// variable with a source, {versionId=latest}, takes the value of that field of
+// the parent's body; a source that names several fields, or a field of each
+// element of an array, stands for one request per distinct value.
+type ObjectType struct {
+	Name    string // stable and unique: "routing.queues"
+	Label   string // for people, unique: "Queues"
+	Group   string // the part of the product it belongs to: "Routing"
+	Default bool   // synced unless a selection says otherwise
+	Parent  string // Name of the type whose objects this one is listed under; "" at the top
+
+	Method   string   // GET, or POST for the read-only queries
+	Path     string   // with its fixed query: "/api/v2/flows?deleted=false"
+	Variants []string // queries walked one after the other and merged: "published=true", "published=false"
+	Body     string   // further members of a POST query's JSON body
+	Paging   Paging
+	Token    string // how the next page is asked for; see Paging
+	PageSize int    // the largest page the service takes; 0 when there is no page size
+	Items    string // dotted path to the array of objects; "." is the body itself
+
+	ID    []string // fields that make the ID below the parent's; "." is an element that is a string
+	Title string   // field that names the object for people; fields joined by "+" are joined by a space
+	Whole bool     // a listed object is all of it; otherwise Get reads the rest
+	Get   string   // path that reads one object by ID; "" when there is none
+
+	// Split holds queries that part the list between them. They are walked
+	// instead when the service refuses to list all of it at once.
+	Split []string
+
+	// Marker names fields that move whenever the object does: of the listed
+	// object, or of the parent for a type that has one, and then they are the
+	// parent type's own Marker. Empty means there is no such field, so that
+	// nothing may be skipped.
+	Marker []string
+
+	Sets        []string // arrays whose order has no meaning, as dotted paths
+	Secrets     []string // members that are dropped at any depth before anyone sees a body, besides SecretNames
+	Volatile    []string // members that move without an edit, as dotted paths
+	Permissions []string // any one of them lets a client read the type, as far as is known
+}
+
+// Paging names a family of list calls.
+type Paging string
+
+// The families. With PagingPage a Token is unused.
+const (
+	PagingPage      Paging = "page"      // pageSize and pageNumber from 1
+	PagingNextURI   Paging = "nextUri"   // parameter Token, to be found in the nextUri of the response only
+	PagingCursor    Paging = "cursor"    // Token "parameter=field": the field of the response is the next parameter
+	PagingSearch    Paging = "search"    // POST; Token "pageNumber", or "after=after", in the body
+	PagingNone      Paging = "none"      // one response holds the whole list
+	PagingSingleton Paging = "singleton" // one response is the object; 404 means that it is not configured
+)

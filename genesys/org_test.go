@@ -1,0 +1,350 @@
+package genesys_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/genesys/genesystest"
+)
+
+func newClient(t testing.TB, org *genesystest.Org) *genesys.Client {
+	t.Helper()
+	c, err := genesys.NewClient(org.Config(), &genesys.Options{Transport: org.Transport()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func typeNamed(t testing.TB, name string) genesys.ObjectType {
+	t.Helper()
+	typ, found := genesys.Lookup(name)
+	if !found {
+		t.Fatal(name)
+	}
+	return typ
+}
+
+func drain(ctx context.Context, c *genesys.Client, typ genesys.ObjectType) (n int, err error) {
+	for _, err := range c.List(ctx, typ) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// TestAnswersToFaults has one row for each way in which the local org can misbehave.
+func TestAnswersToFaults(t *testing.T) {
+	const queues = 90
+	typ := typeNamed(t, "routing.queues")
+	typ.PageSize = 25
+	incomplete := func(err error) bool { _, is := errors.AsType[*genesys.IncompleteError](err); return is }
+	status := func(code int) func(error) bool {
+		return func(err error) bool { e, is := errors.AsType[*genesys.APIError](err); return is && e.Status == code }
+	}
+	for _, test := range []struct {
+		name  string
+		match string
+		fault genesystest.Fault
+		times int
+		err   func(error) bool // nil: the walk is whole all the same
+	}{
+		{"429 twice", "routing.queues", genesystest.Status(429), 2, nil},
+		{"500", "routing.queues", genesystest.Status(500), 1, nil},
+		{"503 for ever", "routing.queues", genesystest.Status(503), -1, status(503)},
+		{"501", "routing.queues", genesystest.Status(501), -1, func(err error) bool { return errors.Is(err, genesys.ErrUnavailable) }},
+		{"404", "routing.queues", genesystest.Status(404), -1, func(err error) bool { return errors.Is(err, genesys.ErrUnavailable) }},
+		{"cut bodies", "routing.queues", genesystest.CutBody(), 2, nil},
+		{"the login fails", "POST /oauth/token", genesystest.Status(500), 1, nil},
+		{"page 3 refused", "/api/v2/routing/queues?pageNumber=3", genesystest.Status(400), -1, status(400)},
+		{"page 3 forbidden", "/api/v2/routing/queues?pageNumber=3", genesystest.Status(403), -1, func(err error) bool { return errors.Is(err, genesys.ErrUnavailable) && !incomplete(err) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				org := genesystest.New(&genesystest.Options{Counts: map[string]int{"routing.queues": queues}})
+				org.Fail(test.match, test.fault, test.times)
+				n, err := drain(t.Context(), newClient(t, org), typ)
+				if test.err != nil {
+					require.True(t, test.err(err), "%v", err)
+					require.Less(t, n, queues)
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, queues, n)
+			})
+		})
+	}
+}
+
+func TestRevokedTokensDoNotEndAWalk(t *testing.T) {
+	org := genesystest.New(&genesystest.Options{Counts: map[string]int{"routing.queues": 90}})
+	c := newClient(t, org)
+	typ := typeNamed(t, "routing.queues")
+	typ.PageSize = 25
+	n := 0
+	for _, err := range c.List(t.Context(), typ) {
+		require.NoError(t, err)
+		if n++; n%25 == 0 {
+			org.RevokeTokens()
+		}
+	}
+	require.Equal(t, 90, n)
+	require.EqualValues(t, 4, c.Stats().Tokens)
+}
+
+func TestRateWindowIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(&genesystest.Options{RateLimit: 3, Counts: map[string]int{"routing.queues": 175}})
+		typ := typeNamed(t, "routing.queues")
+		typ.PageSize = 25
+		start := time.Now()
+		n, err := drain(t.Context(), newClient(t, org), typ)
+		require.NoError(t, err)
+		require.Equal(t, 175, n)
+		require.Greater(t, time.Since(start), 2*time.Minute, "7 requests at 3 a minute")
+		require.Less(t, time.Since(start), 3*time.Minute)
+	})
+}
+
+func TestPermissions(t *testing.T) {
+	queues, users, flows, scopes := typeNamed(t, "routing.queues"), typeNamed(t, "users"), typeNamed(t, "flows"), typeNamed(t, "authorization.divisions")
+	org := genesystest.New(nil)
+	c := newClient(t, org)
+	p, err := c.Permissions(t.Context())
+	require.NoError(t, err)
+	require.True(t, p.Known())
+	for _, typ := range c.Types() {
+		v, missing := p.Allows(typ)
+		require.Equal(t, genesys.Allowed, v, typ.Name)
+		require.Empty(t, missing)
+	}
+	require.True(t, p.Coverage(queues).AllDivisions)
+
+	var divisions []string
+	for id := range org.Objects("authorization.divisions") {
+		divisions = append(divisions, id)
+	}
+	org.SetPermissions("routing:queue:view", "architect:flow:*", "authorization:*:*")
+	org.SetDivisions(divisions[0])
+	p, err = c.Permissions(t.Context())
+	require.NoError(t, err)
+	for _, test := range []struct {
+		t    genesys.ObjectType
+		want genesys.Verdict
+	}{{queues, genesys.Allowed}, {flows, genesys.Allowed}, {users, genesys.Allowed}, {scopes, genesys.Allowed}, {typeNamed(t, "routing.skills"), genesys.Missing}} {
+		v, missing := p.Allows(test.t)
+		require.Equal(t, test.want, v, test.t.Name)
+		require.Equal(t, test.want == genesys.Missing, len(missing) > 0)
+		require.Equal(t, test.want == genesys.Missing, errors.Is(c.Probe(t.Context(), test.t), genesys.ErrUnavailable), "the service says the same of %s", test.t.Name)
+	}
+	coverage := p.Coverage(queues)
+	require.False(t, coverage.AllDivisions)
+	require.Equal(t, divisions[:1], coverage.Divisions)
+
+	for _, closed := range []string{"/api/v2/authorization/subjects/me", "/api/v2/authorization/subjects/*"} {
+		org.Fail(closed, genesystest.Status(403), -1)
+		p, err = c.Permissions(t.Context())
+		require.NoError(t, err)
+		require.True(t, p.Known(), closed)
+		require.True(t, p.Has("routing:queue:view"), closed)
+		require.False(t, p.Has("routing:skill:view"), closed)
+		require.Equal(t, divisions[:1], p.Coverage(queues).Divisions, closed)
+	}
+	org.Fail("/api/v2/authorization/*", genesystest.Status(403), -1)
+	org.Fail("/api/v2/authorization/*/*", genesystest.Status(403), -1)
+	p, err = c.Permissions(t.Context())
+	require.NoError(t, err, "an org that does not tell is no error")
+	require.False(t, p.Known())
+	v, _ := p.Allows(queues)
+	require.Equal(t, genesys.VerdictUnsure, v)
+}
+
+func TestAudits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(&genesystest.Options{AuditDelay: 30 * time.Second})
+		c := newClient(t, org)
+		start := time.Now()
+		id, err := org.Create("routing.queues", map[string]any{"name": "Sales"})
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		for range 5 {
+			require.NoError(t, org.Touch("routing.queues", id))
+		}
+		time.Sleep(time.Minute)
+		services, err := c.AuditServices(t.Context(), false)
+		require.NoError(t, err)
+		require.NotEmpty(t, services)
+		service := ""
+		for name, entities := range services {
+			if slices.Contains(entities, "Queue") {
+				service = name
+			}
+		}
+		require.NotEmpty(t, service, services)
+		for _, realtime := range []bool{true, false} {
+			asked := time.Now()
+			var records []genesys.AuditRecord
+			for r, err := range c.Audits(t.Context(), genesys.AuditQuery{
+				Service: service, Since: start.Add(-40 * 24 * time.Hour), Until: time.Now(), Realtime: realtime,
+				Filters: []genesys.AuditFilter{{Property: "EntityId", Value: id}},
+			}) {
+				require.NoError(t, err)
+				records = append(records, r)
+			}
+			require.NotEmpty(t, records)
+			require.Equal(t, !realtime, time.Since(asked) > 20*time.Second, "the prepared answer is waited for")
+			for _, r := range records {
+				require.Equal(t, id, r.Entity.ID)
+				require.Equal(t, "Queue", r.EntityType)
+				require.False(t, r.Date.Before(start))
+			}
+		}
+		for _, err := range c.Audits(t.Context(), genesys.AuditQuery{Service: service}) {
+			require.ErrorContains(t, err, "Since")
+		}
+		org.SetPermissions("routing:queue:view")
+		for _, err := range c.Audits(t.Context(), genesys.AuditQuery{Service: service, Since: start, Until: time.Now()}) {
+			require.ErrorIs(t, err, genesys.ErrUnavailable)
+		}
+	})
+}
+
+func TestOrganizationAndAccess(t *testing.T) {
+	org := genesystest.New(nil)
+	c := newClient(t, org)
+	o, err := c.Organization(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, org.ID(), o.ID)
+	require.NotEmpty(t, o.Name)
+	a, err := c.Access(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, genesystest.ClientID, a.Client.ID)
+	require.Equal(t, "*", a.Client.Grants[0].DivisionID)
+	require.Equal(t, org.ID(), a.Organization.ID)
+}
+
+// TestGetAgreesWithList reads one object of every type the way it was listed.
+func TestGetAgreesWithList(t *testing.T) {
+	org := genesystest.New(&genesystest.Options{RateLimit: -1, Size: 3})
+	c := newClient(t, org)
+	parents := map[string]genesys.Object{}
+	var visit func(typ genesys.ObjectType)
+	visit = func(typ genesys.ObjectType) {
+		if _, done := parents[typ.Name]; done {
+			return
+		}
+		walk := c.List(t.Context(), typ)
+		if typ.Parent != "" {
+			visit(typeNamed(t, typ.Parent))
+			parent := parents[typ.Parent]
+			if parent.ID == "" {
+				return
+			}
+			walk = c.Children(t.Context(), typ, parent)
+		}
+		for o, err := range walk {
+			require.NoError(t, err, typ.Name)
+			got, err := c.Get(t.Context(), typ, o.ID)
+			if errors.Is(err, genesys.ErrNoGet) {
+				parents[typ.Name] = o
+				break
+			}
+			require.NoError(t, err, "%s %s", typ.Name, o.ID)
+			require.Equal(t, o.ID, got.ID)
+			require.Equal(t, o.Parent, got.Parent, typ.Name)
+			if typ.Whole {
+				require.JSONEq(t, string(o.Body), string(got.Body), typ.Name)
+			}
+			parents[typ.Name] = o
+			break
+		}
+	}
+	for _, typ := range c.Types() {
+		visit(typ)
+	}
+	require.Greater(t, len(parents), 300)
+}
+
+func Example() {
+	org := genesystest.New(nil) // in earnest: genesys.Config{BaseURL: "mypurecloud.ie", ClientID: id, ClientSecret: secret}
+	client, err := genesys.NewClient(org.Config(), &genesys.Options{Transport: org.Transport()})
+	if err != nil {
+		panic(err)
+	}
+	queues, _ := client.Type("Queues")
+	n := 0
+	for queue, err := range client.List(context.Background(), queues) {
+		if err != nil {
+			panic(err)
+		}
+		if queue.ID != "" {
+			n++
+		}
+	}
+	fmt.Println(n > 0, client.BaseURL())
+	// Output: true https://api.mypurecloud.com
+}
+
+// A type that this client may not read is no reason to give up on the others.
+func ExampleAPIError() {
+	org := genesystest.New(&genesystest.Options{Permissions: []string{"routing:queue:view"}})
+	client, _ := genesys.NewClient(org.Config(), &genesys.Options{Transport: org.Transport()})
+	flows, _ := client.Type("flows")
+	for _, err := range client.List(context.Background(), flows) {
+		if refusal, ok := errors.AsType[*genesys.APIError](err); ok && errors.Is(err, genesys.ErrUnavailable) {
+			fmt.Println(refusal.Status, refusal.Code, refusal.MissingPermissions)
+		}
+	}
+	// Output: 403 missing.permissions [architect:flow:view]
+}
+
+// A type that the catalogue has not is described, and then listed like any other.
+func ExampleOptions_types() {
+	moods := genesys.ObjectType{
+		Name: "example.moods", Label: "Moods", Path: "/api/v2/example/moods",
+		Paging: genesys.PagingPage, PageSize: 100, Items: "entities", ID: []string{"id"}, Title: "name", Whole: true,
+	}
+	answer := `{"entities":[{"id":"1","name":"calm"},{"id":"2","name":"busy"}],"pageCount":1,"total":2}`
+	client, err := genesys.NewClient(
+		genesys.Config{BaseURL: "http://localhost", ClientID: "id", ClientSecret: "secret"},
+		&genesys.Options{Types: []genesys.ObjectType{moods}, Transport: canned(answer)},
+	)
+	if err != nil {
+		panic(err)
+	}
+	typ, _ := client.Type("Moods")
+	for mood, err := range client.List(context.Background(), typ) {
+		fmt.Println(mood.ID, mood.Name, string(mood.Body), err)
+	}
+	// Output:
+	// 1 calm {"id":"1","name":"calm"} <nil>
+	// 2 busy {"id":"2","name":"busy"} <nil>
+}
+
+// canned answers every API request with the same body.
+type canned string
+
+func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := string(c)
+	if r.URL.Path == "/oauth/token" {
+		body = `{"access_token":"t","expires_in":86400}`
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	return &http.Response{StatusCode: http.StatusOK, Header: header, Body: readCloser{strings.NewReader(body)}, Request: r}, nil
+}
+
+type readCloser struct{ *strings.Reader }
+
+func (readCloser) Close() error { return nil }

@@ -1,0 +1,238 @@
+package genesys
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// An envelope is what a page says besides its objects.
+type envelope struct {
+	items     []byte // raw array; nil when there is none
+	total     int    // -1: not said
+	pageCount int    // -1: not said
+	pageSize  int    // 0: not said
+	nextURI   string
+	token     string // of PagingCursor, or of PagingSearch by token
+}
+
+// readEnvelope goes over a whole page once and so proves it to be JSON.
+func readEnvelope(t ObjectType, page []byte) (envelope, error) {
+	e := envelope{total: -1, pageCount: -1}
+	if t.Items == "." {
+		raw, ok := jsonscan.Lookup(page)
+		if !ok {
+			_, err := dropSecrets(page, nil) // says where it is wrong
+			return e, err
+		}
+		e.items = raw
+		return e, nil
+	}
+	it := jsonscan.Members(page)
+	for it.Next() {
+		raw := it.Value()
+		switch {
+		case it.KeyIs("total"):
+			e.total = intOr(raw, -1)
+		case it.KeyIs("pageCount"):
+			e.pageCount = intOr(raw, -1)
+		case it.KeyIs("pageSize"):
+			e.pageSize = intOr(raw, 0)
+		case it.KeyIs("nextUri"):
+			e.nextURI = text(raw)
+		}
+	}
+	if err := it.Err(); err != nil {
+		return e, err
+	}
+	e.items, _ = lookup(page, t.Items)
+	if _, field, ok := strings.Cut(t.Token, "="); ok {
+		e.token = lookupText(page, field)
+	}
+	return e, nil
+}
+
+func intOr(raw []byte, otherwise int) int {
+	if n, ok := jsonscan.Int(raw); ok && n >= 0 {
+		return int(n)
+	}
+	return otherwise
+}
+
+// A pager knows how the pages of one list are asked for.
+type pager struct {
+	t      ObjectType
+	path   string
+	size   int    // page size asked for; 0 when the list has none
+	number int    // of the page, from 1
+	token  string // of the page; "" for the first
+	query  string // of the page, when a nextUri is followed as it stands
+
+	asked  map[string]bool // tokens asked for
+	linked bool            // some page had a nextUri
+	empty  int             // empty pages in a row
+	size0  int             // rows that the pages before number held, when the size changed on the way
+}
+
+func (p *pager) byNumber() bool {
+	return p.t.Paging == PagingPage || p.t.Paging == PagingSearch && !strings.Contains(p.t.Token, "=")
+}
+
+func (p *pager) paged() bool {
+	return p.t.Paging != PagingNone && p.t.Paging != PagingSingleton
+}
+
+// request returns the path of the page, and the body for a POST query.
+func (p *pager) request() (path string, body []byte) {
+	if p.t.Paging == PagingSearch {
+		return p.path, p.searchBody()
+	}
+	path = p.path
+	if p.query != "" {
+		path = cutQuery(path) + "?" + p.query
+	}
+	var add []string
+	if p.size > 0 && p.query == "" {
+		add = append(add, p.sizeParameter()+"="+strconv.Itoa(p.size))
+	}
+	if p.t.Paging == PagingPage {
+		add = append(add, "pageNumber="+strconv.Itoa(p.number))
+	}
+	if p.token != "" && p.query == "" {
+		parameter, _, _ := strings.Cut(p.t.Token, "=")
+		add = append(add, parameter+"="+url.QueryEscape(p.token))
+	}
+	for _, parameter := range add {
+		path = withQuery(path, parameter)
+	}
+	return path, nil
+}
+
+// sizeParameter: the scans of external contacts name the size "limit".
+func (p *pager) sizeParameter() string {
+	if p.t.Token == "cursor=cursors.after" {
+		return "limit"
+	}
+	return "pageSize"
+}
+
+func (p *pager) searchBody() []byte {
+	b := []byte{'{'}
+	if p.t.Body != "" {
+		b = append(append(b, p.t.Body...), ',')
+	}
+	if p.byNumber() {
+		b = append(strconv.AppendInt(append(b, `"pageNumber":`...), int64(p.number), 10), ',')
+	} else if p.token != "" {
+		parameter, _, _ := strings.Cut(p.t.Token, "=")
+		b = append(append(b, strconv.Quote(parameter)+":"...), jsonString(p.token)...)
+		b = append(b, ',')
+	}
+	return append(strconv.AppendInt(append(b, `"pageSize":`...), int64(p.size), 10), '}')
+}
+
+// next moves to the page after one with n objects. It reports whether there is
+// one, or why that cannot be known.
+func (p *pager) next(e envelope, n int) (more bool, reason string) {
+	switch {
+	case !p.paged():
+		return false, ""
+	case p.byNumber():
+		more = p.moreByNumber(e, n)
+		p.number++
+		return more, ""
+	}
+	return p.nextByToken(e, n)
+}
+
+func (p *pager) moreByNumber(e envelope, n int) bool {
+	p.linked = p.linked || e.nextURI != ""
+	switch {
+	case e.pageCount > 0 || e.pageCount == 0 && n == 0:
+		return p.number < e.pageCount
+	case e.nextURI != "":
+		return n > 0
+	case p.linked || n == 0:
+		return false
+	case e.total >= 0:
+		return p.size0+p.number*p.size < e.total
+	}
+	// Nothing but the page itself tells: a short one is the last. One of 25,
+	// 50 or 100 may be full by a size that the service made of the one asked for.
+	size := p.size
+	if e.pageSize > 0 {
+		size = min(size, e.pageSize)
+	}
+	return n >= size || n%25 == 0 && e.pageSize == 0
+}
+
+func (p *pager) nextByToken(e envelope, n int) (more bool, reason string) {
+	token, query := e.token, ""
+	if p.t.Paging == PagingNextURI {
+		token, query = p.tokenIn(e.nextURI)
+	}
+	if token == "" && query == "" {
+		return false, ""
+	}
+	if p.empty++; n > 0 {
+		p.empty = 0
+	}
+	if p.empty >= 3 {
+		return false, "three empty pages in a row, and still a next one is announced"
+	}
+	if p.asked == nil {
+		p.asked = map[string]bool{}
+	}
+	if key := token + "?" + query; p.asked[key] {
+		return false, fmt.Sprintf("page %d announces a page that was read already", p.number)
+	} else {
+		p.asked[key] = true
+	}
+	p.token, p.query = token, query
+	p.number++
+	return true, ""
+}
+
+// tokenIn finds the token in a nextUri. Without one the nextUri's own query is
+// the way to the next page.
+func (p *pager) tokenIn(nextURI string) (token, query string) {
+	_, query, _ = strings.Cut(nextURI, "?")
+	query, _, _ = strings.Cut(query, "#")
+	for parameter := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if name != p.t.Token {
+			continue
+		}
+		if plain, err := url.QueryUnescape(value); err == nil {
+			value = plain
+		}
+		return value, ""
+	}
+	return "", query
+}
+
+// customary page sizes, as services offer them.
+var customarySizes = []int{500, 200, 100, 50, 25, 10, 5, 2, 1}
+
+// shrink goes on with smaller pages, none smaller than least. It reports
+// whether that is possible.
+func (p *pager) shrink(least int) bool {
+	if !p.paged() {
+		return false
+	}
+	for _, size := range customarySizes {
+		if size < p.size && size >= least {
+			if p.byNumber() {
+				rows := p.size0 + (p.number-1)*p.size
+				p.number = rows/size + 1
+				p.size0 = 0
+			}
+			p.size, p.query = size, ""
+			return true
+		}
+	}
+	return false
+}

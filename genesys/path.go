@@ -1,0 +1,167 @@
+package genesys
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// A target is one expansion of a path template.
+type target struct {
+	path   string
+	values []string // of the variables with a source
+}
+
+// A variable is one {name} or {name=source} of a template.
+type variable struct {
+	before string // literal text in front of it
+	source string // "" for a plain one
+}
+
+// parseTemplate splits a template into its variables and the text after them.
+func parseTemplate(path string) (vars []variable, rest string) {
+	for {
+		before, after, ok := strings.Cut(path, "{")
+		if !ok {
+			return vars, path
+		}
+		inside, after, ok := strings.Cut(after, "}")
+		if !ok {
+			return vars, path
+		}
+		_, source, _ := strings.Cut(inside, "=")
+		vars = append(vars, variable{before, source})
+		path = after
+	}
+}
+
+// NeedsParentBody reports whether Children needs the parent's Body: whether a
+// variable of the path has a source.
+func (t ObjectType) NeedsParentBody() bool {
+	vars, _ := parseTemplate(t.Path)
+	for _, v := range vars {
+		if v.source != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// expand fills a template with the parts of an ID, and its variables that have
+// a source with the values found in body: one target per combination.
+func expand(template string, parts []string, body []byte) ([]target, error) {
+	vars, rest := parseTemplate(template)
+	plain := 0
+	for _, v := range vars {
+		if v.source == "" {
+			plain++
+		}
+	}
+	if plain > len(parts) {
+		return nil, fmt.Errorf("genesys: %s has %d variables, the ID %q only %d parts", template, plain, JoinID(parts...), len(parts))
+	}
+	targets := []target{{}}
+	n := 0
+	for _, v := range vars {
+		if v.source != "" {
+			values, err := sourced(body, v.source)
+			if err != nil {
+				return nil, fmt.Errorf("genesys: %s: %w", template, err)
+			}
+			targets = multiply(targets, v.before, values)
+			continue
+		}
+		n++
+		part := parts[n-1]
+		if n == plain {
+			part = parts[len(parts)-1]
+		}
+		for i := range targets {
+			targets[i].path += v.before + escapeVariable(targets[i].path+v.before, part)
+		}
+	}
+	for i := range targets {
+		targets[i].path += rest
+	}
+	return targets, nil
+}
+
+func multiply(targets []target, before string, values []string) []target {
+	product := make([]target, 0, len(targets)*len(values))
+	for _, t := range targets {
+		for _, value := range values {
+			product = append(product, target{
+				path:   t.path + before + escapeVariable(t.path+before, value),
+				values: append(slices.Clip(t.values), value),
+			})
+		}
+	}
+	return product
+}
+
+// escapeVariable escapes for the place that the value has: path or query.
+func escapeVariable(before, value string) string {
+	if strings.Contains(before, "?") {
+		return url.QueryEscape(value)
+	}
+	switch value {
+	case ".", "..": // would be taken for steps of the path
+		return strings.ReplaceAll(value, ".", "%2E")
+	}
+	return url.PathEscape(value)
+}
+
+// sourced collects the distinct values of the fields that a source names.
+func sourced(body []byte, source string) ([]string, error) {
+	if len(body) == 0 {
+		return nil, fmt.Errorf("the parent's body is needed for its %s", source)
+	}
+	var values []string
+	seen := map[string]bool{}
+	for field := range strings.SplitSeq(source, ",") {
+		walkPath(body, strings.Split(field, "."), func(raw []byte) {
+			if value := text(raw); value != "" && !seen[value] {
+				seen[value] = true
+				values = append(values, value)
+			}
+		})
+	}
+	return values, nil
+}
+
+// walkPath visits the values at a path; it goes through every element of an array on the way.
+func walkPath(raw []byte, path []string, visit func([]byte)) {
+	if len(raw) > 0 && raw[0] == '[' {
+		for it := jsonscan.Elements(raw); it.Next(); {
+			walkPath(it.Value(), path, visit)
+		}
+		return
+	}
+	if len(path) == 0 {
+		visit(raw)
+		return
+	}
+	if next, ok := jsonscan.Lookup(raw, path[0]); ok {
+		walkPath(next, path[1:], visit)
+	}
+}
+
+// withQuery adds a parameter to a path that may have a query, in place of any
+// of the same name.
+func withQuery(path, query string) string {
+	if query == "" {
+		return path
+	}
+	base, old, _ := strings.Cut(path, "?")
+	name, _, _ := strings.Cut(query, "=")
+	params := []string{}
+	for p := range strings.SplitSeq(old, "&") {
+		if n, _, _ := strings.Cut(p, "="); p != "" && n != name {
+			params = append(params, p)
+		}
+	}
+	return base + "?" + strings.Join(append(params, query), "&")
+}

@@ -1,0 +1,99 @@
+package genesys
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// A call is one request with all its tries; it travels in their context.
+type call struct {
+	body    []byte
+	attempt int
+}
+
+type callKey struct{}
+
+// send makes a request, with retries, and returns the body of a success. Any
+// other answer is an *APIError or an *AuthError.
+func (c *Client) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	if !strings.HasPrefix(path, "/") {
+		return nil, fmt.Errorf("genesys: path %q does not begin with /", path)
+	}
+	ctx = context.WithValue(ctx, callKey{}, &call{body: body})
+	var raw any
+	if body != nil {
+		raw = body
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, method, c.api.String()+path, raw)
+	if err != nil {
+		return nil, fmt.Errorf("genesys: path %q: %w", cutQuery(path), withoutURL(err))
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.opts.UserAgent)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if refusal, ok := errors.AsType[*AuthError](err); ok {
+			return nil, refusal
+		}
+		return nil, fmt.Errorf("genesys: %s %s: %w", method, cutQuery(path), withoutURL(err))
+	}
+	defer resp.Body.Close()
+	data := bodyOf(resp)
+	if resp.StatusCode/100 == 2 {
+		return data, nil
+	}
+	apiErr := newAPIError(resp, data, c.redact)
+	if resp.StatusCode == http.StatusUnauthorized {
+		return nil, refused(apiErr)
+	}
+	return nil, apiErr
+}
+
+func cutQuery(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	return path
+}
+
+// withoutURL takes off the layers that repeat the URL, query and all.
+func withoutURL(err error) error {
+	for {
+		wrapped, ok := errors.AsType[*url.Error](err)
+		if !ok {
+			return err
+		}
+		err = wrapped.Err
+	}
+}
+
+func (c *Client) readJSON(ctx context.Context, method, path string, query, v any) error {
+	var body []byte
+	if method == http.MethodPost {
+		var err error
+		if body, err = json.Marshal(query); err != nil {
+			return fmt.Errorf("genesys: POST %s: %w", cutQuery(path), err)
+		}
+	}
+	data, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	data, err = dropSecrets(bytes.TrimSpace(data), nil)
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	if err != nil {
+		return fmt.Errorf("genesys: %s %s: %w", method, cutQuery(path), err)
+	}
+	return nil
+}

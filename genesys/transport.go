@@ -1,0 +1,312 @@
+package genesys
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// newHTTP stacks what one request goes through: retries, the whole body, the
+// bearer token, the pace, the wire.
+func (c *Client) newHTTP() *retryablehttp.Client {
+	var rt http.RoundTripper = &wire{c, c.opts.Transport}
+	if c.opts.Pace != nil {
+		rt = c.opts.Pace(rt)
+	}
+	rt = &whole{c, &bearer{c, rt}}
+	return &retryablehttp.Client{
+		HTTPClient:     &http.Client{Transport: rt, CheckRedirect: c.checkRedirect},
+		RetryMax:       max(c.opts.MaxRetries, 0),
+		RetryWaitMin:   c.opts.RetryWaitMin,
+		RetryWaitMax:   c.opts.RetryWaitMax,
+		CheckRetry:     c.checkRetry,
+		Backoff:        backoff,
+		ErrorHandler:   retryablehttp.PassthroughErrorHandler,
+		RequestLogHook: c.countTry,
+	}
+}
+
+func (c *Client) countTry(_ retryablehttp.Logger, r *http.Request, retry int) {
+	if retry > 0 {
+		c.stats.retries.Add(1)
+	}
+	if call, ok := r.Context().Value(callKey{}).(*call); ok {
+		call.attempt = retry + 1
+	}
+}
+
+var errRedirect = errors.New("the API answered with a redirect to another place, which is not followed: it would get the token")
+
+func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
+	if r.URL.Host != c.api.Host || r.URL.Scheme != c.api.Scheme || len(via) > 3 {
+		return errRedirect
+	}
+	return nil
+}
+
+// checkRetry decides whether a try is repeated. All requests of this package only read.
+func (c *Client) checkRetry(ctx context.Context, r *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if err != nil {
+		return retryable(err), nil
+	}
+	switch r.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return retryAfter(r) <= c.opts.RetryAfterMax, nil
+	case http.StatusRequestTimeout:
+		return true, nil
+	}
+	return r.StatusCode >= 500 && r.StatusCode != http.StatusNotImplemented, nil
+}
+
+func retryable(err error) bool {
+	if refusal, ok := errors.AsType[*AuthError](err); ok {
+		return refusal.Temporary()
+	}
+	if _, ok := errors.AsType[*wireError](err); !ok {
+		return false // not of the network: a redirect, a refusal of Pace, a body too large
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return false
+	}
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return !untrusted
+}
+
+// backoff waits as long as the answer says, or doubles the wait with each try;
+// jitter keeps many clients from coming back at once.
+func backoff(minWait, maxWait time.Duration, retry int, r *http.Response) time.Duration {
+	if r != nil {
+		if wait := retryAfter(r); wait >= 0 {
+			return wait + rand.N(minWait/2+1)
+		}
+	}
+	wait := maxWait
+	if retry < 30 {
+		wait = min(minWait<<retry, maxWait)
+	}
+	return wait/2 + rand.N(wait/2+1)
+}
+
+// A wireError is a failure of the network, as opposed to one of a layer above.
+type wireError struct{ err error }
+
+func (e *wireError) Error() string { return e.err.Error() }
+func (e *wireError) Unwrap() error { return e.err }
+
+var errSlow = errors.New("the answer took too long")
+
+// wire is the lowest layer: it counts, bounds the time of one try, and marks
+// the network's errors.
+type wire struct {
+	c    *Client
+	base http.RoundTripper
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.c.stats.requests.Add(1)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), w.c.opts.Timeout, errSlow)
+	resp, err := w.base.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		err = &wireError{slowOr(ctx, err)}
+		cancel()
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusTooManyRequests {
+		w.c.stats.throttled.Add(1)
+	}
+	resp.Body = &timedBody{resp.Body, ctx, cancel}
+	return resp, nil
+}
+
+func slowOr(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errSlow) {
+		return errSlow
+	}
+	return err
+}
+
+// timedBody ends the try's time bound when it is closed.
+type timedBody struct {
+	io.ReadCloser
+	ctx    context.Context //nolint:containedctx // the body belongs to exactly this try
+	cancel context.CancelFunc
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &wireError{slowOr(b.ctx, err)}
+	}
+	return n, err
+}
+
+func (b *timedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// bearer adds the token, to requests for the API host only, and replaces it
+// once when the API no longer takes it.
+type bearer struct {
+	c    *Client
+	base http.RoundTripper
+}
+
+func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host != b.c.api.Host {
+		return nil, errRedirect
+	}
+	token, err := b.c.tokens.get(r.Context(), "")
+	if err != nil {
+		return nil, err
+	}
+	resp, err := b.base.RoundTrip(withToken(r, token))
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	body, err := b.c.readBody(resp)
+	if err != nil {
+		return nil, err
+	}
+	if code := lookupText(body, "code"); code == codeIPNotAllowed || code == "unauthorized" {
+		resp.Body = &wholeBody{data: body}
+		return resp, nil
+	}
+	if token, err = b.c.tokens.get(r.Context(), token); err != nil {
+		return nil, err
+	}
+	return b.base.RoundTrip(withToken(r, token))
+}
+
+const codeIPNotAllowed = "ip.not.authorized"
+
+func withToken(r *http.Request, token string) *http.Request {
+	r2 := r.Clone(r.Context())
+	r2.Header.Set("Authorization", "Bearer "+token)
+	if call, ok := r.Context().Value(callKey{}).(*call); ok && call.body != nil {
+		r2.Body = io.NopCloser(bytes.NewReader(call.body))
+	}
+	return r2
+}
+
+// whole reads the body to its end, so that a cut one is a failed try.
+type whole struct {
+	c    *Client
+	base http.RoundTripper
+}
+
+func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	start := time.Now()
+	resp, err := w.base.RoundTrip(r)
+	var body []byte
+	if err == nil {
+		body, err = w.c.readBody(resp)
+	}
+	if err == nil && resp.StatusCode/100 == 2 && !wholeJSON(body) {
+		err = &wireError{fmt.Errorf("the answer is not JSON: %.100q", plainText(body))}
+	}
+	w.c.logTry(r, resp, err, len(body), time.Since(start))
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = &wholeBody{data: body}
+	return resp, nil
+}
+
+func (c *Client) logTry(r *http.Request, resp *http.Response, err error, size int, took time.Duration) {
+	ctx := r.Context()
+	if !c.opts.Logger.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Duration("duration", took)}
+	if call, ok := ctx.Value(callKey{}).(*call); ok {
+		attrs = append(attrs, slog.Int("attempt", call.attempt))
+	}
+	if resp != nil {
+		attrs = append(attrs, slog.Int("status", resp.StatusCode), slog.String("correlation_id", resp.Header.Get(correlationHeader)), slog.Int("bytes", size))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", c.redact(withoutURL(err).Error())))
+	}
+	c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "genesys request", attrs...)
+}
+
+// wholeBody is a body that has been read.
+type wholeBody struct {
+	data []byte
+	bytes.Reader
+	opened bool
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	if !b.opened {
+		b.opened = true
+		b.Reset(b.data)
+	}
+	return b.Reader.Read(p)
+}
+
+func (b *wholeBody) Close() error { return nil }
+
+func bodyOf(r *http.Response) []byte {
+	if b, ok := r.Body.(*wholeBody); ok {
+		return b.data
+	}
+	return nil
+}
+
+// errTooLarge reports a body beyond Options.MaxBody.
+var errTooLarge = errors.New("the answer is too large")
+
+func (c *Client) readBody(r *http.Response) ([]byte, error) {
+	defer r.Body.Close()
+	if b, ok := r.Body.(*wholeBody); ok {
+		return b.data, nil
+	}
+	if r.ContentLength > c.opts.MaxBody {
+		return nil, errTooLarge
+	}
+	var buf bytes.Buffer
+	if r.ContentLength > 0 {
+		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(io.LimitReader(r.Body, c.opts.MaxBody+1))
+	c.stats.bytes.Add(int64(buf.Len()))
+	if err != nil {
+		return nil, err
+	}
+	if int64(buf.Len()) > c.opts.MaxBody {
+		return nil, errTooLarge
+	}
+	return buf.Bytes(), nil
+}
+
+// wholeJSON tells a body that may be JSON from an HTML page or a cut one, by
+// its two ends; the walk over it finds the rest. An empty body is left to the reader.
+func wholeJSON(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return true
+	}
+	first, last := body[0], body[len(body)-1]
+	switch first {
+	case '{', '[':
+		return last == first+2
+	case '"':
+		return last == '"'
+	}
+	return first == '-' || first >= '0' && first <= '9' || first == 't' || first == 'f' || first == 'n'
+}

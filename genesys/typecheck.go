@@ -1,0 +1,95 @@
+package genesys
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Merge returns types with each of more added, or put in place of the type of
+// the same name, sorted by name.
+func Merge(types, more []ObjectType) []ObjectType {
+	merged := slices.Clone(types)
+	for _, t := range more {
+		merged = slices.DeleteFunc(merged, func(old ObjectType) bool { return strings.EqualFold(old.Name, t.Name) })
+		merged = append(merged, t)
+	}
+	slices.SortFunc(merged, func(a, b ObjectType) int { return strings.Compare(a.Name, b.Name) })
+	return merged
+}
+
+func (t ObjectType) method() string { return cmp.Or(t.Method, http.MethodGet) }
+
+// check reports what would keep a type from being walked.
+func (t ObjectType) check() error {
+	err := t.problem()
+	if err != nil {
+		return fmt.Errorf("genesys: object type %q: %w", t.Name, err)
+	}
+	return nil
+}
+
+func (t ObjectType) problem() error {
+	switch {
+	case t.Name == "" || t.Label == "":
+		return errors.New("a Name and a Label are required")
+	case !strings.HasPrefix(t.Path, "/api/v2/"):
+		return fmt.Errorf("the Path %q does not begin with /api/v2/", t.Path)
+	case t.Get != "" && !strings.HasPrefix(t.Get, "/api/v2/"):
+		return fmt.Errorf("the Get %q does not begin with /api/v2/", t.Get)
+	case (t.method() == http.MethodPost) != (t.Paging == PagingSearch):
+		return errors.New("the Method POST and the Paging search go together")
+	case t.method() != http.MethodGet && t.method() != http.MethodPost:
+		return fmt.Errorf("the Method is %q; only GET and POST queries read", t.Method)
+	case t.Body != "" && !json.Valid([]byte("{"+t.Body+"}")):
+		return fmt.Errorf("the Body %q is not the members of a JSON object", t.Body)
+	case t.PageSize < 0:
+		return fmt.Errorf("the PageSize is %d", t.PageSize)
+	}
+	if t.Paging != PagingSingleton {
+		if t.Items == "" {
+			return errors.New(`the Items are required: the path to the array of objects, such as "entities"`)
+		}
+		if len(t.ID) == 0 {
+			return errors.New(`the ID is required: the fields that tell the objects apart, such as "id"`)
+		}
+	}
+	return t.pagingProblem()
+}
+
+func (t ObjectType) pagingProblem() error {
+	_, field, mapped := strings.Cut(t.Token, "=")
+	switch t.Paging {
+	case PagingPage:
+		if t.Token != "" {
+			return errors.New("the Paging page has no Token")
+		}
+	case PagingNextURI:
+		if t.Token == "" || mapped {
+			return errors.New(`the Paging nextUri needs a Token: the parameter's name, such as "after"`)
+		}
+	case PagingCursor:
+		if !mapped || field == "" {
+			return errors.New(`the Paging cursor needs a Token such as "cursor=cursors.after"`)
+		}
+	case PagingSearch:
+		if t.Token != "pageNumber" && !mapped {
+			return errors.New(`the Paging search needs the Token "pageNumber" or one such as "after=after"`)
+		}
+	case PagingNone, PagingSingleton:
+		if t.Token != "" || t.PageSize != 0 {
+			return fmt.Errorf("the Paging %s has neither Token nor PageSize", t.Paging)
+		}
+		return nil
+	default:
+		return fmt.Errorf("the Paging %q is unknown", t.Paging)
+	}
+	if t.PageSize == 0 {
+		return fmt.Errorf("the Paging %s needs a PageSize", t.Paging)
+	}
+	return nil
+}

@@ -1,0 +1,335 @@
+package genesys
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"net/http"
+	"strings"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// List walks all objects of a type without a parent. A walk that ends without
+// an error is complete: every page arrived and was JSON, totals agreed, no
+// cursor came again, and no ID came twice with different content. Otherwise
+// the error is the last thing yielded, after every object that did arrive: an
+// *IncompleteError, an *APIError, an *AuthError, or what the network or the
+// context said. An ID is yielded once. A singleton that is not configured
+// yields nothing.
+func (c *Client) List(ctx context.Context, t ObjectType) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		if t.Parent != "" {
+			yield(Object{}, fmt.Errorf("genesys: %s is listed below one object of %s: use Children", t.Name, t.Parent))
+			return
+		}
+		w := newWalk(ctx, c, t, Object{}, yield)
+		w.run(nil)
+	}
+}
+
+// Children walks the objects of a type below one parent, of which it needs
+// the ID, and the Body if t.NeedsParentBody. It is otherwise like List; a
+// parent that is gone gives ErrNotFound.
+func (c *Client) Children(ctx context.Context, t ObjectType, parent Object) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		switch {
+		case t.Parent == "":
+			yield(Object{}, fmt.Errorf("genesys: %s has no parent: use List", t.Name))
+			return
+		case parent.ID == "":
+			yield(Object{}, fmt.Errorf("genesys: %s needs the ID of its parent", t.Name))
+			return
+		}
+		w := newWalk(ctx, c, t, parent, yield)
+		w.run(SplitID(parent.ID))
+	}
+}
+
+// A walk is one List or Children under way.
+type walk struct {
+	ctx    context.Context //nolint:containedctx // a walk is one call
+	c      *Client
+	t      ObjectType
+	parent Object
+	yield  func(Object, error) bool
+
+	reader  *objectReader
+	seed    maphash.Seed
+	seen    map[uint64]sighting // by hash of the ID
+	list    uint32              // which list is being walked, from 1
+	stopped bool                // the caller wants no more
+	flaw    string              // the first reason why the walk is incomplete
+	again   bool                // the list was walked before, so that objects may have changed since
+	split   bool                // the list is walked in parts
+}
+
+// A sighting is what is known of an ID that was seen. Hashes keep the walk's
+// memory small; if two IDs ever had the same one, the walk would be incomplete.
+type sighting struct {
+	content uint64
+	list    uint32
+}
+
+func newWalk(ctx context.Context, c *Client, t ObjectType, parent Object, yield func(Object, error) bool) *walk {
+	return &walk{
+		ctx: ctx, c: c, t: t, parent: parent, yield: yield,
+		reader: newObjectReader(t, parent.ID), seed: maphash.MakeSeed(), seen: map[uint64]sighting{},
+	}
+}
+
+// run walks every list that makes up the type: one per target and variant.
+func (w *walk) run(parts []string) {
+	targets, err := expand(w.t.Path, parts, w.parent.Body)
+	if err != nil {
+		w.yield(Object{}, err)
+		return
+	}
+	variants := w.t.Variants
+	if len(variants) == 0 {
+		variants = []string{""}
+	}
+	for _, target := range targets {
+		for _, variant := range variants {
+			path := withQuery(target.path, variant)
+			if w.t.Paging == PagingSingleton {
+				_, value, _ := strings.Cut(variant, "=")
+				err = w.singleton(path, append(target.values, nonEmpty(value)...))
+			} else {
+				err = w.walkList(path)
+			}
+			if err != nil && !w.stopped {
+				w.yield(Object{}, w.ofList(err))
+			}
+			if err != nil || w.stopped {
+				return
+			}
+		}
+	}
+	if w.flaw != "" {
+		w.yield(Object{}, w.incomplete(w.flaw, nil))
+	}
+}
+
+func nonEmpty(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+func (w *walk) incomplete(reason string, err error) error {
+	return &IncompleteError{Type: w.t.Name, Path: cutQuery(w.t.Path), Reason: reason, Err: err}
+}
+
+// ofList marks an answer that speaks of the whole type.
+func (w *walk) ofList(err error) error {
+	if e, ok := err.(*APIError); ok && w.t.Parent == "" { //nolint:errorlint // only the answer itself, not what wraps it
+		e.topList = true
+	}
+	return err
+}
+
+func (w *walk) note(reason string) {
+	if w.flaw == "" {
+		w.flaw = reason
+	}
+}
+
+func (w *walk) singleton(path string, values []string) error {
+	data, err := w.c.send(w.ctx, w.t.method(), path, nil)
+	if e, ok := errors.AsType[*APIError](err); ok && e.Status == http.StatusNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o, err := w.reader.singleton(bytes.TrimSpace(data), w.parent, values)
+	if err != nil {
+		return w.incomplete("the answer is not valid JSON", err)
+	}
+	w.stopped = !w.yield(o, nil)
+	return nil
+}
+
+// walkList walks one list, once more if items may have moved between its
+// pages, and in parts if the service refuses to list all of it.
+func (w *walk) walkList(path string) error {
+	for try := range 2 {
+		w.again = w.split || try > 0
+		moved, err := w.walkPages(path)
+		if ceiling, ok := errors.AsType[*ceilingError](err); ok {
+			return w.walkParts(path, ceiling)
+		}
+		if err != nil || w.stopped || moved == "" {
+			return err
+		}
+		if try > 0 {
+			w.note(moved)
+		}
+	}
+	return nil
+}
+
+// ceilingError reports rows that the service counts but does not list.
+type ceilingError struct {
+	rows, total int
+	cause       *APIError
+}
+
+func (e *ceilingError) Error() string { return e.cause.Error() }
+
+func (w *walk) walkParts(path string, ceiling *ceilingError) error {
+	if len(w.t.Split) == 0 || w.split {
+		total := ""
+		if ceiling.total >= 0 {
+			total = fmt.Sprintf(" of %d", ceiling.total)
+		}
+		return w.incomplete(fmt.Sprintf("the service lists no more than the first %d rows%s", ceiling.rows, total), ceiling.cause)
+	}
+	w.split = true
+	for _, part := range w.t.Split {
+		if err := w.walkList(withQuery(path, part)); err != nil || w.stopped {
+			return err
+		}
+	}
+	return nil
+}
+
+// walkPages walks the pages of one list. moved says why items may have moved
+// between them; other flaws are noted.
+func (w *walk) walkPages(path string) (moved string, err error) {
+	w.list++
+	p := &pager{t: w.t, path: path, number: 1, size: w.pageSize()}
+	distinct, total := 0, -1
+	var last uint64 // hash of the page before
+	for {
+		page, err := w.fetch(p, total)
+		if err != nil {
+			return "", err
+		}
+		e, err := readEnvelope(w.t, page)
+		if err != nil {
+			return "", w.incomplete(fmt.Sprintf("page %d is not valid JSON", p.number), err)
+		}
+		n, fresh, err := w.items(p, e)
+		if err != nil || w.stopped {
+			return "", err
+		}
+		distinct += fresh
+		if e.total > 0 || e.total == 0 && n == 0 { // 0 beside objects is a service that does not count
+			if total >= 0 && e.total != total {
+				moved = fmt.Sprintf("the total went from %d to %d on the way", total, e.total)
+			}
+			total = e.total
+		}
+		if sum := maphash.Bytes(w.seed, e.items); n > 0 && sum == last {
+			return "", w.incomplete(fmt.Sprintf("page %d repeats the page before", p.number), nil)
+		} else {
+			last = sum
+		}
+		more, reason := p.next(e, n)
+		if reason != "" {
+			return "", w.incomplete(reason, nil)
+		}
+		if !more {
+			break
+		}
+	}
+	if moved == "" && total >= 0 && (distinct < total || p.paged() && distinct != total) {
+		moved = fmt.Sprintf("%d objects of a total of %d came", distinct, total)
+	}
+	return moved, nil
+}
+
+func (w *walk) pageSize() int {
+	if size, ok := w.c.sizes.Load(w.t.Name); ok {
+		return size.(int)
+	}
+	return w.t.PageSize
+}
+
+// fetch reads one page, a smaller one where the service refuses its size.
+func (w *walk) fetch(p *pager, total int) ([]byte, error) {
+	var refusal error
+	for {
+		path, body := p.request()
+		page, err := w.c.send(w.ctx, w.t.method(), path, body)
+		if err == nil {
+			if refusal != nil {
+				w.c.sizes.Store(w.t.Name, p.size)
+			}
+			return page, nil
+		}
+		least := 1
+		if e, ok := errors.AsType[*APIError](err); ok && !e.tooLarge() {
+			rows := p.size0 + (p.number-1)*p.size
+			switch {
+			case e.Status != http.StatusBadRequest:
+				return nil, err
+			case p.byNumber() && p.number > 1 && rows+p.size > 1000:
+				return nil, &ceilingError{rows: rows, total: total, cause: e}
+			case p.number > 1 || p.token != "":
+				return nil, err
+			}
+			least = 25 // every list takes the default size
+		} else if !ok && !errors.Is(err, errTooLarge) {
+			return nil, err
+		}
+		if refusal == nil {
+			refusal = err
+		}
+		if !p.shrink(least) {
+			return nil, refusal
+		}
+	}
+}
+
+// items yields the objects of a page that were not yielded before. It returns
+// how many there are, and how many of them this list did not show before.
+func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
+	if e.items == nil || string(e.items) == "null" {
+		if e.items == nil && e.total != 0 {
+			return 0, 0, w.incomplete(fmt.Sprintf("page %d has no member %q", p.number, w.t.Items), nil)
+		}
+		return 0, 0, nil
+	}
+	it := jsonscan.Elements(e.items)
+	for it.Next() {
+		n++
+		o, err := w.reader.listed(it.Value())
+		if err != nil {
+			w.note(fmt.Sprintf("item %d of page %d: %v", n, p.number, err))
+			continue
+		}
+		id := maphash.String(w.seed, o.ID)
+		content := maphash.Bytes(w.seed, o.Body)
+		before, known := w.seen[id]
+		w.seen[id] = sighting{content, w.list}
+		if before.list != w.list {
+			fresh++
+		}
+		if known {
+			if before.content != content && (before.list == w.list || !w.again) {
+				w.note(o.ID + " came twice with different content")
+			}
+			continue
+		}
+		if w.stopped = !w.yield(o, nil); w.stopped {
+			return n, fresh, nil
+		}
+	}
+	if err := it.Err(); err != nil {
+		return n, fresh, w.incomplete(fmt.Sprintf("page %d has no list in its member %q", p.number, w.t.Items), err)
+	}
+	return n, fresh, nil
+}
+
+func jsonString(s string) []byte {
+	b, _ := json.Marshal(s) //nolint:errchkjson // a string has no error
+	return b
+}
