@@ -1,0 +1,89 @@
+package environment
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// Delete removes an environment with its history, its budget and its secret.
+// For a production environment confirm must be its name; ErrUnconfirmed says
+// so. A Delete that was interrupted is finished by calling it again; until
+// then the environment is not polled.
+func (e *Engine) Delete(ctx context.Context, id int64, confirm string) error {
+	var record Record
+	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
+		r, raw, err := e.read(ctx, id)
+		if err != nil {
+			return err
+		}
+		record = r
+		if err := e.authorize(ctx, OpDelete, r); err != nil {
+			return err
+		}
+		if err := r.confirmed(confirm); err != nil {
+			return err
+		}
+		if r.Deleting.IsZero() {
+			r.Deleting = time.Now().UTC()
+			r.Revision++
+		}
+		b.Delete(aliveKey(id))
+		b.Require(recordKey(id), raw)
+		return b.PutJSON(recordKey(id), r)
+	})
+	if err != nil {
+		return err
+	}
+	e.forget(id)
+	e.changed.notify()
+	h, err := history.Open(ctx, e.store, id, &history.Options{Logger: e.opts.Logger})
+	if err != nil {
+		return err
+	}
+	if err := h.Delete(ctx); err != nil {
+		return err
+	}
+	var b storage.Batch
+	b.DeleteRange(ownRange(id))
+	b.Delete(nameKey(foldName(record.Name)))
+	b.Delete(recordKey(id))
+	return e.store.Commit(ctx, &b)
+}
+
+// confirmed guards what cannot be undone in a production environment.
+func (r Record) confirmed(confirm string) error {
+	if r.IsProduction && confirm != r.Name {
+		return fmt.Errorf("%w: %q", ErrUnconfirmed, r.Name)
+	}
+	return nil
+}
+
+// Pause stops the scheduled polling of an environment until Resume. A pass
+// that is running ends early; what it has recorded stays.
+func (e *Engine) Pause(ctx context.Context, id int64) error { return e.setPaused(ctx, id, true) }
+
+// Resume takes up polling again. A run that was missed happens once, at once.
+func (e *Engine) Resume(ctx context.Context, id int64) error { return e.setPaused(ctx, id, false) }
+
+func (e *Engine) setPaused(ctx context.Context, id int64, paused bool) error {
+	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
+		r, raw, err := e.read(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := e.authorize(ctx, OpUpdate, r); err != nil {
+			return err
+		}
+		r.Paused = paused
+		r.Updated = time.Now().UTC()
+		r.Revision++
+		b.Require(recordKey(id), raw)
+		return b.PutJSON(recordKey(id), r)
+	})
+	e.changed.notify()
+	return err
+}

@@ -1,0 +1,295 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// Errors that callers branch on, with errors.Is.
+var (
+	// ErrNotFound reports that there is no environment of that ID or name.
+	ErrNotFound = errors.New("environment: no such environment")
+	// ErrNameTaken reports that another environment has the name.
+	ErrNameTaken = errors.New("environment: the name is taken")
+	// ErrStale reports an update of a record that was changed meanwhile.
+	ErrStale = errors.New("environment: the record was changed meanwhile; read it again")
+	// ErrUnconfirmed reports that a production environment needs its name as confirmation.
+	ErrUnconfirmed = errors.New("environment: this takes the name of the production environment as confirmation")
+)
+
+// Options configures an Engine.
+type Options struct {
+	// Vault keeps the client secrets. Without one, Create refuses a record
+	// that has a secret, because it could not be kept.
+	Vault Vault
+
+	// Transport is the network. Defaults to genesys's own.
+	Transport http.RoundTripper
+
+	// Types are added to the catalogue of object types, or replace those of the same name.
+	Types []genesys.ObjectType
+
+	// Concurrency is the number of object types of one environment that are
+	// read at a time. Defaults to 4.
+	Concurrency int
+
+	// Authorize is asked before every operation on an environment and can deny
+	// it with an error. Defaults to allowing all.
+	Authorize func(ctx context.Context, op Operation, r Record) error
+
+	// Observer is told of each pass that ended. It must be quick and safe for
+	// concurrent use.
+	Observer func(PassEvent)
+
+	// Logger gets what happens; secrets never. Defaults to silence.
+	Logger *slog.Logger
+}
+
+// An Operation names what Options.Authorize is asked about.
+type Operation string
+
+// The operations.
+const (
+	OpCreate   Operation = "create"
+	OpUpdate   Operation = "update"
+	OpValidate Operation = "validate"
+	OpImport   Operation = "import"
+	OpPoll     Operation = "poll"
+	OpRead     Operation = "read"
+	OpAccept   Operation = "accept removals"
+	OpForget   Operation = "forget"
+	OpDelete   Operation = "delete"
+)
+
+// An Engine keeps the environments of one store and syncs them. It is safe for
+// concurrent use.
+type Engine struct {
+	store storage.Store
+	opts  Options
+	types []genesys.ObjectType
+
+	mu       sync.Mutex
+	sessions map[int64]*session // open environments, by ID
+	changed  *broadcast         // a record changed
+	recorded *broadcast         // a pass ended
+}
+
+// Open returns the Engine of a store. It starts nothing and leaves closing the
+// store to the caller.
+func Open(store storage.Store, opts *Options) (*Engine, error) {
+	if store == nil {
+		return nil, errors.New("environment: a store is required")
+	}
+	e := &Engine{store: store, sessions: map[int64]*session{}, changed: newBroadcast(), recorded: newBroadcast()}
+	if opts != nil {
+		e.opts = *opts
+	}
+	if e.opts.Logger == nil {
+		e.opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if e.opts.Concurrency == 0 {
+		e.opts.Concurrency = 4
+	}
+	if e.opts.Concurrency < 0 {
+		return nil, fmt.Errorf("environment: Concurrency is %d; it counts object types read at a time", e.opts.Concurrency)
+	}
+	e.types = genesys.Merge(genesys.Catalogue(), e.opts.Types)
+	return e, nil
+}
+
+// Create checks the record, gives it an ID and stores it. It makes no request;
+// see Validate. The errors are *InvalidError and ErrNameTaken.
+func (e *Engine) Create(ctx context.Context, r Record) (Record, error) {
+	if err := e.authorize(ctx, OpCreate, r); err != nil {
+		return r, err
+	}
+	if err := r.Check(e.types); err != nil {
+		return r, err
+	}
+	now := time.Now().UTC()
+	r.Created, r.Updated, r.Revision, r.Paused = now, now, 1, false
+	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
+		id, err := storage.Sequence(ctx, e.store, b, sequenceKey, 1)
+		if err != nil {
+			return err
+		}
+		r.ID = int64(id)
+		if err := e.claimName(ctx, b, r); err != nil {
+			return err
+		}
+		b.Put(aliveKey(r.ID), alive)
+		return e.put(ctx, b, r)
+	})
+	if err != nil {
+		return r, fmt.Errorf("environment: create %q: %w", r.Name, err)
+	}
+	e.changed.notify()
+	return r.withoutSecret(), nil
+}
+
+// Update replaces the record of the same ID; an empty ClientSecret leaves the
+// secret as it is. A changed plan, limit or rule takes effect at once. The
+// errors are *InvalidError, ErrNotFound, ErrNameTaken and ErrStale.
+func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
+	if err := r.Check(e.types); err != nil {
+		return r, err
+	}
+	revision := r.Revision
+	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
+		old, raw, err := e.read(ctx, r.ID)
+		if err != nil {
+			return err
+		}
+		if err := e.authorize(ctx, OpUpdate, old); err != nil {
+			return err
+		}
+		if old.Revision != revision {
+			return ErrStale
+		}
+		b.Require(recordKey(r.ID), raw)
+		if foldName(old.Name) != foldName(r.Name) {
+			b.Delete(nameKey(foldName(old.Name)))
+			if err := e.claimName(ctx, b, r); err != nil {
+				return err
+			}
+		}
+		r.Created, r.Updated, r.Revision = old.Created, time.Now().UTC(), revision+1
+		return e.put(ctx, b, r)
+	})
+	if err != nil {
+		return r, fmt.Errorf("environment: update %d: %w", r.ID, err)
+	}
+	e.changed.notify()
+	return r.withoutSecret(), nil
+}
+
+// Get returns a record without its client secret.
+func (e *Engine) Get(ctx context.Context, id int64) (Record, error) {
+	r, _, err := e.read(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpRead, r)
+	}
+	return r, err
+}
+
+// Find returns the record of that name without its client secret.
+func (e *Engine) Find(ctx context.Context, name string) (Record, error) {
+	id, err := storage.GetJSON[int64](ctx, e.store, nameKey(foldName(name)))
+	if errors.Is(err, storage.ErrNotFound) {
+		return Record{}, fmt.Errorf("%w named %q", ErrNotFound, name)
+	} else if err != nil {
+		return Record{}, err
+	}
+	return e.Get(ctx, id)
+}
+
+// All returns the records in the order of their IDs, without client secrets.
+func (e *Engine) All(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for r, err := range e.records(ctx) {
+			if err == nil && e.authorize(ctx, OpRead, r) != nil {
+				continue
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) records(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for entry, err := range e.store.Scan(ctx, recordRange()) {
+			var r Record
+			if err == nil {
+				err = json.Unmarshal(entry.Value, &r)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// History returns what was recorded of an environment.
+func (e *Engine) History(ctx context.Context, id int64) (*history.History, error) {
+	if _, err := e.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	return history.Open(ctx, e.store, id, &history.Options{Logger: e.opts.Logger})
+}
+
+func (e *Engine) authorize(ctx context.Context, op Operation, r Record) error {
+	if e.opts.Authorize == nil {
+		return nil
+	}
+	if err := e.opts.Authorize(ctx, op, r.withoutSecret()); err != nil {
+		return fmt.Errorf("environment: %s of %q denied: %w", op, r.Name, err)
+	}
+	return nil
+}
+
+func (e *Engine) read(ctx context.Context, id int64) (Record, []byte, error) {
+	raw, err := e.store.Get(ctx, recordKey(id))
+	if errors.Is(err, storage.ErrNotFound) {
+		return Record{}, nil, fmt.Errorf("%w with ID %d", ErrNotFound, id)
+	} else if err != nil {
+		return Record{}, nil, err
+	}
+	var r Record
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return Record{}, nil, fmt.Errorf("environment: record %d: %w", id, err)
+	}
+	return r, raw, nil
+}
+
+func (e *Engine) claimName(ctx context.Context, b *storage.Batch, r Record) error {
+	key := nameKey(foldName(r.Name))
+	if _, err := e.store.Get(ctx, key); err == nil {
+		return fmt.Errorf("%w: %q", ErrNameTaken, r.Name)
+	} else if !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	b.RequireAbsent(key)
+	return b.PutJSON(key, r.ID)
+}
+
+// put adds the record to b, its secret apart and sealed.
+func (e *Engine) put(ctx context.Context, b *storage.Batch, r Record) error {
+	if !r.ClientSecret.IsZero() {
+		if err := e.putSecret(ctx, b, r, r.ClientSecret); err != nil {
+			return err
+		}
+	}
+	return b.PutJSON(recordKey(r.ID), r.withoutSecret())
+}
+
+func (e *Engine) putSecret(ctx context.Context, b *storage.Batch, r Record, secret Secret) error {
+	if e.opts.Vault == nil {
+		return errors.New("a client secret cannot be kept without Options.Vault")
+	}
+	sealed, err := e.opts.Vault.Seal(ctx, r.withoutSecret(), secret)
+	if err != nil || sealed == nil {
+		return err
+	}
+	return b.PutJSON(ownKey(r.ID, "secret"), sealed)
+}
+
+func (r Record) withoutSecret() Record {
+	r.ClientSecret = Secret{}
+	return r
+}
+
+func foldName(name string) string { return strings.ToLower(strings.TrimSpace(name)) }

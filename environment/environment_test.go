@@ -1,0 +1,387 @@
+package environment_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/poller"
+	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/file"
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+var testKey = bytes.Repeat([]byte{7}, 32)
+
+func open(t *testing.T, org *genesystest.Org, store storage.Store, edit func(*environment.Options)) *environment.Engine {
+	t.Helper()
+	vault, err := environment.NewKeyVault(testKey)
+	require.NoError(t, err)
+	opts := &environment.Options{Vault: vault, Transport: org.Transport()}
+	if edit != nil {
+		edit(opts)
+	}
+	engine, err := environment.Open(store, opts)
+	require.NoError(t, err)
+	return engine
+}
+
+func recordOf(org *genesystest.Org, objects ...string) environment.Record {
+	c := org.Config()
+	return environment.Record{
+		Name: "Test", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID,
+		ClientSecret: environment.NewSecret(c.ClientSecret), Objects: objects,
+	}
+}
+
+func create(t *testing.T, engine *environment.Engine, r environment.Record) environment.Record {
+	t.Helper()
+	r, err := engine.Create(t.Context(), r)
+	require.NoError(t, err)
+	return r
+}
+
+// changes collects the feed of an environment as "kind type name field...".
+func changes(t *testing.T, engine *environment.Engine, id int64, q history.Query) []string {
+	t.Helper()
+	h, err := engine.History(t.Context(), id)
+	require.NoError(t, err)
+	got := []string{}
+	for c, err := range h.Changes(t.Context(), q) {
+		require.NoError(t, err)
+		line := fmt.Sprint(c.Kind, " ", c.Type, " ", c.Name)
+		for _, f := range c.Fields {
+			line += " " + f.Path
+		}
+		got = append(got, line)
+	}
+	return got
+}
+
+func firstID[V any](t *testing.T, objects iter.Seq2[string, V]) string {
+	t.Helper()
+	for id := range objects {
+		return id
+	}
+	t.Fatal("the org has no such object")
+	return ""
+}
+
+func TestEditsAreRecordedOnceAndOnlyThose(t *testing.T) {
+	org := genesystest.New(nil)
+	store, err := file.Open(filepath.Join(t.TempDir(), "cxsync.db"), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	engine := open(t, org, store, nil)
+	env := create(t, engine, recordOf(org, "Queues", "routing.skills", "users"))
+
+	result, err := engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	require.Empty(t, result.Failed)
+	require.Empty(t, changes(t, engine, env.ID, history.Query{}), "first sights are not in the feed")
+
+	_, err = engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	require.Empty(t, changes(t, engine, env.ID, history.Query{}), "nothing was edited")
+
+	queue, user := firstID(t, org.Objects("routing.queues")), firstID(t, org.Objects("users"))
+	require.NoError(t, org.Update("routing.queues", queue, map[string]any{"name": "Billing", "description": "Invoices"}))
+	require.NoError(t, org.Touch("users", user))
+	_, err = org.Create("routing.skills", map[string]any{"name": "French"})
+	require.NoError(t, err)
+	_, err = engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{
+		"updated routing.queues Billing /description /name",
+		"created routing.skills French",
+	}, changes(t, engine, env.ID, history.Query{}))
+
+	require.NoError(t, org.Delete("routing.queues", queue))
+	_, err = engine.Poll(t.Context(), env.ID, "Queues")
+	require.NoError(t, err)
+	require.Equal(t, []string{"deleted routing.queues Billing"}, changes(t, engine, env.ID, history.Query{Newest: true, Limit: 1}))
+}
+
+func TestImportOfTheWholeCatalogue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(&genesystest.Options{Latency: 50 * time.Millisecond})
+		engine := open(t, org, memory.New(), nil)
+		r := recordOf(org)
+		r.RateLimitMinute = 250
+		env := create(t, engine, r)
+		result, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		require.Empty(t, result.Failed)
+		require.Len(t, result.Types, len(engine.Selected(env)))
+		for _, pass := range result.Types {
+			if pass.Unavailable == "" && !pass.Complete {
+				t.Errorf("%s is incomplete: %s", pass.Type, pass.Reason)
+			}
+		}
+		seen := map[string]int{}
+		for _, request := range org.Requests() {
+			key := request.Method + " " + request.Path + "?" + request.Query.Encode()
+			if seen[key]++; seen[key] == 2 && request.Method == "GET" {
+				t.Errorf("requested twice: %s", key)
+			}
+		}
+		stats := org.Stats()
+		require.Equal(t, 1, stats.Tokens)
+		require.Zero(t, stats.Throttled)
+		require.LessOrEqual(t, stats.MaxPerMinute, 250)
+	})
+}
+
+// A process that is killed between any two commits and started again ends
+// where an undisturbed one does.
+func TestKilledAtAnyCommit(t *testing.T) {
+	objects := []string{"Queues", "routing.queues.members", "routing.skillgroups", "flows.latestconfiguration"}
+	edit := func(org *genesystest.Org) {
+		queue := firstID(t, org.Objects("routing.queues"))
+		require.NoError(t, org.Update("routing.queues", queue, map[string]any{"description": "Invoices"}))
+		require.NoError(t, org.Delete("routing.skillgroups", firstID(t, org.Objects("routing.skillgroups"))))
+	}
+	run := func(killAfter int) (heads map[string]string, feed []string, killed bool) {
+		org := genesystest.New(&genesystest.Options{RateLimit: -1})
+		store := &mortal{Store: memory.New(), left: -1}
+		env := create(t, open(t, org, store, nil), recordOf(org, objects...))
+		store.left = killAfter
+		for round := range 2 {
+			if round == 1 {
+				edit(org)
+			}
+			for {
+				_, err := open(t, org, store, nil).Import(t.Context(), env.ID, nil)
+				if err == nil {
+					break
+				}
+				require.ErrorIs(t, err, errKilled)
+				killed = true
+				store.left, store.err = -1, nil // a new process
+			}
+		}
+		engine := open(t, org, store, nil)
+		h, err := engine.History(t.Context(), env.ID)
+		require.NoError(t, err)
+		heads = map[string]string{}
+		for head, err := range h.Heads(t.Context(), "") {
+			require.NoError(t, err)
+			body, err := h.Body(t.Context(), head.Type, head.ID)
+			require.NoError(t, err)
+			heads[head.Type+" "+head.ID] = string(body)
+		}
+		return heads, changes(t, engine, env.ID, history.Query{}), killed
+	}
+	wantHeads, wantFeed, _ := run(-1)
+	require.NotEmpty(t, wantFeed)
+	for killAfter := 0; ; killAfter++ {
+		heads, feed, killed := run(killAfter)
+		if !killed {
+			require.Greater(t, killAfter, 10)
+			return
+		}
+		require.Equal(t, wantHeads, heads, "killed after %d commits", killAfter)
+		require.ElementsMatch(t, wantFeed, feed, "killed after %d commits", killAfter)
+	}
+}
+
+var errKilled = errors.New("killed")
+
+// mortal is a store whose process dies after some commits. A negative count never ends.
+type mortal struct {
+	storage.Store
+	left int
+	err  error
+}
+
+func (m *mortal) Commit(ctx context.Context, b *storage.Batch) error {
+	if m.err != nil {
+		return m.err
+	}
+	if m.left == 0 {
+		m.err = errKilled
+		return m.err
+	}
+	m.left--
+	return m.Store.Commit(ctx, b)
+}
+
+func TestRunPollsOnSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(nil)
+		engine := open(t, org, memory.New(), nil)
+		r := recordOf(org, "routing.skills", "Queues")
+		r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "0 * * * *"}, {Object: "routing.skills", Cron: "*/10 * * * *"}}
+		env := create(t, engine, r)
+		_, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		org.ClearRequests()
+
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		done := make(chan error, 2)
+		var got []string
+		go func() { done <- engine.Run(ctx) }()
+		go func() {
+			done <- engine.Follow(ctx, env.ID, "test", func(_ context.Context, c history.Change) error {
+				got = append(got, c.Name)
+				return nil
+			})
+		}()
+		_, err = org.Create("routing.skills", map[string]any{"name": "French"})
+		require.NoError(t, err)
+		time.Sleep(59*time.Minute + 30*time.Second)
+		synctest.Wait()
+		require.Equal(t, []string{"French"}, got)
+		lists := map[string]int{}
+		for _, request := range org.Requests() {
+			lists[request.Type]++
+		}
+		require.GreaterOrEqual(t, lists["routing.skills"], 5)
+		require.LessOrEqual(t, lists["routing.queues"], 1)
+
+		require.NoError(t, engine.Pause(ctx, env.ID))
+		synctest.Wait()
+		org.ClearRequests()
+		time.Sleep(3 * time.Hour)
+		require.Empty(t, org.Requests(), "paused")
+		stop()
+		require.NoError(t, <-done)
+		require.NoError(t, <-done)
+	})
+}
+
+func TestDeliverAtLeastOnceInOrder(t *testing.T) {
+	org := genesystest.New(nil)
+	store := memory.New()
+	engine := open(t, org, store, nil)
+	env := create(t, engine, recordOf(org, "routing.skills"))
+	_, err := engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	var want []string
+	for i := range 40 {
+		name := fmt.Sprintf("Skill %02d", i)
+		_, err := org.Create("routing.skills", map[string]any{"name": name})
+		require.NoError(t, err)
+		want = append(want, name)
+		if i%10 == 9 {
+			_, err = engine.Poll(t.Context(), env.ID, "routing.skills")
+			require.NoError(t, err)
+		}
+	}
+	var got []string
+	failing := errors.New("the consumer failed")
+	for calls := 0; ; {
+		err := open(t, org, store, nil).Deliver(t.Context(), env.ID, "webhook", func(_ context.Context, c history.Change) error {
+			if calls++; calls%7 == 0 {
+				return failing
+			}
+			got = append(got, c.Name)
+			return nil
+		})
+		if err == nil {
+			break
+		}
+		require.ErrorIs(t, err, failing)
+	}
+	require.ElementsMatch(t, want, got)
+}
+
+func TestSecretsStayOut(t *testing.T) {
+	var log bytes.Buffer
+	dir := t.TempDir()
+	org := genesystest.New(nil)
+	store, err := file.Open(filepath.Join(dir, "cxsync.db"), nil)
+	require.NoError(t, err)
+	engine := open(t, org, store, func(o *environment.Options) {
+		o.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	r := recordOf(org, "oauth.clients", "routing.queues")
+	env := create(t, engine, r)
+	_, err = engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	status, err := engine.Status(t.Context(), env.ID)
+	require.NoError(t, err)
+	fmt.Fprintf(&log, "%v %+v %#v %s %q %x", r, r, r, r.ClientSecret, r.ClientSecret, r.ClientSecret)
+	fmt.Fprintf(&log, "%+v", status)
+	fmt.Fprintf(&log, "%+v", struct{ hidden environment.Secret }{r.ClientSecret})
+	require.NoError(t, store.Close())
+	require.NotZero(t, log.Len())
+	require.NotContains(t, log.String(), genesystest.ClientSecret)
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NotContains(t, string(data), genesystest.ClientSecret, path)
+		}
+		return err
+	}))
+}
+
+func TestValidate(t *testing.T) {
+	status := func(v environment.Validation, name string) environment.CheckStatus {
+		for _, c := range v.Checks {
+			if c.Name == name {
+				return c.Status
+			}
+		}
+		return ""
+	}
+	validate := func(t *testing.T, opts *genesystest.Options, edit func(*environment.Record)) environment.Validation {
+		org := genesystest.New(opts)
+		engine := open(t, org, memory.New(), nil)
+		r := recordOf(org, "Queues", "routing.skills")
+		r.RateLimitMinute = 250
+		if edit != nil {
+			edit(&r)
+		}
+		v, err := engine.Validate(t.Context(), create(t, engine, r).ID)
+		require.NoError(t, err)
+		return v
+	}
+	t.Run("all is well", func(t *testing.T) {
+		v := validate(t, nil, nil)
+		require.True(t, v.OK())
+		for _, c := range v.Checks {
+			require.Equal(t, environment.StatusOK, c.Status, "%+v", c)
+		}
+		require.Equal(t, "Contoso Care", v.Organization)
+	})
+	t.Run("wrong secret", func(t *testing.T) {
+		v := validate(t, nil, func(r *environment.Record) { r.ClientSecret = environment.NewSecret("guess") })
+		require.False(t, v.OK())
+		require.Equal(t, environment.StatusFailed, status(v, "login"))
+		require.NotContains(t, v.String(), "guess")
+	})
+	t.Run("missing permission", func(t *testing.T) {
+		v := validate(t, &genesystest.Options{Permissions: []string{"routing:skill:view", "authorization:*:*"}}, nil)
+		require.True(t, v.OK())
+		require.Equal(t, environment.StatusWarning, status(v, "permissions"))
+		require.Contains(t, v.String(), "routing:queue:view")
+	})
+	t.Run("one division", func(t *testing.T) {
+		v := validate(t, &genesystest.Options{Divisions: []string{"Home"}}, nil)
+		require.Equal(t, environment.StatusWarning, status(v, "divisions"))
+	})
+	t.Run("quota too small", func(t *testing.T) {
+		v := validate(t, nil, func(r *environment.Record) {
+			r.RateLimitDay = 10
+			r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "* * * * *"}}
+		})
+		require.Equal(t, environment.StatusWarning, status(v, "quota"))
+	})
+}

@@ -1,0 +1,228 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/ratelimit"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// resumeWithin is how long an interrupted import can be resumed. After that
+// what it has read counts as old, and everything is read again.
+const resumeWithin = time.Hour
+
+// ImportOptions configures one import.
+type ImportOptions struct {
+	// OnProgress is called after each object type, one call at a time.
+	OnProgress func(Progress)
+}
+
+// Progress tells how far an import is.
+type Progress struct {
+	Done, Types int        // object types
+	Objects     int        // read so far
+	Requests    int64      // sent so far
+	Last        PassResult // the type that was just done
+	Err         error      // why it failed, if it did
+}
+
+// ImportResult sums up an import.
+type ImportResult struct {
+	Started time.Time    `json:"started"`
+	Ended   time.Time    `json:"ended"`
+	Types   []PassResult `json:"types"`   // passes that ended, in the order they did
+	Failed  []TypeError  `json:"failed"`  // object types that could not be read
+	Resumed int          `json:"resumed"` // types that an interrupted import had done already
+}
+
+// A TypeError says why an object type could not be read.
+type TypeError struct {
+	Type string
+	Err  error
+}
+
+func (e TypeError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e TypeError) Unwrap() error { return e.Err }
+
+// Import reads every selected object type now, parents first, and records what
+// is new or changed. It goes on past a type that fails; those are in the
+// result. The error is for what stops an import: a refused login
+// (genesys.ErrUnauthorized), a store that fails, a context that ended. An
+// import that was stopped within the last hour goes on where it was; types it
+// had done are not read again. Requests are sent with interactive priority.
+func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (ImportResult, error) {
+	s, err := e.session(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpImport, s.record)
+	}
+	if err != nil {
+		return ImportResult{}, err
+	}
+	im := &importing{session: s}
+	if opts != nil {
+		im.opts = *opts
+	}
+	err = s.importing.do(ctx, func() error { return im.run(ratelimit.WithPriority(ctx, ratelimit.Interactive)) })
+	return im.result, err
+}
+
+// importing is one import at work.
+type importing struct {
+	*session
+	opts ImportOptions
+
+	mu       sync.Mutex
+	progress Progress
+	result   ImportResult
+	fatal    error
+}
+
+func (im *importing) run(ctx context.Context) error {
+	if err := im.begin(ctx); err != nil {
+		return err
+	}
+	types := im.engine.Selected(im.record)
+	todo, err := im.unfinished(ctx, types)
+	if err != nil {
+		return err
+	}
+	im.result.Resumed = len(types) - len(todo)
+	im.progress.Types, im.progress.Done = len(types), im.result.Resumed
+	for _, level := range levels(im.engine.types, todo) {
+		im.all(ctx, level)
+		if im.fatal != nil {
+			return im.fatal
+		}
+	}
+	im.result.Ended = time.Now().UTC()
+	return im.finish(ctx)
+}
+
+// all reads types side by side, none of which is listed under another.
+func (im *importing) all(ctx context.Context, types []genesys.ObjectType) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	queue := make(chan genesys.ObjectType)
+	var wg sync.WaitGroup
+	for range min(im.engine.opts.Concurrency, len(types)) {
+		wg.Go(func() {
+			for t := range queue {
+				result, err := im.pass(ctx, t)
+				if im.done(ctx, t, result, err); im.failed() {
+					stop(im.fatal)
+				}
+			}
+		})
+	}
+	for _, t := range types {
+		if ctx.Err() == nil {
+			queue <- t
+		}
+	}
+	close(queue)
+	wg.Wait()
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if im.fatal == nil && ctx.Err() != nil {
+		im.fatal = context.Cause(ctx)
+	}
+}
+
+func (im *importing) failed() bool {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	return im.fatal != nil
+}
+
+// done books the end of one pass.
+func (im *importing) done(ctx context.Context, t genesys.ObjectType, result PassResult, err error) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	switch {
+	case im.fatal != nil:
+		return
+	case err == nil:
+		im.result.Types = append(im.result.Types, result)
+	case ctx.Err() != nil || stopsImport(err):
+		im.fatal = err
+		return
+	default:
+		im.result.Failed = append(im.result.Failed, TypeError{t.Name, err})
+	}
+	im.progress.Done++
+	im.progress.Objects += result.Objects
+	im.progress.Requests += result.Requests
+	im.progress.Last, im.progress.Err = result, err
+	if im.opts.OnProgress != nil {
+		im.opts.OnProgress(im.progress)
+	}
+}
+
+// stopsImport reports whether the next object type would fail the same way.
+func stopsImport(err error) bool {
+	return errors.Is(err, genesys.ErrUnauthorized) || errors.Is(err, storage.ErrClosed) || errors.Is(err, storage.ErrCorrupt)
+}
+
+// begin notes that an import has started, or finds the one that was interrupted.
+func (im *importing) begin(ctx context.Context) error {
+	key := ownKey(im.record.ID, "import")
+	now := time.Now().UTC()
+	started, err := storage.GetJSON[time.Time](ctx, im.engine.store, key)
+	if err == nil && now.Sub(started) < resumeWithin {
+		im.result.Started = started
+		return nil
+	} else if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	im.result.Started = now
+	var b storage.Batch
+	if err := b.PutJSON(key, now); err != nil {
+		return err
+	}
+	return im.engine.store.Commit(ctx, &b)
+}
+
+func (im *importing) finish(ctx context.Context) error {
+	var b storage.Batch
+	b.Delete(ownKey(im.record.ID, "import"))
+	return im.engine.store.Commit(ctx, &b)
+}
+
+// unfinished returns the types that no pass of this import has ended for yet.
+func (im *importing) unfinished(ctx context.Context, types []genesys.ObjectType) ([]genesys.ObjectType, error) {
+	var todo []genesys.ObjectType
+	for _, t := range types {
+		state, err := im.typeState(ctx, t.Name)
+		if err != nil {
+			return nil, fmt.Errorf("environment: %s: %w", t.Name, err)
+		}
+		if state.Failed != "" || state.Checked.Before(im.result.Started) {
+			todo = append(todo, t)
+		}
+	}
+	return todo, nil
+}
+
+// levels groups types by how deep they are listed under others.
+func levels(all, types []genesys.ObjectType) [][]genesys.ObjectType {
+	byName := make(map[string]genesys.ObjectType, len(all))
+	for _, t := range all {
+		byName[t.Name] = t
+	}
+	var levels [][]genesys.ObjectType
+	for _, t := range types {
+		d := depth(byName, t)
+		for len(levels) <= d {
+			levels = append(levels, nil)
+		}
+		levels[d] = append(levels[d], t)
+	}
+	return levels
+}

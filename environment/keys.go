@@ -1,0 +1,27 @@
+package environment
+
+import (
+	"fmt"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// Where things lie in the store. Everything of one environment but its record
+// and its name is below its own prefix; its history has a prefix of its own.
+const sequenceKey = "environments-sequence"
+
+func idText(id int64) string          { return fmt.Sprintf("%010d", id) } // sorts as the number does
+func recordKey(id int64) string       { return storage.Key("environments", idText(id)) }
+func recordRange() storage.Range      { return storage.Prefix("environments/") }
+func nameKey(folded string) string    { return storage.Key("environment-names", folded) }
+func ownRange(id int64) storage.Range { return storage.Prefix(ownKey(id) + "/") }
+
+func ownKey(id int64, parts ...string) string {
+	return storage.Key(append([]string{"environment", idText(id)}, parts...)...)
+}
+
+// The alive key is there from Create until Delete begins. Every commit of a
+// pass requires it, so that nothing is recorded of what is being deleted.
+func aliveKey(id int64) string { return ownKey(id, "alive") }
+
+var alive = []byte("true")

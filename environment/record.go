@@ -1,0 +1,109 @@
+package environment
+
+import (
+	"time"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/poller"
+	"github.com/cxsync/cxsync/ratelimit"
+)
+
+// Suggested limits leave room below the service's own 300 requests a minute
+// and token for others that use the same OAuth client.
+const (
+	SuggestedRateLimitMinute = 250
+	SuggestedRateLimitDay    = 60_000
+)
+
+// A Record describes one environment: one Genesys Cloud org and how it is kept
+// in sync. Its JSON has the same names in snake_case.
+type Record struct {
+	// ID is given by Create, counts from 1 and is never used again.
+	ID int64 `json:"id,omitzero"`
+
+	// Name is unique; letter case is ignored.
+	Name string `json:"name"`
+
+	// IsProduction guards what cannot be undone: see Engine.Delete.
+	IsProduction bool `json:"is_production"`
+
+	// BaseURL is the region of the org in any usual form: "mypurecloud.ie",
+	// "https://api.usw2.pure.cloud", "eu-west-1". Plain http is accepted for
+	// loopback hosts only.
+	BaseURL string `json:"base_url"`
+
+	// LoginURL is needed only where it cannot be derived from BaseURL: behind a gateway.
+	LoginURL string `json:"login_url,omitempty"`
+
+	// ClientID and ClientSecret are an OAuth client with the Client Credentials grant.
+	ClientID     string `json:"client_id"`
+	ClientSecret Secret `json:"client_secret,omitzero"`
+
+	// Requests in any rolling minute, hour or day; 0 disables that limit. One
+	// is meant to be set. Where several are, Day rules before Hour before Minute.
+	RateLimitMinute int `json:"rate_limit_minute"`
+	RateLimitHour   int `json:"rate_limit_hour"`
+	RateLimitDay    int `json:"rate_limit_day"`
+
+	// Polling says when each object type is polled. The entry "All objects" is
+	// the default, a type's own entry overrides it. Defaults to DefaultPolling.
+	Polling []poller.Entry `json:"polling,omitempty"`
+
+	// RetentionDays keeps a change until it has been superseded for that long;
+	// the newest change of each object is always kept. 0 keeps all.
+	RetentionDays int `json:"retention_days"`
+
+	// Ignore is added to the default rules, which always apply.
+	Ignore []IgnoreRule `json:"ignore,omitempty"`
+
+	// Objects selects object types by name or label. Empty selects every type
+	// that is on by default, adds those that Polling names and leaves out those
+	// that it turns off. A type that a selected one is listed under is always
+	// included.
+	Objects []string `json:"objects,omitempty"`
+
+	// Paused stops scheduled polling; see Engine.Pause.
+	Paused bool `json:"paused,omitempty"`
+
+	Created time.Time `json:"created,omitzero"`
+	Updated time.Time `json:"updated,omitzero"`
+
+	// Deleting is when a Delete began that has not ended yet.
+	Deleting time.Time `json:"deleting,omitzero"`
+
+	// Revision counts updates. An Update with another revision than the stored
+	// one is refused.
+	Revision int64 `json:"revision,omitzero"`
+}
+
+// An IgnoreRule leaves a field out of comparison: out of detection and out of
+// the field changes, not out of the stored body.
+type IgnoreRule struct {
+	Object string `json:"object"` // name or label of an object type, or "All objects"
+	Field  string `json:"field"`  // dotted path; "*" is one level, "**" any depth
+}
+
+// DefaultPolling is the plan of a record that has none: everything, hourly.
+func DefaultPolling() []poller.Entry {
+	return []poller.Entry{{Object: poller.AllObjects, Cron: "0 * * * *"}}
+}
+
+func (r Record) limits() ratelimit.Limits {
+	return ratelimit.Limits{Minute: r.RateLimitMinute, Hour: r.RateLimitHour, Day: r.RateLimitDay}
+}
+
+func (r Record) retention() history.Retention {
+	return history.Retention{MaxAge: time.Duration(r.RetentionDays) * 24 * time.Hour}
+}
+
+func (r Record) client() genesys.Config {
+	return genesys.Config{BaseURL: r.BaseURL, LoginURL: r.LoginURL, ClientID: r.ClientID, ClientSecret: r.ClientSecret.Reveal()}
+}
+
+func (r Record) polling() []poller.Entry {
+	if len(r.Polling) == 0 {
+		return DefaultPolling()
+	}
+	return r.Polling
+}

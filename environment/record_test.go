@@ -1,0 +1,124 @@
+package environment_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+func TestParseRecordReportsEverythingAtOnce(t *testing.T) {
+	_, err := environment.ParseRecord([]byte(`{
+		"name": "", "base_url": "http://api.example.com", "client_id": 7, "client_secret": ["hush"], "is_production": "yes",
+		"rate_limit_minute": -1, "rate_limit_hour": 1.5, "retention_days": -3, "colour": "blue", "id": 9,
+		"polling": [{"object": "All objects", "cron": "61 * * * *"}, {"object": "Cues", "cron": "* * * * *"}],
+		"ignore": [{"object": "queues", "field": ""}], "objects": ["Queues", "nonsense"]}`))
+	invalid, ok := errors.AsType[*environment.InvalidError](err)
+	require.True(t, ok, "%v", err)
+	var fields []string
+	for _, p := range invalid.Problems {
+		require.NotEmpty(t, p.Problem)
+		fields = append(fields, p.Field)
+	}
+	require.Equal(t, []string{
+		"base_url", "client_id", "client_secret", "colour", "id", "ignore[0].field", "is_production", "name",
+		"objects[1]", "polling[0]", "polling[1]", "rate_limit_hour", "rate_limit_minute", "retention_days",
+	}, fields)
+	require.NotContains(t, err.Error(), "hush")
+}
+
+func TestParseRecord(t *testing.T) {
+	r, err := environment.ParseRecord([]byte(`{"name": "Contoso", "is_production": true, "base_url": "mypurecloud.ie",
+		"client_id": "id", "client_secret": "hush", "rate_limit_minute": 250, "retention_days": 90,
+		"polling": [{"object": "All objects", "cron": "0 * * * *"}, {"object": "Queues", "cron": "*/5 * * * *"}],
+		"ignore": [{"object": "Queues", "field": "description"}], "objects": ["Queues"]}`))
+	require.NoError(t, err)
+	require.Equal(t, "hush", r.ClientSecret.Reveal())
+	require.Equal(t, "Queues", r.Polling[1].Object)
+	out, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.NotContains(t, string(out), "hush")
+
+	for _, text := range []string{``, `[]`, `{"name":`, `null`, `"x"`} {
+		_, err := environment.ParseRecord([]byte(text))
+		require.Error(t, err, text)
+	}
+}
+
+func TestRecordsAreKept(t *testing.T) {
+	ctx := t.Context()
+	org := genesystest.New(nil)
+	store := memory.New()
+	engine := open(t, org, store, nil)
+	first := create(t, engine, recordOf(org))
+	require.EqualValues(t, 1, first.ID)
+	require.True(t, first.ClientSecret.IsZero(), "a record that is read has no secret")
+
+	_, err := engine.Create(ctx, recordOf(org))
+	require.ErrorIs(t, err, environment.ErrNameTaken)
+
+	change := first
+	change.Name, change.RateLimitHour = "Renamed", 1000
+	updated, err := engine.Update(ctx, change)
+	require.NoError(t, err)
+	_, err = engine.Update(ctx, change)
+	require.ErrorIs(t, err, environment.ErrStale)
+	found, err := engine.Find(ctx, " renamed ")
+	require.NoError(t, err)
+	require.Equal(t, updated, found)
+	_, err = engine.Find(ctx, "Test")
+	require.ErrorIs(t, err, environment.ErrNotFound)
+
+	second := create(t, engine, recordOf(org))
+	require.EqualValues(t, 2, second.ID)
+	require.NoError(t, engine.Delete(ctx, second.ID, ""))
+	require.EqualValues(t, 3, create(t, engine, recordOf(org)).ID, "IDs are not used again")
+}
+
+func TestDeleteLeavesNothing(t *testing.T) {
+	ctx := t.Context()
+	org := genesystest.New(nil)
+	store := memory.New()
+	engine := open(t, org, store, nil)
+	r := recordOf(org, "Queues", "flows.latestconfiguration")
+	r.IsProduction, r.RateLimitMinute = true, 250
+	env := create(t, engine, r)
+	_, err := engine.Import(ctx, env.ID, nil)
+	require.NoError(t, err)
+
+	require.ErrorIs(t, engine.Delete(ctx, env.ID, "test"), environment.ErrUnconfirmed)
+	require.NoError(t, engine.Delete(ctx, env.ID, "Test"))
+	_, err = engine.Get(ctx, env.ID)
+	require.ErrorIs(t, err, environment.ErrNotFound)
+	for entry, err := range store.Scan(ctx, storage.Range{}) {
+		require.NoError(t, err)
+		if strings.Contains(entry.Key, "000001") || strings.HasPrefix(entry.Key, "history/1/") {
+			t.Errorf("left behind: %s", entry.Key)
+		}
+	}
+}
+
+func TestKeysAreRotated(t *testing.T) {
+	ctx := t.Context()
+	org := genesystest.New(nil)
+	store := memory.New()
+	env := create(t, open(t, org, store, nil), recordOf(org, "Queues"))
+	fresh := environment.NewKey()
+	both, err := environment.NewKeyVault(fresh, testKey)
+	require.NoError(t, err)
+	require.NoError(t, open(t, org, store, func(o *environment.Options) { o.Vault = both }).Reseal(ctx))
+
+	only, err := environment.NewKeyVault(fresh)
+	require.NoError(t, err)
+	_, err = open(t, org, store, func(o *environment.Options) { o.Vault = only }).Import(ctx, env.ID, nil)
+	require.NoError(t, err)
+	_, err = open(t, org, store, nil).Import(ctx, env.ID, nil)
+	require.ErrorIs(t, err, environment.ErrSealed)
+}

@@ -1,0 +1,61 @@
+package environment
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+)
+
+const redacted = "[redacted]"
+
+// A Secret is a string that prints, logs and marshals as "[redacted]". Only
+// Reveal gives it away. The zero Secret is empty.
+type Secret struct {
+	// Behind a pointer even a dump of an unexported field shows an address.
+	value *string
+}
+
+// NewSecret returns a Secret that holds s.
+func NewSecret(s string) Secret {
+	if s == "" {
+		return Secret{}
+	}
+	return Secret{&s}
+}
+
+// Reveal returns the string.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// IsZero reports whether the secret is empty.
+func (s Secret) IsZero() bool { return s.value == nil }
+
+func (s Secret) String() string {
+	if s.IsZero() {
+		return ""
+	}
+	return redacted
+}
+
+// Format prints the redacted form for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
+
+// LogValue implements slog.LogValuer.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText implements encoding.TextMarshaler with the redacted form.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalJSON takes the string itself.
+func (s *Secret) UnmarshalJSON(b []byte) error {
+	var v string
+	if json.Unmarshal(b, &v) != nil {
+		return fmt.Errorf("a secret is a JSON string") // the offending value stays out of the error
+	}
+	*s = NewSecret(v)
+	return nil
+}

@@ -1,0 +1,131 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/ratelimit"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// A session is an environment at work: its record at one revision, with the
+// client, the limiter and the history that go with it.
+type session struct {
+	engine  *Engine
+	record  Record
+	client  *genesys.Client
+	limiter *ratelimit.Limiter
+	history *history.History
+
+	access    accessCache
+	importing gate     // one import at a time
+	passes    sync.Map // object type -> gate: one pass of a type at a time
+}
+
+// session returns the open session of an environment, making it if the record
+// is new or was changed.
+func (e *Engine) session(ctx context.Context, id int64) (*session, error) {
+	r, _, err := e.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !r.Deleting.IsZero() {
+		return nil, fmt.Errorf("%w: %q is being deleted", ErrNotFound, r.Name)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	old := e.sessions[id]
+	if old != nil && old.record.Revision == r.Revision {
+		return old, nil
+	}
+	s, err := e.newSession(ctx, r, old)
+	if err != nil {
+		return nil, fmt.Errorf("environment: %q: %w", r.Name, err)
+	}
+	e.sessions[id] = s
+	return s, nil
+}
+
+func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*session, error) {
+	s := &session{engine: e, record: r, access: accessCache{gate: newGate()}, importing: newGate()}
+	var err error
+	if r.ClientSecret, err = e.secret(ctx, r); err != nil {
+		return nil, err
+	}
+	if old != nil {
+		s.limiter = old.limiter
+		err = s.limiter.SetLimits(r.limits())
+	} else {
+		s.limiter, err = ratelimit.New(r.limits(), &ratelimit.Options{Ledger: &ledger{e.store, ownKey(r.ID, "quota")}})
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
+		Transport: e.opts.Transport,
+		Pace:      func(base http.RoundTripper) http.RoundTripper { return s.limiter.Transport(counting{base}) },
+		Types:     e.opts.Types,
+		Logger:    e.opts.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.history, err = history.Open(ctx, e.store, r.ID, &history.Options{
+		Logger: e.opts.Logger,
+		Fence:  func(b *storage.Batch) { b.Require(aliveKey(r.ID), alive) },
+	})
+	return s, err
+}
+
+func (e *Engine) secret(ctx context.Context, r Record) (Secret, error) {
+	sealed, err := storage.GetJSON[[]byte](ctx, e.store, ownKey(r.ID, "secret"))
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return Secret{}, err
+	}
+	if e.opts.Vault == nil {
+		return Secret{}, errors.New("the client secret cannot be opened without Options.Vault")
+	}
+	secret, err := e.opts.Vault.Open(ctx, r, sealed)
+	if err == nil && secret.IsZero() {
+		err = errors.New("the record has no client secret")
+	}
+	return secret, err
+}
+
+// forget drops the session of an environment that is gone.
+func (e *Engine) forget(id int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.sessions, id)
+}
+
+// exclusive runs f while no other pass of the object type runs.
+func (s *session) exclusive(ctx context.Context, objectType string, f func() error) error {
+	g, _ := s.passes.LoadOrStore(objectType, newGate())
+	return g.(gate).do(ctx, f)
+}
+
+type requestsKey struct{}
+
+// withRequests returns a context under which the requests that reach the
+// network are counted.
+func withRequests(ctx context.Context) (context.Context, *atomic.Int64) {
+	n := new(atomic.Int64)
+	return context.WithValue(ctx, requestsKey{}, n), n
+}
+
+// counting counts the requests of a context made by withRequests.
+type counting struct{ base http.RoundTripper }
+
+func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if n, ok := r.Context().Value(requestsKey{}).(*atomic.Int64); ok {
+		n.Add(1)
+	}
+	return c.base.RoundTrip(r)
+}

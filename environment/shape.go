@@ -1,0 +1,63 @@
+package environment
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/poller"
+)
+
+// alwaysIgnored moves in every embedded reference without an edit.
+var alwaysIgnored = []string{"**.selfUri", "**.dateModified"}
+
+// A Rule is an ignore rule in force, and whether it is a default, which cannot be taken away.
+type Rule struct {
+	IgnoreRule
+	Default bool `json:"default"`
+}
+
+// DefaultIgnore returns the rules that apply to every environment: what the
+// catalogue knows to move without an edit.
+func DefaultIgnore() []IgnoreRule {
+	var rules []IgnoreRule
+	for _, field := range alwaysIgnored {
+		rules = append(rules, IgnoreRule{poller.AllObjects, field})
+	}
+	for _, t := range genesys.Catalogue() {
+		for _, field := range t.Volatile {
+			rules = append(rules, IgnoreRule{t.Name, field})
+		}
+	}
+	return rules
+}
+
+// Rules returns every ignore rule in force for the record, the defaults first.
+func (r Record) Rules() []Rule {
+	var rules []Rule
+	for _, rule := range DefaultIgnore() {
+		rules = append(rules, Rule{rule, true})
+	}
+	for _, rule := range r.Ignore {
+		rules = append(rules, Rule{rule, false})
+	}
+	return rules
+}
+
+// shape says how bodies of the type compare in this environment.
+func (s *session) shape(t genesys.ObjectType) history.Shape {
+	shape := history.Shape{Ignore: slices.Concat(alwaysIgnored, t.Volatile), Sets: t.Sets}
+	resolve := resolver(s.engine.types)
+	for _, rule := range s.record.Ignore {
+		name, _ := resolve(rule.Object)
+		if name == t.Name || isAllObjects(rule.Object) {
+			shape.Ignore = append(shape.Ignore, rule.Field)
+		}
+	}
+	return shape
+}
+
+func isAllObjects(object string) bool {
+	return strings.EqualFold(strings.TrimSpace(object), poller.AllObjects)
+}

@@ -1,0 +1,93 @@
+package environment
+
+import (
+	"context"
+	"time"
+
+	"github.com/cxsync/cxsync/poller"
+	"github.com/cxsync/cxsync/ratelimit"
+)
+
+// A Status tells how an environment is doing.
+type Status struct {
+	Record Record          `json:"record"`
+	Quota  ratelimit.State `json:"quota"`
+	Types  []TypeStatus    `json:"types"` // the selected object types
+}
+
+// A TypeStatus tells how one object type is doing.
+type TypeStatus struct {
+	TypeState
+	LastPass time.Time `json:"last_pass,omitzero"` // end of the last pass that was not cut off
+	Complete bool      `json:"complete"`           // whether that pass could prove absences
+	Reason   string    `json:"reason,omitempty"`   // why not
+	Objects  int       `json:"objects"`
+	Withheld int       `json:"withheld"`      // removals that are not proven; see AcceptRemovals
+	Next     time.Time `json:"next,omitzero"` // next scheduled pass
+}
+
+// Status returns how an environment and its object types are doing. It makes
+// no request.
+func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
+	s, err := e.session(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpRead, s.record)
+	}
+	if err != nil {
+		return Status{}, err
+	}
+	plan, err := poller.NewPlan(s.record.polling(), &poller.PlanOptions{Resolve: resolver(e.types)})
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{Record: s.record, Quota: s.limiter.State()}
+	for _, t := range e.Selected(s.record) {
+		state, err := s.typeState(ctx, t.Name)
+		if err != nil {
+			return status, err
+		}
+		ts := TypeStatus{TypeState: state}
+		last, ok, err := s.history.LastPass(ctx, t.Name)
+		if err != nil {
+			return status, err
+		}
+		if ok {
+			ts.LastPass, ts.Complete, ts.Reason, ts.Objects, ts.Withheld = last.Ended, last.Complete, last.Reason, last.Objects, last.Withheld
+		}
+		if schedule, ok := plan.Schedule(t.Name); ok && !s.record.Paused {
+			ts.Next = schedule.Next(time.Now())
+		}
+		status.Types = append(status.Types, ts)
+	}
+	return status, nil
+}
+
+// AcceptRemovals records objects as deleted whose removal a pass withheld.
+func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string, ids ...string) error {
+	s, err := e.session(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpAccept, s.record)
+	}
+	if err != nil {
+		return err
+	}
+	err = s.exclusive(ctx, objectType, func() error { return s.history.AcceptRemovals(ctx, objectType, ids...) })
+	e.recorded.notify()
+	return err
+}
+
+// Forget erases one object's whole history and leaves only the fact that it
+// did. For a production environment confirm must be its name.
+func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, confirm string) error {
+	s, err := e.session(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpForget, s.record)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.record.confirmed(confirm); err != nil {
+		return err
+	}
+	return s.exclusive(ctx, objectType, func() error { return s.history.Forget(ctx, objectType, objectID) })
+}

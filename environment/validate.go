@@ -1,0 +1,179 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/ratelimit"
+)
+
+// validateTimeout bounds Validate when the network does not answer.
+const validateTimeout = 30 * time.Second
+
+// A CheckStatus is the outcome of one check.
+type CheckStatus string
+
+// The outcomes.
+const (
+	StatusOK      CheckStatus = "ok"
+	StatusWarning CheckStatus = "warning" // works, but something will be missing or late
+	StatusFailed  CheckStatus = "failed"  // nothing works until it is mended
+	StatusUnknown CheckStatus = "unknown" // could not be found out
+)
+
+// A Check is one finding of Validate.
+type Check struct {
+	Name    string      `json:"name"`
+	Status  CheckStatus `json:"status"`
+	Finding string      `json:"finding"`
+	Remedy  string      `json:"remedy,omitempty"` // what to do, where there is something to do
+}
+
+// A Validation is what Validate found.
+type Validation struct {
+	Checks       []Check `json:"checks"`
+	Organization string  `json:"organization,omitempty"` // name of the org, once it is known
+}
+
+// OK reports whether nothing failed.
+func (v Validation) OK() bool {
+	return !slices.ContainsFunc(v.Checks, func(c Check) bool { return c.Status == StatusFailed })
+}
+
+// String returns one line a check, and its remedy below.
+func (v Validation) String() string {
+	var b strings.Builder
+	for _, c := range v.Checks {
+		fmt.Fprintf(&b, "%-8s %-12s %s\n", c.Status, c.Name, c.Finding)
+		if c.Remedy != "" {
+			fmt.Fprintf(&b, "%-21s %s\n", "", c.Remedy)
+		}
+	}
+	return b.String()
+}
+
+func (v *Validation) add(name string, status CheckStatus, finding, remedy string) {
+	v.Checks = append(v.Checks, Check{name, status, finding, remedy})
+}
+
+// Validate finds out whether the environment can be synced: region, login,
+// organization, permissions by object type, divisions, and whether the quota
+// is enough for the plan. What is wrong with the org or the network is in the
+// result; the error is for an environment that does not exist or a store that
+// fails. It takes a handful of requests and ends within 30 seconds.
+func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
+	s, err := e.session(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpValidate, s.record)
+	}
+	if err != nil {
+		return Validation{}, err
+	}
+	forecast, err := e.forecast(ctx, s)
+	if err != nil {
+		return Validation{}, err
+	}
+	ctx, cancel := context.WithTimeout(ratelimit.WithPriority(ctx, ratelimit.Interactive), validateTimeout)
+	defer cancel()
+	var v Validation
+	v.add("region", StatusOK, "API "+s.client.BaseURL()+", login "+s.client.LoginURL(), "")
+	if v.login(ctx, s) {
+		v.permissions(ctx, s)
+	}
+	v.quota(s.record, forecast)
+	return v, nil
+}
+
+// login proves token and organization with one request each.
+func (v *Validation) login(ctx context.Context, s *session) bool {
+	org, err := s.client.Organization(ctx)
+	refused, isRefused := errors.AsType[*genesys.AuthError](err)
+	switch {
+	case isRefused:
+		v.add("login", StatusFailed, refused.Error(), refused.Remedy)
+		return false
+	case errors.Is(err, genesys.ErrUnavailable):
+		v.add("login", StatusOK, "a token was granted", "")
+		v.add("organization", StatusUnknown, err.Error(), "")
+		return true
+	case err != nil:
+		v.add("login", StatusFailed, err.Error(), "Check that "+s.client.LoginURL()+" and "+s.client.BaseURL()+" can be reached from this machine.")
+		return false
+	}
+	v.Organization = org.Name
+	v.add("login", StatusOK, "a token was granted", "")
+	v.add("organization", StatusOK, fmt.Sprintf("%s (%s)", org.Name, org.ID), "")
+	return true
+}
+
+// permissions looks at what the client may read, and in which divisions.
+func (v *Validation) permissions(ctx context.Context, s *session) {
+	may, err := s.client.Permissions(ctx)
+	if err != nil {
+		v.add("permissions", StatusUnknown, err.Error(), "Import shows which object types can be read.")
+		return
+	}
+	if !may.Known() {
+		v.add("permissions", StatusUnknown, "the client's grants could not be read", "Import shows which object types can be read.")
+		return
+	}
+	var missing, partial, off []string
+	permissions := map[string]bool{}
+	types := s.engine.Selected(s.record)
+	for _, t := range types {
+		switch verdict, lacking := may.Allows(t); verdict {
+		case genesys.Missing:
+			missing = append(missing, t.Name)
+			permissions[lacking[0]] = true
+		case genesys.NotInOrg:
+			off = append(off, t.Name)
+		default:
+			if c := may.Coverage(t); !c.AllDivisions && len(c.Divisions) > 0 {
+				partial = append(partial, t.Name)
+			}
+		}
+	}
+	if len(off) > 0 {
+		v.add("products", StatusOK, fmt.Sprintf("%d object types belong to products that this org does not have: %s", len(off), abridge(off, 5)), "")
+	}
+	if len(missing) == 0 {
+		v.add("permissions", StatusOK, fmt.Sprintf("%d object types can be read", len(types)-len(off)), "")
+	} else {
+		names := slices.Sorted(maps.Keys(permissions))
+		v.add("permissions", StatusWarning, fmt.Sprintf("%d of %d selected object types cannot be read: %s", len(missing), len(types), abridge(missing, 5)),
+			"Give a role of the OAuth client these permissions: "+abridge(names, 8)+".")
+	}
+	if len(partial) == 0 {
+		v.add("divisions", StatusOK, "the roles cover all divisions, future ones too", "")
+	} else {
+		v.add("divisions", StatusWarning, fmt.Sprintf("%d object types are seen in some divisions only: %s", len(partial), abridge(partial, 5)),
+			`In Admin > OAuth > the client > Roles, give each role "All future divisions"; else objects of other divisions stay unseen.`)
+	}
+}
+
+// quota holds the plan against the limit.
+func (v *Validation) quota(r Record, f Forecast) {
+	switch {
+	case f.Limit.N == 0:
+		v.add("quota", StatusWarning, "no rate limit is set", fmt.Sprintf("Set rate_limit_minute (suggested %d) or rate_limit_day (suggested %d).", SuggestedRateLimitMinute, SuggestedRateLimitDay))
+	case f.Fits:
+		v.add("quota", StatusOK, fmt.Sprintf("the plan takes about %.0f requests a day of %.0f (limit: %v)", f.PerDay, f.LimitPerDay, f.Limit), "")
+	default:
+		v.add("quota", StatusWarning, fmt.Sprintf("the plan takes about %.0f requests a day, the limit of %v allows %.0f: passes will be late", f.PerDay, f.Limit, f.LimitPerDay),
+			"Poll less often, or fewer object types; the most expensive: "+abridge(f.dearest(), 5)+".")
+	}
+}
+
+// abridge joins the first n names and counts the rest.
+func abridge(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
+}
