@@ -1,0 +1,77 @@
+package cxsync_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/cxsync/cxsync"
+
+// layers lists, for each package, the packages of this module that it may
+// import. What is not listed is not allowed, and every package is listed.
+var layers = map[string][]string{
+	"":                    nil,
+	"internal/jsonscan":   nil,
+	"storage":             nil,
+	"ratelimit":           nil,
+	"poller":              nil,
+	"genesys":             {"internal/jsonscan"},
+	"storage/memory":      {"storage"},
+	"storage/file":        {"storage"},
+	"storage/storagetest": {"storage"},
+	"history":             {"storage", "internal/jsonscan"},
+	"genesys/genesystest": {"genesys", "internal/jsonscan"},
+	"environment":         {"genesys", "poller", "ratelimit", "history", "storage"},
+	"examples/org":        {"genesys", "genesys/genesystest"},
+	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "storage", "storage/file"},
+	"examples/history":    {"environment", "history", "storage", "storage/file"},
+}
+
+// dependencies lists, for each package that users import, the modules that it
+// may pull in.
+var dependencies = map[string][]string{
+	"storage":        nil,
+	"storage/memory": {"github.com/tidwall/btree"},
+	"storage/file":   {"go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
+	"ratelimit":      {"golang.org/x/time"},
+	"poller":         {"github.com/adhocore/gronx"},
+	"history":        nil,
+	"genesys":        {"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "golang.org/x/oauth2"},
+}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v", strings.Join(args, " "), err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+func TestLayers(t *testing.T) {
+	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(strings.TrimPrefix(fields[0], module), "/")
+		allowed, listed := layers[pkg]
+		if !listed {
+			t.Errorf("package %q has no layer: list it in this test", pkg)
+		}
+		for _, imported := range fields[1:] {
+			if name, ours := strings.CutPrefix(imported, module+"/"); ours && !slices.Contains(allowed, name) {
+				t.Errorf("%s must not import %s", pkg, name)
+			}
+		}
+	}
+}
+
+func TestDependencies(t *testing.T) {
+	for pkg, allowed := range dependencies {
+		for _, path := range goList(t, "-deps", "-f", `{{with .Module}}{{.Path}}{{end}}`, "./"+pkg) {
+			if path != "" && path != module && !slices.Contains(allowed, path) {
+				t.Errorf("%s must not depend on %s", pkg, path)
+			}
+		}
+	}
+}
