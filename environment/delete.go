@@ -38,7 +38,9 @@ func (e *Engine) Delete(ctx context.Context, id int64, confirm string) error {
 	if err != nil {
 		return err
 	}
-	e.forget(id)
+	if err := e.forget(ctx, id); err != nil {
+		return err
+	}
 	e.changed.notify()
 	h, err := history.Open(ctx, e.store, id, &history.Options{Logger: e.opts.Logger})
 	if err != nil {

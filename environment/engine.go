@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
@@ -80,7 +79,7 @@ type Engine struct {
 	opts  Options
 	types []genesys.ObjectType
 
-	mu       sync.Mutex
+	opening  gate               // guards sessions
 	sessions map[int64]*session // open environments, by ID
 	changed  *broadcast         // a record changed
 	recorded *broadcast         // a pass ended
@@ -92,7 +91,7 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	if store == nil {
 		return nil, errors.New("environment: a store is required")
 	}
-	e := &Engine{store: store, sessions: map[int64]*session{}, changed: newBroadcast(), recorded: newBroadcast()}
+	e := &Engine{store: store, opening: newGate(), sessions: map[int64]*session{}, changed: newBroadcast(), recorded: newBroadcast()}
 	if opts != nil {
 		e.opts = *opts
 	}

@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"iter"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,11 +65,11 @@ func changes(t *testing.T, engine *environment.Engine, id int64, q history.Query
 	got := []string{}
 	for c, err := range h.Changes(t.Context(), q) {
 		require.NoError(t, err)
-		line := fmt.Sprint(c.Kind, " ", c.Type, " ", c.Name)
+		line := []string{string(c.Kind), c.Type, c.Name}
 		for _, f := range c.Fields {
-			line += " " + f.Path
+			line = append(line, f.Path)
 		}
-		got = append(got, line)
+		got = append(got, strings.Join(line, " "))
 	}
 	return got
 }
@@ -135,7 +137,7 @@ func TestImportOfTheWholeCatalogue(t *testing.T) {
 		seen := map[string]int{}
 		for _, request := range org.Requests() {
 			key := request.Method + " " + request.Path + "?" + request.Query.Encode()
-			if seen[key]++; seen[key] == 2 && request.Method == "GET" {
+			if seen[key]++; seen[key] == 2 && request.Method == http.MethodGet {
 				t.Errorf("requested twice: %s", key)
 			}
 		}
@@ -342,6 +344,7 @@ func TestValidate(t *testing.T) {
 		return ""
 	}
 	validate := func(t *testing.T, opts *genesystest.Options, edit func(*environment.Record)) environment.Validation {
+		t.Helper()
 		org := genesystest.New(opts)
 		engine := open(t, org, memory.New(), nil)
 		r := recordOf(org, "Queues", "routing.skills")

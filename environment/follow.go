@@ -47,10 +47,8 @@ func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f func(
 func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f func(context.Context, history.Change) error) error {
 	for {
 		news := e.recorded.next()
-		if err := e.Deliver(ctx, id, consumer, f); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		err := e.Deliver(ctx, id, consumer, f)
+		if ctx.Err() == nil && err != nil {
 			return err
 		}
 		select {

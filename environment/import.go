@@ -102,7 +102,10 @@ func (im *importing) run(ctx context.Context) error {
 		}
 	}
 	im.result.Ended = time.Now().UTC()
-	return im.finish(ctx)
+	if err := im.finish(ctx); err != nil {
+		return err
+	}
+	return im.trim(ctx)
 }
 
 // all reads types side by side, none of which is listed under another.

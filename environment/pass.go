@@ -244,15 +244,28 @@ func (w *walker) parentState(ctx context.Context, parent genesys.ObjectType) err
 		return &unavailableError{fmt.Sprintf("%s is not available: %s", parent.Name, state.Unavailable)}
 	}
 	last, ok, err := w.history.LastPass(ctx, parent.Name)
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return fmt.Errorf("%s has not been read yet", parent.Name)
-	case !last.Complete:
+	if err == nil && !ok {
+		last, err = w.firstPass(ctx, parent)
+	}
+	if err == nil && !last.Complete {
 		w.cut(fmt.Errorf("%s was not read whole", parent.Name))
 	}
-	return nil
+	return err
+}
+
+// firstPass reads a type that was never read, unless somebody else just did.
+func (s *session) firstPass(ctx context.Context, t genesys.ObjectType) (summary history.Summary, err error) {
+	err = s.exclusive(ctx, t.Name, func() error {
+		last, ok, err := s.history.LastPass(ctx, t.Name)
+		if err != nil || ok {
+			summary = last
+			return err
+		}
+		result, err := s.walk(ctx, t)
+		summary = result.Summary
+		return err
+	})
+	return summary, err
 }
 
 func (w *walker) childrenOf(ctx context.Context, head history.Head) error {

@@ -183,7 +183,11 @@ func (e *Engine) trimDaily(ctx context.Context, id int64) {
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
 	for {
-		if err := e.trim(ctx, id); err != nil && ctx.Err() == nil {
+		s, err := e.session(ctx, id)
+		if err == nil {
+			err = s.trim(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			e.opts.Logger.ErrorContext(ctx, "removing expired changes failed", "environment", id, "error", err)
 		}
 		select {
@@ -194,15 +198,12 @@ func (e *Engine) trimDaily(ctx context.Context, id int64) {
 	}
 }
 
-func (e *Engine) trim(ctx context.Context, id int64) error {
-	s, err := e.session(ctx, id)
-	if err != nil {
-		return err
-	}
+// trim removes what the record's retention lets expire.
+func (s *session) trim(ctx context.Context) error {
 	if s.record.RetentionDays == 0 {
 		return nil
 	}
-	_, err = s.history.Trim(ctx, s.record.retention(), nil)
+	_, err := s.history.Trim(ctx, s.record.retention(), nil)
 	return err
 }
 

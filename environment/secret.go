@@ -2,6 +2,7 @@ package environment
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 )
@@ -54,7 +55,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s *Secret) UnmarshalJSON(b []byte) error {
 	var v string
 	if json.Unmarshal(b, &v) != nil {
-		return fmt.Errorf("a secret is a JSON string") // the offending value stays out of the error
+		return errors.New("a secret is a JSON string") // the offending value stays out of the error
 	}
 	*s = NewSecret(v)
 	return nil

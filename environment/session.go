@@ -38,18 +38,20 @@ func (e *Engine) session(ctx context.Context, id int64) (*session, error) {
 	if !r.Deleting.IsZero() {
 		return nil, fmt.Errorf("%w: %q is being deleted", ErrNotFound, r.Name)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	old := e.sessions[id]
-	if old != nil && old.record.Revision == r.Revision {
-		return old, nil
-	}
-	s, err := e.newSession(ctx, r, old)
-	if err != nil {
-		return nil, fmt.Errorf("environment: %q: %w", r.Name, err)
-	}
-	e.sessions[id] = s
-	return s, nil
+	var s *session
+	err = e.opening.do(ctx, func() error {
+		old := e.sessions[id]
+		if old != nil && old.record.Revision == r.Revision {
+			s = old
+			return nil
+		}
+		if s, err = e.newSession(ctx, r, old); err != nil {
+			return fmt.Errorf("environment: %q: %w", r.Name, err)
+		}
+		e.sessions[id] = s
+		return nil
+	})
+	return s, err
 }
 
 func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*session, error) {
@@ -99,10 +101,11 @@ func (e *Engine) secret(ctx context.Context, r Record) (Secret, error) {
 }
 
 // forget drops the session of an environment that is gone.
-func (e *Engine) forget(id int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.sessions, id)
+func (e *Engine) forget(ctx context.Context, id int64) error {
+	return e.opening.do(ctx, func() error {
+		delete(e.sessions, id)
+		return nil
+	})
 }
 
 // exclusive runs f while no other pass of the object type runs.

@@ -22,8 +22,10 @@ type TypeState struct {
 // note remembers how a pass ended. It is written even when the pass was
 // interrupted, but not for the interruption itself.
 func (s *session) note(ctx context.Context, t genesys.ObjectType, result PassResult, passErr error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
 	}
 	state, err := s.typeState(ctx, t.Name)
 	if err != nil {

@@ -86,7 +86,7 @@ func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 	if v.login(ctx, s) {
 		v.permissions(ctx, s)
 	}
-	v.quota(s.record, forecast)
+	v.quota(forecast)
 	return v, nil
 }
 
@@ -158,7 +158,7 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 }
 
 // quota holds the plan against the limit.
-func (v *Validation) quota(r Record, f Forecast) {
+func (v *Validation) quota(f Forecast) {
 	switch {
 	case f.Limit.N == 0:
 		v.add("quota", StatusWarning, "no rate limit is set", fmt.Sprintf("Set rate_limit_minute (suggested %d) or rate_limit_day (suggested %d).", SuggestedRateLimitMinute, SuggestedRateLimitDay))

@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -33,9 +34,9 @@ func main() {
 	rate := flag.Int("rate", 300, "requests a minute and token")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	org := genesystest.New(&genesystest.Options{Seed: *seed, Size: *users, RateLimit: *rate})
-	if err := serve(ctx, org, *addr); err != nil {
+	err := serve(ctx, genesystest.New(&genesystest.Options{Seed: *seed, Size: *users, RateLimit: *rate}), *addr)
+	stop()
+	if err != nil {
 		log.Fatal("org: ", err)
 	}
 }
@@ -71,11 +72,7 @@ func handler(org *genesystest.Org) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", org)
 	mux.HandleFunc("GET /edit/{type}", func(w http.ResponseWriter, r *http.Request) {
-		objects := map[string]json.RawMessage{}
-		for id, body := range org.Objects(r.PathValue("type")) {
-			objects[id] = body
-		}
-		reply(w, objects, nil)
+		reply(w, maps.Collect(org.Objects(r.PathValue("type"))), nil)
 	})
 	mux.HandleFunc("POST /edit/{type}", func(w http.ResponseWriter, r *http.Request) {
 		fields, err := body(r)

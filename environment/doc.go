@@ -1,0 +1,32 @@
+// Package environment keeps Genesys Cloud orgs in sync: it joins the client,
+// the poller, the quota and the history of each, and keeps all of it in one
+// [storage.Store].
+//
+// A [Record] describes one org and how it is kept. An [Engine] holds the
+// records of a store and works on them:
+//
+//   - [Engine.Create], [Engine.Update], [Engine.Delete], [Engine.Pause], [Engine.Resume]
+//   - [Engine.Validate] and [Engine.Forecast] tell whether it will work
+//   - [Engine.Import] reads everything now, [Engine.Poll] some types, [Engine.Run] polls on schedule
+//   - [Engine.Deliver] and [Engine.Follow] hand over each change at least once,
+//     [Engine.History] answers everything else about the past
+//   - [Engine.Status] tells how it goes
+//
+// # What a pass does
+//
+// A pass reads one object type: a top-level type page by page, a type that is
+// listed under another once for each of the parents that the parent's own pass
+// has found. A listed object that is not the whole object is read by ID, when
+// the marker in the list has moved. What is absent at the end is read by ID as
+// well: 404 makes it deleted. Without such a call a second complete walk has to
+// miss it. The children of a deleted object are deleted with it.
+//
+// A type that the client may not read (403), or that the org does not have
+// (501), is unavailable: it is tried again once a day, and its objects stay as
+// they were.
+//
+// # Secrets
+//
+// A client secret is a [Secret], which prints as "[redacted]". In the store it
+// is sealed by [NewKeyVault], or not kept at all with [SecretFunc].
+package environment
