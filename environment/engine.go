@@ -135,7 +135,34 @@ func (e *Engine) Create(ctx context.Context, r Record) (Record, error) {
 		return r, fmt.Errorf("environment: create %q: %w", r.Name, err)
 	}
 	e.changed.notify()
+	e.warn(ctx, r)
 	return r.withoutSecret(), nil
+}
+
+// warn logs when the plan does not fit the quota. Forecast says more.
+func (e *Engine) warn(ctx context.Context, r Record) {
+	s, err := e.session(ctx, r.ID)
+	if err != nil {
+		return // a hook that has no secret yet, say; whatever uses the session reports it
+	}
+	if f, err := s.forecast(ctx); err == nil && !f.Fits {
+		e.opts.Logger.WarnContext(ctx, "the polling plan takes more requests than the limit allows",
+			"environment", r.Name, "requests_a_day", f.PerDay, "limit_a_day", f.LimitPerDay)
+	}
+}
+
+// Close gives back the quota that was claimed ahead and not used, so that the
+// next process has it at once. Nothing of the Engine may be in use; the store
+// stays open.
+func (e *Engine) Close(ctx context.Context) error {
+	return e.opening.do(ctx, func() error {
+		var errs []error
+		for _, s := range e.sessions {
+			errs = append(errs, s.limiter.Flush(ctx))
+		}
+		clear(e.sessions)
+		return errors.Join(errs...)
+	})
 }
 
 // Update replaces the record of the same ID; an empty ClientSecret leaves the
@@ -171,6 +198,7 @@ func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
 		return r, fmt.Errorf("environment: update %d: %w", r.ID, err)
 	}
 	e.changed.notify()
+	e.warn(ctx, r)
 	return r.withoutSecret(), nil
 }
 

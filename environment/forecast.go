@@ -3,6 +3,7 @@ package environment
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -11,27 +12,47 @@ import (
 	"github.com/cxsync/cxsync/ratelimit"
 )
 
+const (
+	// serverPerMinute is the service's own default limit for a client-credentials token.
+	serverPerMinute = 300
+	// headroom is the share of the quota that a proposed plan uses at most; edits and retries take their part.
+	headroom = 0.8
+	// horizon is how far ahead the worst minute is looked for: every day of any month.
+	horizon = 31 * 24 * time.Hour
+)
+
 // A Forecast holds an environment's plan against its quota.
 type Forecast struct {
 	Types       []TypeForecast  `json:"types"`         // the most expensive first
 	PerDay      float64         `json:"per_day"`       // requests of all types
-	LimitPerDay float64         `json:"limit_per_day"` // what the limit allows in a day; 0 when unlimited
+	LimitPerDay float64         `json:"limit_per_day"` // what the limit and the service allow in a day
 	Limit       ratelimit.Limit `json:"limit"`
 	Fits        bool            `json:"fits"`
+
+	// WorstMinute is when the most requests fall due together in the coming 31
+	// days, and Backlog how long they take to be sent.
+	WorstMinute         time.Time     `json:"worst_minute,omitzero"`
+	WorstMinuteRequests float64       `json:"worst_minute_requests"`
+	Backlog             time.Duration `json:"backlog"`
+
+	// Proposal is a plan that fits, if this one does not and one does.
+	Proposal []poller.Entry `json:"proposal,omitempty"`
 }
 
 // A TypeForecast is what one object type takes.
 type TypeForecast struct {
 	Type     string  `json:"type"`
 	Firings  float64 `json:"firings"`  // passes a day, over a year
-	Requests float64 `json:"requests"` // of one pass
+	Requests float64 `json:"requests"` // of one pass in which nothing has changed
 	Measured bool    `json:"measured"` // by the last pass; else estimated
 	PerDay   float64 `json:"per_day"`
+
+	schedule *poller.Schedule
 }
 
 // Forecast returns what the environment's plan will take of its quota. The
-// requests of a pass are those of the last one; for a type that was never read
-// it is one, or one for each known object that the type is listed under.
+// requests of a pass are known from the last one; for a type that was never
+// read they are one, or one for each known object that it is listed under.
 func (e *Engine) Forecast(ctx context.Context, id int64) (Forecast, error) {
 	s, err := e.session(ctx, id)
 	if err == nil {
@@ -40,59 +61,132 @@ func (e *Engine) Forecast(ctx context.Context, id int64) (Forecast, error) {
 	if err != nil {
 		return Forecast{}, err
 	}
-	return e.forecast(ctx, s)
+	return s.forecast(ctx)
 }
 
-func (e *Engine) forecast(ctx context.Context, s *session) (Forecast, error) {
-	var f Forecast
-	plan, err := poller.NewPlan(s.record.polling(), &poller.PlanOptions{Resolve: resolver(e.types)})
+func (s *session) forecast(ctx context.Context) (Forecast, error) {
+	var costs []TypeForecast
+	for _, t := range s.engine.Selected(s.record) {
+		cost, err := s.cost(ctx, t)
+		if err != nil {
+			return Forecast{}, err
+		}
+		costs = append(costs, cost)
+	}
+	limit, err := s.record.limits().Effective()
+	if err != nil {
+		return Forecast{}, err
+	}
+	f, err := s.engine.reckon(s.record.polling(), costs, limit)
 	if err != nil {
 		return f, err
 	}
-	if f.Limit, err = s.record.limits().Effective(); err != nil {
+	f.worstMinute()
+	if f.Fits {
+		return f, nil
+	}
+	f.Proposal, err = s.engine.propose(s.record.polling(), costs, limit)
+	return f, err
+}
+
+// cost returns what one pass over a type takes.
+func (s *session) cost(ctx context.Context, t genesys.ObjectType) (TypeForecast, error) {
+	cost := TypeForecast{Type: t.Name, Requests: float64(max(1, len(t.Variants)))}
+	state, err := s.typeState(ctx, t.Name)
+	if err != nil {
+		return cost, err
+	}
+	switch {
+	case state.Unavailable != "":
+		cost.Requests, cost.Measured = 0, true // one try a day
+	case state.Measured:
+		cost.Requests, cost.Measured = float64(state.Requests), true
+	case t.Parent != "":
+		parents, ok, err := s.history.LastPass(ctx, t.Parent)
+		if err != nil {
+			return cost, err
+		}
+		if ok {
+			cost.Requests = float64(parents.Objects)
+		}
+	}
+	return cost, nil
+}
+
+// reckon holds a plan against a limit.
+func (e *Engine) reckon(entries []poller.Entry, costs []TypeForecast, limit ratelimit.Limit) (Forecast, error) {
+	f := Forecast{Limit: limit, LimitPerDay: serverPerMinute * 24 * 60, PerDay: float64(24 * time.Hour / accessFor)}
+	if limit.N > 0 {
+		f.LimitPerDay = min(f.LimitPerDay, float64(limit.N)*float64(24*time.Hour)/float64(limit.Window))
+	}
+	plan, err := poller.NewPlan(entries, &poller.PlanOptions{Resolve: resolver(e.types)})
+	if err != nil {
 		return f, err
 	}
-	for _, t := range e.Selected(s.record) {
-		schedule, ok := plan.Schedule(t.Name)
+	firings := map[*poller.Schedule]float64{} // types of one plan entry share a schedule
+	for _, cost := range costs {
+		schedule, ok := plan.Schedule(cost.Type)
 		if !ok {
 			continue
 		}
-		tf := TypeForecast{Type: t.Name, Firings: schedule.FiringsPerDay()}
-		if tf.Requests, tf.Measured, err = s.requestsPerPass(ctx, t); err != nil {
-			return f, err
+		if _, ok := firings[schedule]; !ok {
+			firings[schedule] = schedule.FiringsPerDay()
 		}
-		tf.PerDay = tf.Firings * tf.Requests
-		f.PerDay += tf.PerDay
-		f.Types = append(f.Types, tf)
+		cost.schedule, cost.Firings = schedule, firings[schedule]
+		cost.PerDay = cost.Firings * cost.Requests
+		f.PerDay += cost.PerDay
+		f.Types = append(f.Types, cost)
 	}
 	slices.SortStableFunc(f.Types, func(a, b TypeForecast) int { return cmp.Compare(b.PerDay, a.PerDay) })
-	if f.Limit.N > 0 {
-		f.LimitPerDay = float64(f.Limit.N) * float64(24*time.Hour) / float64(f.Limit.Window)
-	}
-	f.Fits = f.Limit.N == 0 || f.PerDay <= f.LimitPerDay
+	f.Fits = f.PerDay <= f.LimitPerDay
 	return f, nil
 }
 
-func (s *session) requestsPerPass(ctx context.Context, t genesys.ObjectType) (n float64, measured bool, err error) {
-	state, err := s.typeState(ctx, t.Name)
-	if err != nil || state.Requests > 0 {
-		return float64(state.Requests), true, err
+// worstMinute finds the minute of the horizon in which the most requests fall due.
+func (f *Forecast) worstMinute() {
+	perFiring := map[*poller.Schedule]float64{}
+	for _, t := range f.Types {
+		perFiring[t.schedule] += t.Requests
 	}
-	if t.Parent == "" {
-		return float64(max(1, len(t.Variants))), false, nil
+	due := map[time.Time]float64{}
+	now := time.Now().UTC()
+	for schedule, requests := range perFiring {
+		for minute := range schedule.Between(now, now.Add(horizon)) {
+			due[minute] += requests
+		}
 	}
-	last, ok, err := s.history.LastPass(ctx, t.Parent)
-	if err != nil || !ok {
-		return 1, false, err
+	for minute, requests := range due {
+		if requests > f.WorstMinuteRequests || requests == f.WorstMinuteRequests && minute.Before(f.WorstMinute) {
+			f.WorstMinute, f.WorstMinuteRequests = minute, requests
+		}
 	}
-	return float64(last.Objects), false, nil
+	limit := ratelimit.Limit{N: serverPerMinute, Window: time.Minute}
+	if f.Limit.N > 0 && float64(f.Limit.N)/float64(f.Limit.Window) < float64(limit.N)/float64(limit.Window) {
+		limit = f.Limit
+	}
+	windows := math.Ceil(f.WorstMinuteRequests/float64(limit.N)) - 1
+	f.Backlog = time.Duration(max(0, windows)) * limit.Window
 }
 
-// dearest names the types that take the most.
-func (f Forecast) dearest() []string {
-	var names []string
-	for _, t := range f.Types {
-		names = append(names, t.Type)
+// cadences are what a proposal chooses the default schedule from.
+var cadences = []string{"*/5 * * * *", "*/10 * * * *", "*/15 * * * *", "*/30 * * * *", "0 * * * *", "0 */2 * * *", "0 */4 * * *", "0 */6 * * *", "0 */12 * * *", "0 3 * * *"}
+
+// propose looks for the most frequent default schedule that fits: first beside
+// the plan's own entries for single types, then without them.
+func (e *Engine) propose(entries []poller.Entry, costs []TypeForecast, limit ratelimit.Limit) ([]poller.Entry, error) {
+	overrides := slices.DeleteFunc(slices.Clone(entries), func(p poller.Entry) bool { return isAllObjects(p.Object) })
+	off := slices.DeleteFunc(slices.Clone(overrides), func(p poller.Entry) bool { return !isOff(p.Cron) })
+	for _, kept := range [][]poller.Entry{overrides, off} {
+		for _, cron := range cadences {
+			plan := append([]poller.Entry{{Object: poller.AllObjects, Cron: cron}}, kept...)
+			f, err := e.reckon(plan, costs, limit)
+			if err != nil {
+				return nil, err
+			}
+			if f.PerDay <= headroom*f.LimitPerDay {
+				return plan, nil
+			}
+		}
 	}
-	return names
+	return nil, nil
 }

@@ -56,7 +56,8 @@ func (e TypeError) Unwrap() error { return e.Err }
 // result. The error is for what stops an import: a refused login
 // (genesys.ErrUnauthorized), a store that fails, a context that ended. An
 // import that was stopped within the last hour goes on where it was; types it
-// had done are not read again. Requests are sent with interactive priority.
+// had done are not read again, and an import that is asked for while another one
+// is under way is that one. Requests are sent with interactive priority.
 func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (ImportResult, error) {
 	s, err := e.session(ctx, id)
 	if err == nil {
@@ -69,7 +70,18 @@ func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (Imp
 	if opts != nil {
 		im.opts = *opts
 	}
-	err = s.importing.do(ctx, func() error { return im.run(ratelimit.WithPriority(ctx, ratelimit.Interactive)) })
+	called := time.Now()
+	err = s.importing.do(ctx, func() error {
+		if s.imported.Ended.After(called) {
+			im.result = s.imported // it was under way when this one was asked for
+			return nil
+		}
+		err := im.run(ratelimit.WithPriority(ctx, ratelimit.Interactive))
+		if err == nil {
+			s.imported = im.result
+		}
+		return err
+	})
 	return im.result, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
@@ -19,6 +20,8 @@ type PassResult struct {
 
 	// Requests that the pass sent, retries included.
 	Requests int64 `json:"requests"`
+
+	steady int64 // those of them that a pass needs in which nothing has changed
 }
 
 // A PassEvent is a PassResult of an environment, and the error that ended the pass if one did.
@@ -31,13 +34,11 @@ type PassEvent struct {
 // pass reads one object type and records what changed. A type that is not
 // available to this client is a result, not an error.
 func (s *session) pass(ctx context.Context, t genesys.ObjectType) (result PassResult, err error) {
-	ctx, requests := withRequests(ctx)
 	err = s.exclusive(ctx, t.Name, func() error {
 		result, err = s.walk(ctx, t)
 		return err
 	})
 	result.Type = t.Name
-	result.Requests = requests.Load()
 	if unavailable := new(unavailableError); errors.As(err, &unavailable) {
 		result.Unavailable, err = unavailable.reason, nil
 	}
@@ -59,38 +60,42 @@ type unavailableError struct{ reason string }
 
 func (e *unavailableError) Error() string { return e.reason }
 
-func (s *session) walk(ctx context.Context, t genesys.ObjectType) (PassResult, error) {
+func (s *session) walk(ctx context.Context, t genesys.ObjectType) (result PassResult, err error) {
 	coverage, err := s.coverage(ctx, t)
 	if err != nil {
-		return PassResult{}, err
+		return result, err
 	}
 	p, err := s.history.Begin(ctx, t.Name, s.shape(t))
 	if err != nil {
-		return PassResult{}, err
+		return result, err
 	}
-	w := &walker{session: s, t: t, pass: p}
+	ctx, requests := withRequests(ctx)
+	w := &walker{session: s, t: t, pass: p, requests: requests}
+	defer func() {
+		result.Requests = requests.Load()
+		result.steady = result.Requests - w.once
+	}()
 	if t.Parent == "" {
 		err = w.objects(ctx, s.client.List(ctx, t))
 	} else {
 		err = w.children(ctx)
 	}
 	if err != nil {
-		return PassResult{}, err
+		return result, err
 	}
 	absences, err := p.Settle(ctx, history.Walk{Complete: w.incomplete == "", Reason: w.incomplete, Coverage: coverage})
 	if err != nil {
-		return PassResult{}, err
+		return result, err
 	}
 	for _, a := range absences {
 		if err := w.settle(ctx, a); err != nil {
-			return PassResult{}, err
+			return result, err
 		}
 	}
-	summary, err := p.End(ctx)
-	if err != nil {
-		return PassResult{}, err
+	if result.Summary, err = p.End(ctx); err != nil {
+		return result, err
 	}
-	return PassResult{Summary: summary}, w.remember(ctx)
+	return result, w.remember(ctx)
 }
 
 // A walker feeds one pass with what the client reads.
@@ -98,6 +103,9 @@ type walker struct {
 	*session
 	t    genesys.ObjectType
 	pass *history.Pass
+
+	requests *atomic.Int64
+	once     int64 // requests for what a marker lets later passes skip
 
 	seen       int
 	incomplete string            // why the walk cannot prove an absence
@@ -153,7 +161,11 @@ func (w *walker) observe(ctx context.Context, o genesys.Object) error {
 	if ok && o.Marker != "" && known == o.Marker {
 		return w.pass.Keep(o.ID)
 	}
+	before := w.requests.Load()
 	full, err := w.client.Get(ctx, w.t, o.ID)
+	if o.Marker != "" {
+		w.once += w.requests.Load() - before
+	}
 	switch {
 	case errors.Is(err, genesys.ErrNoGet):
 		return w.compare(ctx, o)
@@ -277,8 +289,11 @@ func (w *walker) childrenOf(ctx context.Context, head history.Head) error {
 		}
 		parent.Body = body
 	}
-	cutBefore := w.incomplete
+	cutBefore, before := w.incomplete, w.requests.Load()
 	err := w.objects(ctx, w.client.Children(ctx, w.t, parent))
+	if len(w.t.Marker) > 0 && head.Marker != "" {
+		w.once += w.requests.Load() - before
+	}
 	if errors.Is(err, genesys.ErrNotFound) {
 		// The parent was deleted since its own pass, or is not visible yet.
 		w.cut(fmt.Errorf("%s %s: %w", head.Type, head.ID, err))

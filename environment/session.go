@@ -24,7 +24,8 @@ type session struct {
 	history *history.History
 
 	access    accessCache
-	importing gate     // one import at a time
+	importing gate // one import at a time, guards imported
+	imported  ImportResult
 	passes    sync.Map // object type -> gate: one pass of a type at a time
 }
 

@@ -16,7 +16,8 @@ type TypeState struct {
 	Checked     time.Time `json:"checked"`               // when the last pass ended
 	Unavailable string    `json:"unavailable,omitempty"` // why this client cannot read it
 	Failed      string    `json:"failed,omitempty"`      // the error of the last pass
-	Requests    int64     `json:"requests"`              // of the last pass that was neither
+	Requests    int64     `json:"requests"`              // of a pass in which nothing changes, from the last one that was neither
+	Measured    bool      `json:"measured"`              // whether there was such a pass
 }
 
 // note remembers how a pass ended. It is written even when the pass was
@@ -36,7 +37,7 @@ func (s *session) note(ctx context.Context, t genesys.ObjectType, result PassRes
 	if passErr != nil {
 		state.Failed = passErr.Error()
 	} else if result.Unavailable == "" {
-		state.Requests = result.Requests
+		state.Requests, state.Measured = result.steady, true
 	}
 	var b storage.Batch
 	if err := b.PutJSON(ownKey(s.record.ID, "type", t.Name), state); err != nil {

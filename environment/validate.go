@@ -75,7 +75,7 @@ func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 	if err != nil {
 		return Validation{}, err
 	}
-	forecast, err := e.forecast(ctx, s)
+	forecast, err := s.forecast(ctx)
 	if err != nil {
 		return Validation{}, err
 	}
@@ -165,9 +165,22 @@ func (v *Validation) quota(f Forecast) {
 	case f.Fits:
 		v.add("quota", StatusOK, fmt.Sprintf("the plan takes about %.0f requests a day of %.0f (limit: %v)", f.PerDay, f.LimitPerDay, f.Limit), "")
 	default:
-		v.add("quota", StatusWarning, fmt.Sprintf("the plan takes about %.0f requests a day, the limit of %v allows %.0f: passes will be late", f.PerDay, f.Limit, f.LimitPerDay),
-			"Poll less often, or fewer object types; the most expensive: "+abridge(f.dearest(), 5)+".")
+		v.add("quota", StatusWarning, fmt.Sprintf("the plan takes about %.0f requests a day, the limit (%v) allows %.0f: passes will be late", f.PerDay, f.Limit, f.LimitPerDay),
+			f.remedy())
 	}
+}
+
+// remedy says how to make the plan fit.
+func (f Forecast) remedy() string {
+	var dearest []string
+	for _, t := range f.Types {
+		dearest = append(dearest, t.Type)
+	}
+	remedy := "Poll less often, or fewer object types; the most expensive: " + abridge(dearest, 5) + "."
+	if len(f.Proposal) > 0 {
+		remedy += fmt.Sprintf(" With %q for all other objects it fits.", f.Proposal[0].Cron)
+	}
+	return remedy
 }
 
 // abridge joins the first n names and counts the rest.
