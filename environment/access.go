@@ -2,7 +2,9 @@ package environment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +22,14 @@ type accessCache struct {
 }
 
 // permissions returns what the client may read, or nil when the service does
-// not say.
-func (s *session) permissions(ctx context.Context) (may *genesys.Permissions, err error) {
+// not say. The answer is no older than asOf.
+func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys.Permissions, err error) {
 	err = s.access.gate.do(ctx, func() error {
-		if time.Since(s.access.known) < accessFor {
+		if !s.access.known.Before(asOf) && !s.access.known.IsZero() {
 			may = s.access.may
 			return nil
 		}
+		asked := time.Now()
 		may, err = s.client.Grants(ctx)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, genesys.ErrUnauthorized) {
@@ -34,26 +37,45 @@ func (s *session) permissions(ctx context.Context) (may *genesys.Permissions, er
 			}
 			may = nil
 		}
-		s.access.may, s.access.known = may, time.Now()
+		s.access.may, s.access.known = may, asked
 		return nil
 	})
 	return may, err
 }
 
-// coverage returns what the client sees of a type, as a text that changes when
-// that does. A type that the client is known not to be able to read is an
+// A sight is what the client sees of an object type. The zero sight is all of it.
+type sight struct{ divisions []string } // nil: no division limits it
+
+// sight returns what the client sees of a type, as it was no earlier than asOf.
+// A type that the client is known not to be able to read is an
 // *unavailableError, which saves the request.
-func (s *session) coverage(ctx context.Context, t genesys.ObjectType) (string, error) {
-	may, err := s.permissions(ctx)
+func (s *session) sight(ctx context.Context, t genesys.ObjectType, asOf time.Time) (sight, error) {
+	may, err := s.permissions(ctx, asOf)
 	if err != nil || may == nil {
-		return "", err
+		return sight{}, err
 	}
 	if verdict, lacking := may.Allows(t); verdict == genesys.Missing {
-		return "", &unavailableError{"missing permission: " + strings.Join(lacking, " or ")}
+		return sight{}, &unavailableError{"missing permission: " + strings.Join(lacking, " or ")}
 	}
-	c := may.Coverage(t)
-	if c.AllDivisions {
-		return "all divisions", nil
+	if c := may.Coverage(t); !c.AllDivisions && len(c.Divisions) > 0 {
+		return sight{c.Divisions}, nil
 	}
-	return strings.Join(c.Divisions, " "), nil
+	return sight{}, nil
+}
+
+// String returns a text that changes when the sight does.
+func (s sight) String() string { return strings.Join(s.divisions, " ") }
+
+// hides reports whether an object that looked like body is out of sight, so
+// that neither its absence from a list nor a 404 proves anything.
+func (s sight) hides(body []byte) bool {
+	if s.divisions == nil {
+		return false
+	}
+	var o struct {
+		Division struct {
+			ID string `json:"id"`
+		} `json:"division"`
+	}
+	return json.Unmarshal(body, &o) == nil && o.Division.ID != "" && !slices.Contains(s.divisions, o.Division.ID)
 }

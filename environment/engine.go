@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
@@ -81,6 +82,7 @@ type Engine struct {
 
 	opening  gate               // guards sessions
 	sessions map[int64]*session // open environments, by ID
+	polling  sync.Map           // environment ID -> *poller.Poller, while Run polls it
 	changed  *broadcast         // a record changed
 	recorded *broadcast         // a pass ended
 }

@@ -22,15 +22,6 @@ type ImportOptions struct {
 	OnProgress func(Progress)
 }
 
-// Progress tells how far an import is.
-type Progress struct {
-	Done, Types int        // object types
-	Objects     int        // read so far
-	Requests    int64      // sent so far
-	Last        PassResult // the type that was just done
-	Err         error      // why it failed, if it did
-}
-
 // ImportResult sums up an import.
 type ImportResult struct {
 	Started time.Time    `json:"started"`
@@ -92,11 +83,14 @@ type importing struct {
 
 	mu       sync.Mutex
 	progress Progress
+	began    time.Time          // of this call; the import may be older
+	left     map[string]float64 // requests that the types to be done may take
 	result   ImportResult
 	fatal    error
 }
 
 func (im *importing) run(ctx context.Context) error {
+	im.began = time.Now()
 	if err := im.begin(ctx); err != nil {
 		return err
 	}
@@ -107,7 +101,11 @@ func (im *importing) run(ctx context.Context) error {
 	}
 	im.result.Resumed = len(types) - len(todo)
 	im.progress.Types, im.progress.Done = len(types), im.result.Resumed
-	for _, level := range levels(im.engine.types, todo) {
+	all := levels(im.engine.types, todo)
+	for i, level := range all {
+		if err := im.estimate(ctx, all[i:]); err != nil {
+			return err
+		}
 		im.all(ctx, level)
 		if im.fatal != nil {
 			return im.fatal
@@ -175,6 +173,8 @@ func (im *importing) done(ctx context.Context, t genesys.ObjectType, result Pass
 	im.progress.Objects += result.Objects
 	im.progress.Requests += result.Requests
 	im.progress.Last, im.progress.Err = result, err
+	delete(im.left, t.Name)
+	im.progress.End = im.end(time.Now())
 	if im.opts.OnProgress != nil {
 		im.opts.OnProgress(im.progress)
 	}

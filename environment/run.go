@@ -31,6 +31,8 @@ const (
 func (e *Engine) Run(ctx context.Context) error {
 	r := &running{engine: e, pollers: map[int64]*polled{}}
 	defer r.wg.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	for {
 		news := e.changed.next()
 		if err := r.adopt(ctx); err != nil {
@@ -100,8 +102,10 @@ func (r *running) start(ctx context.Context, record Record) {
 	})
 	e.plan(p, record)
 	r.pollers[id] = &polled{p, record.Revision, stop}
+	e.polling.Store(id, p)
 	r.wg.Go(func() {
 		defer stop()
+		defer e.polling.CompareAndDelete(id, p)
 		if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 			e.opts.Logger.ErrorContext(ctx, "polling ended", "environment", record.Name, "error", err)
 		}

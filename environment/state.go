@@ -2,7 +2,6 @@ package environment
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -52,63 +51,4 @@ func (s *session) typeState(ctx context.Context, objectType string) (TypeState, 
 		return TypeState{Type: objectType}, nil
 	}
 	return state, err
-}
-
-// walkedBefore returns the parents whose children were all read, with the
-// marker that the parent had then.
-func (w *walker) walkedBefore(ctx context.Context) (map[string]string, error) {
-	walked := map[string]string{}
-	if len(w.t.Marker) == 0 {
-		return walked, nil
-	}
-	for entry, err := range w.engine.store.Scan(ctx, storage.Prefix(w.walkedKey("")+"/")) {
-		if err != nil {
-			return nil, err
-		}
-		parts, err := storage.SplitKey(entry.Key)
-		if err != nil {
-			return nil, err
-		}
-		var marker string
-		if err := json.Unmarshal(entry.Value, &marker); err != nil {
-			return nil, err
-		}
-		walked[parts[len(parts)-1]] = marker
-	}
-	return walked, nil
-}
-
-// remember stores the parents whose children are all known now that the pass
-// is recorded, so that a pass that was cut short is walked again.
-func (w *walker) remember(ctx context.Context) error {
-	if len(w.t.Marker) == 0 || w.t.Parent == "" {
-		return nil
-	}
-	before, err := w.walkedBefore(ctx)
-	if err != nil {
-		return err
-	}
-	var b storage.Batch
-	for parent, marker := range w.walked {
-		if before[parent] != marker {
-			if err := b.PutJSON(w.walkedKey(parent), marker); err != nil {
-				return err
-			}
-		}
-		delete(before, parent)
-	}
-	for parent := range before {
-		b.Delete(w.walkedKey(parent))
-	}
-	if b.Len() == 0 {
-		return nil
-	}
-	return w.engine.store.Commit(ctx, &b)
-}
-
-func (w *walker) walkedKey(parent string) string {
-	if parent == "" {
-		return ownKey(w.record.ID, "walked", w.t.Name)
-	}
-	return ownKey(w.record.ID, "walked", w.t.Name, parent)
 }

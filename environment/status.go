@@ -24,6 +24,11 @@ type TypeStatus struct {
 	Objects  int       `json:"objects"`
 	Withheld int       `json:"withheld"`      // removals that are not proven; see AcceptRemovals
 	Next     time.Time `json:"next,omitzero"` // next scheduled pass
+
+	// While Run polls the environment: whether a pass runs, and how late the
+	// pending or last one is.
+	Running bool          `json:"running,omitempty"`
+	Lag     time.Duration `json:"lag,omitempty"`
 }
 
 // Status returns how an environment and its object types are doing. It makes
@@ -41,6 +46,12 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 		return Status{}, err
 	}
 	status := Status{Record: s.record, Quota: s.limiter.State()}
+	polled := map[string]poller.Status{}
+	if p, ok := e.polling.Load(id); ok {
+		for _, ps := range p.(*poller.Poller).Status() {
+			polled[ps.Object] = ps
+		}
+	}
 	for _, t := range e.Selected(s.record) {
 		state, err := s.typeState(ctx, t.Name)
 		if err != nil {
@@ -57,6 +68,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 		if schedule, ok := plan.Schedule(t.Name); ok && !s.record.Paused {
 			ts.Next = schedule.Next(time.Now())
 		}
+		ts.Running, ts.Lag = polled[t.Name].Running, polled[t.Name].Lag
 		status.Types = append(status.Types, ts)
 	}
 	return status, nil

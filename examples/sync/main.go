@@ -107,6 +107,7 @@ func syncOrg(ctx context.Context, o options) (failed int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
 	if record, err = register(ctx, engine, record); err != nil {
 		return 0, err
 	}
@@ -378,7 +379,8 @@ func (p *printer) change(_ context.Context, c history.Change) error {
 		return p.enc.Encode(struct {
 			Event string `json:"event"`
 			history.Change
-		}{"change", c})
+			Fields []history.FieldChange `json:"changes"` // [], not absent, without fields
+		}{"change", c, append([]history.FieldChange{}, c.Fields...)})
 	}
 	_, err := fmt.Fprintf(p.out, "%-8s %s %q, between %s and %s\n", c.Kind, c.Type, c.Name, c.After.Local().Format(time.TimeOnly), c.At.Local().Format(time.TimeOnly))
 	for _, f := range c.Fields {

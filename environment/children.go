@@ -1,0 +1,190 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// children walks the type under every known parent.
+func (w *walker) children(ctx context.Context) error {
+	parent, ok := w.client.Type(w.t.Parent)
+	if !ok {
+		return fmt.Errorf("its parent type %s is unknown", w.t.Parent)
+	}
+	if err := w.parentState(ctx, parent); err != nil {
+		return err
+	}
+	before, err := w.walkedBefore(ctx)
+	if err != nil {
+		return err
+	}
+	w.walked, w.skipped = map[string]string{}, map[string]bool{}
+	live := map[string]bool{}
+	for head, err := range w.history.Heads(ctx, parent.Name) {
+		if err != nil {
+			return err
+		}
+		live[head.ID] = true
+		if marker := before[head.ID]; len(w.t.Marker) > 0 && marker != "" && marker == head.Marker {
+			w.walked[head.ID], w.skipped[head.ID] = marker, true
+			continue
+		}
+		if err := w.childrenOf(ctx, head); err != nil {
+			return err
+		}
+	}
+	return w.unseen(ctx, live)
+}
+
+// parentState looks at the parents' own last pass: without one there is
+// nothing to walk, and after an incomplete one a parent may be unknown.
+func (w *walker) parentState(ctx context.Context, parent genesys.ObjectType) error {
+	state, err := w.typeState(ctx, parent.Name)
+	if err != nil {
+		return err
+	}
+	if state.Unavailable != "" {
+		return &unavailableError{fmt.Sprintf("%s is not available: %s", parent.Name, state.Unavailable)}
+	}
+	last, ok, err := w.history.LastPass(ctx, parent.Name)
+	if err == nil && !ok {
+		last, err = w.firstPass(ctx, parent)
+	}
+	if err == nil && !last.Complete {
+		w.cut(fmt.Errorf("%s was not read whole", parent.Name))
+	}
+	return err
+}
+
+// firstPass reads a type that was never read, unless somebody else just did.
+func (s *session) firstPass(ctx context.Context, t genesys.ObjectType) (summary history.Summary, err error) {
+	err = s.exclusive(ctx, t.Name, func() error {
+		last, ok, err := s.history.LastPass(ctx, t.Name)
+		if err != nil || ok {
+			summary = last
+			return err
+		}
+		result, err := s.walk(ctx, t)
+		summary = result.Summary
+		return err
+	})
+	return summary, err
+}
+
+func (w *walker) childrenOf(ctx context.Context, head history.Head) error {
+	parent := genesys.Object{Type: head.Type, ID: head.ID, Name: head.Name, Parent: head.Parent, Marker: head.Marker}
+	if w.t.NeedsParentBody() {
+		body, err := w.history.Body(ctx, head.Type, head.ID)
+		if err != nil {
+			return err
+		}
+		parent.Body = body
+	}
+	cutBefore, before := w.incomplete, w.requests.Load()
+	err := w.objects(ctx, w.client.Children(ctx, w.t, parent))
+	if len(w.t.Marker) > 0 && head.Marker != "" {
+		w.once += w.requests.Load() - before
+	}
+	if errors.Is(err, genesys.ErrNotFound) {
+		// The parent was deleted since its own pass, or is not visible yet.
+		w.cut(fmt.Errorf("%s %s: %w", head.Type, head.ID, err))
+		return nil
+	}
+	if err == nil && w.incomplete == cutBefore {
+		w.walked[head.ID] = head.Marker
+	}
+	return err
+}
+
+// unseen settles what the absence of a parent's walk explains: children whose
+// parent's marker did not move are unchanged, children of a deleted parent are gone.
+func (w *walker) unseen(ctx context.Context, live map[string]bool) error {
+	var gone, kept []string
+	for head, err := range w.pass.Unseen(ctx) {
+		if err != nil {
+			return err
+		}
+		switch {
+		case !live[head.Parent]:
+			gone = append(gone, head.ID)
+		case w.skipped[head.Parent]:
+			kept = append(kept, head.ID)
+		}
+	}
+	for _, id := range kept {
+		if err := w.pass.Keep(id); err != nil {
+			return err
+		}
+	}
+	for _, id := range gone {
+		if err := w.pass.Remove(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walkedBefore returns the parents whose children were all read, with the
+// marker that the parent had then.
+func (w *walker) walkedBefore(ctx context.Context) (map[string]string, error) {
+	walked := map[string]string{}
+	if len(w.t.Marker) == 0 {
+		return walked, nil
+	}
+	for entry, err := range w.engine.store.Scan(ctx, storage.Prefix(w.walkedKey("")+"/")) {
+		if err != nil {
+			return nil, err
+		}
+		parts, err := storage.SplitKey(entry.Key)
+		if err != nil {
+			return nil, err
+		}
+		var marker string
+		if err := json.Unmarshal(entry.Value, &marker); err != nil {
+			return nil, err
+		}
+		walked[parts[len(parts)-1]] = marker
+	}
+	return walked, nil
+}
+
+// remember stores the parents whose children are all known now that the pass
+// is recorded, so that a pass that was cut short is walked again.
+func (w *walker) remember(ctx context.Context) error {
+	if len(w.t.Marker) == 0 || w.t.Parent == "" {
+		return nil
+	}
+	before, err := w.walkedBefore(ctx)
+	if err != nil {
+		return err
+	}
+	var b storage.Batch
+	for parent, marker := range w.walked {
+		if before[parent] != marker {
+			if err := b.PutJSON(w.walkedKey(parent), marker); err != nil {
+				return err
+			}
+		}
+		delete(before, parent)
+	}
+	for parent := range before {
+		b.Delete(w.walkedKey(parent))
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return w.engine.store.Commit(ctx, &b)
+}
+
+func (w *walker) walkedKey(parent string) string {
+	if parent == "" {
+		return ownKey(w.record.ID, "walked", w.t.Name)
+	}
+	return ownKey(w.record.ID, "walked", w.t.Name, parent)
+}

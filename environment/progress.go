@@ -1,0 +1,62 @@
+package environment
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/cxsync/cxsync/genesys"
+)
+
+// Progress tells how far an import is.
+type Progress struct {
+	Done, Types int        // object types
+	Objects     int        // read so far
+	Requests    int64      // sent so far
+	End         time.Time  // estimate, as the quota allows; zero while nothing is known
+	Last        PassResult // the type that was just done
+	Err         error      // why it failed, if it did
+}
+
+// estimate reckons what the types to be done will take. It is done anew for
+// each level, because only then the parents are known.
+func (im *importing) estimate(ctx context.Context, levels [][]genesys.ObjectType) error {
+	im.left = map[string]float64{}
+	for _, level := range levels {
+		for _, t := range level {
+			cost, err := im.cost(ctx, t)
+			if err != nil {
+				return err
+			}
+			im.left[t.Name] = cost.Requests
+		}
+	}
+	return nil
+}
+
+// end estimates when the import ends: at the pace so far while slots are free,
+// then as the quota gives them back.
+func (im *importing) end(now time.Time) time.Time {
+	var left float64
+	for _, requests := range im.left {
+		left += requests
+	}
+	end := now
+	if im.progress.Requests > 0 {
+		pace := now.Sub(im.began) / time.Duration(im.progress.Requests)
+		end = end.Add(time.Duration(left) * pace)
+	}
+	quota := im.limiter.State()
+	if short := left - float64(quota.Free); quota.Limit.N > 0 && short > 0 {
+		windows := math.Ceil(short / float64(quota.Limit.N))
+		end = later(end, now.Add(time.Duration(windows)*quota.Limit.Window))
+	}
+	return end
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
