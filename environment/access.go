@@ -33,7 +33,7 @@ func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys
 		may, err = s.client.Grants(ctx)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, genesys.ErrUnauthorized) {
-				return err
+				return &readError{err}
 			}
 			may = nil
 		}

@@ -180,9 +180,11 @@ func (im *importing) done(ctx context.Context, t genesys.ObjectType, result Pass
 	}
 }
 
-// stopsImport reports whether the next object type would fail the same way.
+// stopsImport reports whether the next object type would fail the same way: for
+// a refused login, and for everything that is not about reading the org.
 func stopsImport(err error) bool {
-	return errors.Is(err, genesys.ErrUnauthorized) || errors.Is(err, storage.ErrClosed) || errors.Is(err, storage.ErrCorrupt)
+	_, reading := errors.AsType[*readError](err)
+	return !reading || errors.Is(err, genesys.ErrUnauthorized)
 }
 
 // begin notes that an import has started, or finds the one that was interrupted.

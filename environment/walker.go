@@ -53,9 +53,15 @@ func (w *walker) fault(ctx context.Context, err error) error {
 		w.cut(err)
 		return nil
 	default:
-		return err
+		return &readError{err}
 	}
 }
+
+// readError is an error of the org or of the way to it, as opposed to one of
+// the store.
+type readError struct{ error }
+
+func (e *readError) Unwrap() error { return e.error }
 
 func (w *walker) cut(err error) {
 	if w.incomplete == "" {

@@ -1,0 +1,225 @@
+package environment_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/file"
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+// contents returns all that a store holds.
+func contents(t *testing.T, store storage.Store) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for entry, err := range store.Scan(t.Context(), storage.Range{}) {
+		require.NoError(t, err)
+		all[entry.Key] = string(entry.Value)
+	}
+	return all
+}
+
+// Create, delete and key rotation that are killed between any two commits and
+// repeated end where undisturbed ones do.
+func TestOperationsKilledAtAnyCommit(t *testing.T) {
+	org := genesystest.New(nil)
+	fresh, err := environment.NewKeyVault(environment.NewKey(), testKey)
+	require.NoError(t, err)
+	run := func(killAfter int) (names []string, killed bool) {
+		store := &mortal{Store: memory.New(), left: killAfter}
+		engine := func() *environment.Engine {
+			return open(t, org, store, func(o *environment.Options) { o.Vault = fresh })
+		}
+		repeat := func(op func(*environment.Engine) error) {
+			for {
+				err := op(engine())
+				if !errors.Is(err, errKilled) {
+					require.NoError(t, err)
+					return
+				}
+				killed = true
+				store.left, store.err = -1, nil // a new process
+			}
+		}
+		for _, name := range []string{"One", "Two"} {
+			repeat(func(e *environment.Engine) error {
+				r := recordOf(org, "Queues")
+				r.Name = name
+				_, err := e.Create(t.Context(), r)
+				return err
+			})
+		}
+		repeat(func(e *environment.Engine) error { _, err := e.Import(t.Context(), 1, nil); return err })
+		repeat(func(e *environment.Engine) error { return e.Reseal(t.Context()) })
+		repeat(func(e *environment.Engine) error {
+			err := e.Delete(t.Context(), 1, "")
+			if killed && errors.Is(err, environment.ErrNotFound) {
+				return nil // the last commit had done it
+			}
+			return err
+		})
+		for key, value := range contents(t, store.Store) {
+			require.NotContains(t, value, genesystest.ClientSecret, key)
+		}
+		for r, err := range engine().All(t.Context()) {
+			require.NoError(t, err)
+			names = append(names, r.Name)
+		}
+		return names, killed
+	}
+	for killAfter := 0; ; killAfter++ {
+		names, killed := run(killAfter)
+		require.Equal(t, []string{"Two"}, names, "killed after %d commits", killAfter)
+		if !killed {
+			require.Greater(t, killAfter, 8)
+			return
+		}
+	}
+}
+
+func TestAuthorizeGuardsEveryOperation(t *testing.T) {
+	org := genesystest.New(nil)
+	store := memory.New()
+	env := create(t, open(t, org, store, nil), recordOf(org, "Queues"))
+	denied := errors.New("not today")
+	asked := map[environment.Operation]bool{}
+	e := open(t, org, store, func(o *environment.Options) {
+		o.Authorize = func(_ context.Context, op environment.Operation, r environment.Record) error {
+			require.True(t, r.ClientSecret.IsZero())
+			asked[op] = true
+			return denied
+		}
+	})
+	before := contents(t, store)
+	ctx := t.Context()
+	for name, op := range map[string]func() error{
+		"create":   func() error { r := recordOf(org); r.Name = "Other"; _, err := e.Create(ctx, r); return err },
+		"update":   func() error { r := recordOf(org); r.ID, r.Revision = env.ID, 1; _, err := e.Update(ctx, r); return err },
+		"get":      func() error { _, err := e.Get(ctx, env.ID); return err },
+		"find":     func() error { _, err := e.Find(ctx, "Test"); return err },
+		"validate": func() error { _, err := e.Validate(ctx, env.ID); return err },
+		"forecast": func() error { _, err := e.Forecast(ctx, env.ID); return err },
+		"status":   func() error { _, err := e.Status(ctx, env.ID); return err },
+		"import":   func() error { _, err := e.Import(ctx, env.ID, nil); return err },
+		"poll":     func() error { _, err := e.Poll(ctx, env.ID, "Queues"); return err },
+		"history":  func() error { _, err := e.History(ctx, env.ID); return err },
+		"accept":   func() error { return e.AcceptRemovals(ctx, env.ID, "routing.queues", "x") },
+		"forget":   func() error { return e.Forget(ctx, env.ID, "routing.queues", "x", "") },
+		"pause":    func() error { return e.Pause(ctx, env.ID) },
+		"delete":   func() error { return e.Delete(ctx, env.ID, "") },
+	} {
+		require.ErrorIs(t, op(), denied, name)
+	}
+	for range e.All(ctx) {
+		t.Error("a record was shown")
+	}
+	require.Len(t, asked, 9)
+	require.Equal(t, before, contents(t, store), "nothing was done")
+	require.Zero(t, org.Stats().Requests)
+}
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestValidateEndsWithoutANetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(nil)
+		engine := open(t, org, memory.New(), func(o *environment.Options) {
+			o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done() // a network that swallows everything
+				return nil, r.Context().Err()
+			})
+		})
+		env := create(t, engine, recordOf(org, "Queues"))
+		start := time.Now()
+		v, err := engine.Validate(t.Context(), env.ID)
+		require.NoError(t, err)
+		require.False(t, v.OK())
+		require.LessOrEqual(t, time.Since(start), time.Minute)
+	})
+}
+
+// What goes wrong on the first day ends in an error, and is mended by trying again.
+func TestFirstDay(t *testing.T) {
+	org := genesystest.New(nil)
+	t.Run("a second process", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "cxsync.db")
+		first, err := file.Open(path, nil)
+		require.NoError(t, err)
+		defer first.Close()
+		_, err = file.Open(path, nil)
+		require.ErrorIs(t, err, storage.ErrLocked)
+	})
+	t.Run("a full disk", func(t *testing.T) {
+		store := &fullDisk{Store: memory.New()}
+		engine := open(t, org, store, nil)
+		env := create(t, engine, recordOf(org, "Queues", "users", "groups", "teams", "locations", "flows", "scripts", "stations", "telephony.phones", "telephony.sites", "routing.skills", "routing.languages"))
+		before := org.Stats().Requests
+		_, err := engine.Import(t.Context(), env.ID, &environment.ImportOptions{OnProgress: func(environment.Progress) { store.full = true }})
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.Less(t, org.Stats().Requests-before, 15, "it did not go on")
+		store.full = false
+		result, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		require.Empty(t, result.Failed)
+	})
+	t.Run("a missing permission", func(t *testing.T) {
+		org := genesystest.New(&genesystest.Options{Permissions: []string{"routing:queue:view"}})
+		engine := open(t, org, memory.New(), nil)
+		env := create(t, engine, recordOf(org, "Queues", "Data tables"))
+		result, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		require.Empty(t, result.Failed)
+		for _, pass := range result.Types {
+			require.Equal(t, pass.Type != "routing.queues", pass.Unavailable != "", "%s: %s", pass.Type, pass.Unavailable)
+		}
+	})
+	t.Run("a wrong secret", func(t *testing.T) {
+		r := recordOf(org, "Queues", "users")
+		r.ClientSecret = environment.NewSecret("guess")
+		engine := open(t, org, memory.New(), nil)
+		env := create(t, engine, r)
+		_, err := engine.Import(t.Context(), env.ID, nil)
+		require.ErrorContains(t, err, "secret")
+		require.NotContains(t, err.Error(), "guess")
+	})
+}
+
+// fullDisk is a store without space for another byte.
+type fullDisk struct {
+	storage.Store
+	full bool
+}
+
+func (d *fullDisk) Commit(ctx context.Context, b *storage.Batch) error {
+	if d.full {
+		return syscall.ENOSPC
+	}
+	return d.Store.Commit(ctx, b)
+}
+
+func TestProductionIsGuarded(t *testing.T) {
+	org := genesystest.New(nil)
+	r := recordOf(org, "routing.skills")
+	r.IsProduction = true
+	engine := open(t, org, memory.New(), nil)
+	env := create(t, engine, r)
+	_, err := engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	id := firstID(t, org.Objects("routing.skills"))
+	require.ErrorIs(t, engine.Forget(t.Context(), env.ID, "routing.skills", id, ""), environment.ErrUnconfirmed)
+	require.NoError(t, engine.Forget(t.Context(), env.ID, "routing.skills", id, "Test"))
+	require.ErrorIs(t, engine.Delete(t.Context(), env.ID, ""), environment.ErrUnconfirmed)
+}
