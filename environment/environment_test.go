@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/poller"
@@ -313,35 +314,67 @@ func TestDeliverAtLeastOnceInOrder(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-func TestSecretsStayOut(t *testing.T) {
+// Neither the client secret nor a token is in anything that is written, logged
+// at debug level, printed or returned as an error, when all goes well and when it does not.
+func TestSecretsStayOut(t *testing.T) { synctest.Test(t, testSecretsStayOut) }
+
+func testSecretsStayOut(t *testing.T) {
 	var log bytes.Buffer
+	secrets := map[string]bool{genesystest.ClientSecret: true}
 	dir := t.TempDir()
 	org := genesystest.New(nil)
 	store, err := file.Open(filepath.Join(dir, "cxsync.db"), nil)
 	require.NoError(t, err)
+	network := org.Transport()
 	engine := open(t, org, store, func(o *environment.Options) {
+		o.Concurrency = 1
 		o.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+			if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+				secrets[token] = true
+			}
+			return network.RoundTrip(r)
+		})
 	})
-	r := recordOf(org, "oauth.clients", "routing.queues")
+	r := recordOf(org, "oauth.clients", "routing.queues", "users")
 	env := create(t, engine, r)
 	_, err = engine.Import(t.Context(), env.ID, nil)
 	require.NoError(t, err)
-	status, err := engine.Status(t.Context(), env.ID)
+	org.Fail("routing.queues", genesystest.Status(http.StatusInternalServerError), -1)
+	org.Fail("users", genesystest.Garbage(), -1)
+	org.RevokeTokens()
+	result, err := engine.Import(t.Context(), env.ID, nil)
 	require.NoError(t, err)
-	fmt.Fprintf(&log, "%v %+v %#v %s %q %x", r, r, r, r.ClientSecret, r.ClientSecret, r.ClientSecret)
-	fmt.Fprintf(&log, "%+v", status)
-	fmt.Fprintf(&log, "%+v", struct{ hidden environment.Secret }{r.ClientSecret})
+	require.NotEmpty(t, result.Failed)
+	fmt.Fprintf(&log, "%v %+v", result, result.Failed)
+	org.RevokeTokens()
+	org.Fail("POST /oauth/token", genesystest.LoginRefused(http.StatusUnauthorized, "invalid_client", "authentication failed"), -1)
+	_, err = engine.Import(t.Context(), env.ID, nil)
+	require.ErrorIs(t, err, genesys.ErrUnauthorized)
+	status, statusErr := engine.Status(t.Context(), env.ID)
+	require.NoError(t, statusErr)
+	fmt.Fprintf(&log, "%v %+v %#v %s %+v", err, err, err, err, status)
+	fmt.Fprintf(&log, "%v %+v %#v %s %q %x %d", r, r, r, r.ClientSecret, r.ClientSecret, r.ClientSecret, r.ClientSecret)
+	fmt.Fprintf(&log, "%+v %#v", struct{ hidden environment.Secret }{r.ClientSecret}, struct{ hidden environment.Secret }{r.ClientSecret})
 	require.NoError(t, store.Close())
-	require.NotZero(t, log.Len())
-	require.NotContains(t, log.String(), genesystest.ClientSecret)
+	require.GreaterOrEqual(t, len(secrets), 3, "the secret and two tokens")
+	require.Contains(t, log.String(), "/api/v2/routing/queues", "requests are logged")
+	written := map[string]string{"the log": log.String()}
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.NotContains(t, string(data), genesystest.ClientSecret, path)
+			written[path] = string(data)
 		}
 		return err
 	}))
+	for where, text := range written {
+		for secret := range secrets {
+			if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
+				t.Errorf("%s holds a secret", where)
+			}
+		}
+	}
 }
 
 func TestValidate(t *testing.T) {

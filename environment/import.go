@@ -57,13 +57,12 @@ func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (Imp
 	if err != nil {
 		return ImportResult{}, err
 	}
-	im := &importing{session: s}
+	im := &importing{session: s, began: time.Now()}
 	if opts != nil {
 		im.opts = *opts
 	}
-	called := time.Now()
 	err = s.importing.do(ctx, func() error {
-		if s.imported.Ended.After(called) {
+		if s.imported.Ended.After(im.began) {
 			im.result = s.imported // it was under way when this one was asked for
 			return nil
 		}
@@ -81,6 +80,8 @@ type importing struct {
 	*session
 	opts ImportOptions
 
+	state importState
+
 	mu       sync.Mutex
 	progress Progress
 	began    time.Time          // of this call; the import may be older
@@ -90,7 +91,6 @@ type importing struct {
 }
 
 func (im *importing) run(ctx context.Context) error {
-	im.began = time.Now()
 	if err := im.begin(ctx); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (im *importing) all(ctx context.Context, types []genesys.ObjectType) {
 	for range min(im.engine.opts.Concurrency, len(types)) {
 		wg.Go(func() {
 			for t := range queue {
-				result, err := im.pass(ctx, t)
+				result, err := im.pass(ctx, t, im.state.Number)
 				if im.done(ctx, t, result, err); im.failed() {
 					stop(im.fatal)
 				}
@@ -187,32 +187,42 @@ func stopsImport(err error) bool {
 	return !reading || errors.Is(err, genesys.ErrUnauthorized)
 }
 
+// importState numbers the imports of an environment.
+type importState struct {
+	Number  int64     `json:"number"`
+	Started time.Time `json:"started"`
+	Ended   bool      `json:"ended"`
+}
+
 // begin notes that an import has started, or finds the one that was interrupted.
 func (im *importing) begin(ctx context.Context) error {
-	key := ownKey(im.record.ID, "import")
-	now := time.Now().UTC()
-	started, err := storage.GetJSON[time.Time](ctx, im.engine.store, key)
-	if err == nil && now.Sub(started) < resumeWithin {
-		im.result.Started = started
-		return nil
-	} else if err != nil && !errors.Is(err, storage.ErrNotFound) {
+	state, err := storage.GetJSON[importState](ctx, im.engine.store, im.stateKey())
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
-	im.result.Started = now
-	var b storage.Batch
-	if err := b.PutJSON(key, now); err != nil {
-		return err
+	if now := im.began.UTC(); state.Number == 0 || state.Ended || now.Sub(state.Started) >= resumeWithin {
+		state = importState{Number: state.Number + 1, Started: now}
 	}
-	return im.engine.store.Commit(ctx, &b)
+	im.state, im.result.Started = state, state.Started
+	return im.putState(ctx)
 }
 
 func (im *importing) finish(ctx context.Context) error {
+	im.state.Ended = true
+	return im.putState(ctx)
+}
+
+func (im *importing) stateKey() string { return ownKey(im.record.ID, "import") }
+
+func (im *importing) putState(ctx context.Context) error {
 	var b storage.Batch
-	b.Delete(ownKey(im.record.ID, "import"))
+	if err := b.PutJSON(im.stateKey(), im.state); err != nil {
+		return err
+	}
 	return im.engine.store.Commit(ctx, &b)
 }
 
-// unfinished returns the types that no pass of this import has ended for yet.
+// unfinished returns the types that this import has not read yet.
 func (im *importing) unfinished(ctx context.Context, types []genesys.ObjectType) ([]genesys.ObjectType, error) {
 	var todo []genesys.ObjectType
 	for _, t := range types {
@@ -220,7 +230,7 @@ func (im *importing) unfinished(ctx context.Context, types []genesys.ObjectType)
 		if err != nil {
 			return nil, fmt.Errorf("environment: %s: %w", t.Name, err)
 		}
-		if state.Failed != "" || state.Checked.Before(im.result.Started) {
+		if state.Imported != im.state.Number {
 			todo = append(todo, t)
 		}
 	}

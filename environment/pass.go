@@ -32,8 +32,9 @@ type PassEvent struct {
 }
 
 // pass reads one object type and records what changed. A type that is not
-// available to this client is a result, not an error.
-func (s *session) pass(ctx context.Context, t genesys.ObjectType) (result PassResult, err error) {
+// available to this client is a result, not an error. importNumber is the
+// import that the pass is part of, or 0.
+func (s *session) pass(ctx context.Context, t genesys.ObjectType, importNumber int64) (result PassResult, err error) {
 	err = s.exclusive(ctx, t.Name, func() error {
 		result, err = s.walk(ctx, t)
 		return err
@@ -45,7 +46,7 @@ func (s *session) pass(ctx context.Context, t genesys.ObjectType) (result PassRe
 	if err != nil {
 		err = fmt.Errorf("environment: %s: %w", t.Name, err)
 	}
-	if noteErr := s.note(ctx, t, result, err); err == nil {
+	if noteErr := s.note(ctx, t, result, err, importNumber); err == nil {
 		err = noteErr
 	}
 	if s.engine.opts.Observer != nil {

@@ -144,7 +144,7 @@ func (e *Engine) poll(ctx context.Context, id int64, objectType string) error {
 	if state.Unavailable != "" && time.Since(state.Checked) < retryUnavailable {
 		return nil
 	}
-	_, err = s.pass(ctx, t)
+	_, err = s.pass(ctx, t, 0)
 	return err
 }
 
@@ -172,7 +172,7 @@ func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassR
 	var errs []error
 	for _, level := range levels(e.types, types) {
 		for _, t := range level {
-			result, err := s.pass(ctx, t)
+			result, err := s.pass(ctx, t, 0)
 			if err != nil {
 				errs = append(errs, err)
 				continue

@@ -16,12 +16,13 @@ type TypeState struct {
 	Unavailable string    `json:"unavailable,omitempty"` // why this client cannot read it
 	Failed      string    `json:"failed,omitempty"`      // the error of the last pass
 	Requests    int64     `json:"requests"`              // of a pass in which nothing changes, from the last one that was neither
+	Imported    int64     `json:"imported,omitempty"`    // number of the last import that read it
 	Measured    bool      `json:"measured"`              // whether there was such a pass
 }
 
 // note remembers how a pass ended. It is written even when the pass was
 // interrupted, but not for the interruption itself.
-func (s *session) note(ctx context.Context, t genesys.ObjectType, result PassResult, passErr error) error {
+func (s *session) note(ctx context.Context, t genesys.ObjectType, result PassResult, passErr error, importNumber int64) error {
 	select {
 	case <-ctx.Done():
 		return nil
@@ -33,6 +34,9 @@ func (s *session) note(ctx context.Context, t genesys.ObjectType, result PassRes
 	}
 	state.Type, state.Checked = t.Name, time.Now().UTC()
 	state.Unavailable, state.Failed = result.Unavailable, ""
+	if importNumber > 0 && passErr == nil {
+		state.Imported = importNumber
+	}
 	if passErr != nil {
 		state.Failed = passErr.Error()
 	} else if result.Unavailable == "" {
