@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,19 +209,26 @@ var errKilled = errors.New("killed")
 // mortal is a store whose process dies after some commits. A negative count never ends.
 type mortal struct {
 	storage.Store
+	mu   sync.Mutex
 	left int
 	err  error
 }
 
-func (m *mortal) Commit(ctx context.Context, b *storage.Batch) error {
-	if m.err != nil {
-		return m.err
-	}
-	if m.left == 0 {
+// dies reports whether this commit comes after the end.
+func (m *mortal) dies() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err == nil && m.left == 0 {
 		m.err = errKilled
-		return m.err
 	}
 	m.left--
+	return m.err
+}
+
+func (m *mortal) Commit(ctx context.Context, b *storage.Batch) error {
+	if err := m.dies(); err != nil {
+		return err
+	}
 	return m.Store.Commit(ctx, b)
 }
 

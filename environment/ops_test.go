@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -168,10 +169,10 @@ func TestFirstDay(t *testing.T) {
 		engine := open(t, org, store, nil)
 		env := create(t, engine, recordOf(org, "Queues", "users", "groups", "teams", "locations", "flows", "scripts", "stations", "telephony.phones", "telephony.sites", "routing.skills", "routing.languages"))
 		before := org.Stats().Requests
-		_, err := engine.Import(t.Context(), env.ID, &environment.ImportOptions{OnProgress: func(environment.Progress) { store.full = true }})
+		_, err := engine.Import(t.Context(), env.ID, &environment.ImportOptions{OnProgress: func(environment.Progress) { store.full.Store(true) }})
 		require.ErrorIs(t, err, syscall.ENOSPC)
 		require.Less(t, org.Stats().Requests-before, 15, "it did not go on")
-		store.full = false
+		store.full.Store(false)
 		result, err := engine.Import(t.Context(), env.ID, nil)
 		require.NoError(t, err)
 		require.Empty(t, result.Failed)
@@ -201,11 +202,11 @@ func TestFirstDay(t *testing.T) {
 // fullDisk is a store without space for another byte.
 type fullDisk struct {
 	storage.Store
-	full bool
+	full atomic.Bool
 }
 
 func (d *fullDisk) Commit(ctx context.Context, b *storage.Batch) error {
-	if d.full {
+	if d.full.Load() {
 		return syscall.ENOSPC
 	}
 	return d.Store.Commit(ctx, b)
