@@ -11,8 +11,9 @@ import (
 	"github.com/cxsync/cxsync/genesys"
 )
 
-// accessFor is how long what a client may read is taken as known.
-const accessFor = time.Hour
+// accessFor is how long what a client may read is taken as known, unless an
+// import or an absence asks anew.
+const accessFor = 24 * time.Hour
 
 // accessCache holds what the session's client may read.
 type accessCache struct {

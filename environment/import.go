@@ -94,6 +94,9 @@ func (im *importing) run(ctx context.Context) error {
 	if err := im.begin(ctx); err != nil {
 		return err
 	}
+	if _, err := im.permissions(ctx, im.began); err != nil {
+		return err
+	}
 	types := im.engine.Selected(im.record)
 	todo, err := im.unfinished(ctx, types)
 	if err != nil {
