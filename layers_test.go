@@ -26,7 +26,9 @@ var layers = map[string][]string{
 	"environment":         {"genesys", "poller", "ratelimit", "history", "storage"},
 	"examples/org":        {"genesys", "genesys/genesystest"},
 	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "storage", "storage/file"},
-	"examples/history":    {"environment", "history", "storage", "storage/file"},
+	"examples/embed":      {"environment", "genesys/genesystest", "history", "poller", "storage", "storage/file"},
+	"examples/webhook":    {"environment", "genesys/genesystest", "history", "poller", "storage", "storage/file"},
+	"examples/history":    {"environment", "genesys", "history", "storage", "storage/file"},
 }
 
 // dependencies lists, for each package that users import, the modules that it
@@ -34,7 +36,7 @@ var layers = map[string][]string{
 var dependencies = map[string][]string{
 	"storage":        nil,
 	"storage/memory": {"github.com/tidwall/btree"},
-	"storage/file":   {"go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
+	"storage/file":   {"go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys", "github.com/tidwall/btree"},
 	"ratelimit":      {"golang.org/x/time"},
 	"poller":         {"github.com/adhocore/gronx"},
 	"history":        nil,
