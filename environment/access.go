@@ -3,7 +3,6 @@ package environment
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,12 +17,12 @@ const accessFor = 24 * time.Hour
 // accessCache holds what the session's client may read.
 type accessCache struct {
 	gate  gate
-	may   *genesys.Permissions // nil when it cannot be found out
+	may   *genesys.Permissions
 	known time.Time
 }
 
-// permissions returns what the client may read, or nil when the service does
-// not say. The answer is no older than asOf.
+// permissions returns what the client may read, as far as the service says. The
+// answer is no older than asOf. An error is one of the login or the network.
 func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys.Permissions, err error) {
 	err = s.access.gate.do(ctx, func() error {
 		if !s.access.known.Before(asOf) && !s.access.known.IsZero() {
@@ -33,10 +32,7 @@ func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys
 		asked := time.Now()
 		may, err = s.client.Grants(ctx)
 		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, genesys.ErrUnauthorized) {
-				return &readError{err}
-			}
-			may = nil
+			return &readError{err}
 		}
 		s.access.may, s.access.known = may, asked
 		return nil
@@ -52,7 +48,7 @@ type sight struct{ divisions []string } // nil: no division limits it
 // *unavailableError, which saves the request.
 func (s *session) sight(ctx context.Context, t genesys.ObjectType, asOf time.Time) (sight, error) {
 	may, err := s.permissions(ctx, asOf)
-	if err != nil || may == nil {
+	if err != nil {
 		return sight{}, err
 	}
 	if verdict, lacking := may.Allows(t); verdict == genesys.Missing {

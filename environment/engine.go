@@ -49,8 +49,8 @@ type Options struct {
 	// it with an error. Defaults to allowing all.
 	Authorize func(ctx context.Context, op Operation, r Record) error
 
-	// Observer is told of each pass that ended. It must be quick and safe for
-	// concurrent use.
+	// Observer is told of each pass that ended, but not of one that its context
+	// ended. It must be quick and safe for concurrent use.
 	Observer func(PassEvent)
 
 	// Logger gets what happens; secrets never. Defaults to silence.

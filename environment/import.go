@@ -130,6 +130,9 @@ func (im *importing) all(ctx context.Context, types []genesys.ObjectType) {
 	for range min(im.engine.opts.Concurrency, len(types)) {
 		wg.Go(func() {
 			for t := range queue {
+				if ctx.Err() != nil {
+					continue
+				}
 				result, err := im.pass(ctx, t, im.state.Number)
 				if im.done(ctx, t, result, err); im.failed() {
 					stop(im.fatal)

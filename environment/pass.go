@@ -49,7 +49,7 @@ func (s *session) pass(ctx context.Context, t genesys.ObjectType, importNumber i
 	if noteErr := s.note(ctx, t, result, err, importNumber); err == nil {
 		err = noteErr
 	}
-	if s.engine.opts.Observer != nil {
+	if s.engine.opts.Observer != nil && ctx.Err() == nil {
 		s.engine.opts.Observer(PassEvent{s.record.ID, result, err})
 	}
 	s.engine.recorded.notify()

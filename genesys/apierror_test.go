@@ -101,7 +101,8 @@ func FuzzErrorBody(f *testing.F) {
 	f.Add(403, []byte(`{"message":"[a:b:c]"`), "99999999999999999999")
 	f.Fuzz(func(t *testing.T, status int, body []byte, after string) {
 		r := answer(status, "", "Retry-After", after)
-		r.Request, _ = http.NewRequest(http.MethodGet, "http://127.0.0.1/api/v2/x", http.NoBody)
+		defer r.Body.Close()
+		r.Request, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/api/v2/x", http.NoBody)
 		e := newAPIError(r, body, func(s string) string { return s })
 		if e.Status != status || e.CorrelationID != "corr-1" {
 			t.Fatalf("status %d, correlation id %q", e.Status, e.CorrelationID)

@@ -82,6 +82,7 @@ func TestLookup(t *testing.T) {
 // TestEveryTypeIsWalked drives each row of the catalogue through the client:
 // every object, in the fewest requests that the page size allows, complete.
 func TestEveryTypeIsWalked(t *testing.T) {
+	t.Parallel()
 	body := []byte(`{"latest":"7","caseplan":{"version":"3"},"languages":[{"language":"en"},{"language":"de"},{"language":"en"}],
 		"latestSavedVersion":{"version":"4"},"latestProductionReadyVersion":{"version":"2"}}`)
 	for _, typ := range Catalogue() {
@@ -136,7 +137,7 @@ func checkGetPath(t *testing.T, typ ObjectType, o Object) {
 	}
 	require.NoError(t, err, typ.Name)
 	require.NotContains(t, path, "{", typ.Name)
-	r, err := http.NewRequest(http.MethodGet, "http://127.0.0.1"+path, http.NoBody)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1"+path, http.NoBody)
 	require.NoError(t, err)
 	template, _, _ := strings.Cut(typ.Get+typ.Path, "?")
 	if typ.Get != "" {

@@ -1,7 +1,6 @@
 package genesys
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -24,7 +23,7 @@ func (c *Client) Get(ctx context.Context, t ObjectType, id string) (Object, erro
 		parent = JoinID(parts[:len(parts)-own]...)
 	}
 	r := newObjectReader(t, parent)
-	o, err := r.object(id, bytes.TrimSpace(data))
+	o, err := r.single(id, data)
 	if err != nil {
 		return Object{}, fmt.Errorf("genesys: GET %s: %w", cutQuery(path), err)
 	}

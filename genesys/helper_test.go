@@ -68,8 +68,8 @@ func answer(status int, body string, headers ...string) *http.Response {
 }
 
 // newTestClient returns a client of a service that answers with handle.
-func newTestClient(t testing.TB, handle func(r *http.Request) *http.Response, change ...func(*Options)) (*Client, *service) {
-	t.Helper()
+func newTestClient(tb testing.TB, handle func(r *http.Request) *http.Response, change ...func(*Options)) (*Client, *service) {
+	tb.Helper()
 	s := &service{handle: handle, revoked: map[string]bool{}}
 	opts := &Options{Transport: s, RetryWaitMin: time.Microsecond, RetryWaitMax: time.Millisecond}
 	for _, f := range change {
@@ -77,7 +77,7 @@ func newTestClient(t testing.TB, handle func(r *http.Request) *http.Response, ch
 	}
 	c, err := NewClient(Config{BaseURL: "http://127.0.0.1", ClientID: "id-1", ClientSecret: testSecret}, opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c, s
 }

@@ -6,33 +6,39 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
 // An objectReader makes Objects out of the bodies of one list.
 type objectReader struct {
-	t      ObjectType
-	parent string
-	title  []string
-	parts  []string // of the ID being read
+	t       ObjectType
+	parent  string
+	members memberReader
+	id      []field
+	title   []field
+	state   field
+	parts   []string // of the ID being read
 }
 
 func newObjectReader(t ObjectType, parent string) *objectReader {
 	r := &objectReader{t: t, parent: parent}
+	r.id = r.members.fields(t.ID)
 	if t.Title != "" {
-		r.title = strings.Split(t.Title, "+")
+		r.title = r.members.fields(strings.Split(t.Title, "+"))
 	}
+	r.state = r.members.field("state")
 	return r
 }
 
 // listed reads an element of a list.
 func (r *objectReader) listed(raw []byte) (Object, error) {
+	if err := r.members.read(raw); err != nil {
+		return Object{}, err
+	}
 	r.parts = r.parts[:0]
-	for _, field := range r.t.ID {
-		part := lookupText(raw, field)
+	for _, f := range r.id {
+		part := text(r.members.raw(f, raw))
 		if part == "" {
-			return Object{}, fmt.Errorf("it has no %q, of which its ID is made", field)
+			return Object{}, fmt.Errorf("it has no %q, of which its ID is made", f.path)
 		}
 		r.parts = append(r.parts, part)
 	}
@@ -43,30 +49,38 @@ func (r *objectReader) listed(raw []byte) (Object, error) {
 	return r.object(id, raw)
 }
 
-// object reads a body whose ID is known.
+// single reads a body whose ID is known.
+func (r *objectReader) single(id string, raw []byte) (Object, error) {
+	raw = bytes.TrimSpace(raw)
+	if err := r.members.read(raw); err != nil {
+		return Object{}, err
+	}
+	return r.object(id, raw)
+}
+
+// object puts together what the members that were read say.
 func (r *objectReader) object(id string, raw []byte) (Object, error) {
 	body, err := dropSecrets(raw, r.t.Secrets)
 	if err != nil {
 		return Object{}, err
 	}
-	o := Object{Type: r.t.Name, ID: id, Name: r.name(body), Parent: r.parent, Body: slices.Clip(json.RawMessage(body))}
+	o := Object{
+		Type: r.t.Name, ID: id, Name: r.name(raw), Parent: r.parent, Body: slices.Clip(json.RawMessage(body)),
+		Deleted: bytes.EqualFold(r.members.raw(r.state, raw), []byte(`"deleted"`)),
+	}
 	if r.t.Parent == "" {
 		o.Marker = MarkerOf(r.t, body)
-	}
-	if len(body) > 0 && body[0] == '{' {
-		state, _ := jsonscan.Lookup(body, "state")
-		o.Deleted = len(state) == len(`"deleted"`) && bytes.EqualFold(state, []byte(`"deleted"`))
 	}
 	return o, nil
 }
 
-func (r *objectReader) name(body []byte) string {
+func (r *objectReader) name(raw []byte) string {
 	if len(r.title) == 1 {
-		return lookupText(body, r.title[0])
+		return text(r.members.raw(r.title[0], raw))
 	}
 	var words []string
-	for _, field := range r.title {
-		if word := lookupText(body, field); word != "" {
+	for _, f := range r.title {
+		if word := text(r.members.raw(f, raw)); word != "" {
 			words = append(words, word)
 		}
 	}
@@ -85,7 +99,7 @@ func (r *objectReader) singleton(raw []byte, parent Object, values []string) (Ob
 		id += "/" + JoinID(values...)
 		label += " " + strings.Join(values, " ")
 	}
-	o, err := r.object(id, raw)
+	o, err := r.single(id, raw)
 	if o.Name == "" {
 		o.Name = label
 	}

@@ -17,20 +17,20 @@ import (
 	"github.com/cxsync/cxsync/genesys/genesystest"
 )
 
-func newClient(t testing.TB, org *genesystest.Org) *genesys.Client {
-	t.Helper()
+func newClient(tb testing.TB, org *genesystest.Org) *genesys.Client {
+	tb.Helper()
 	c, err := genesys.NewClient(org.Config(), &genesys.Options{Transport: org.Transport()})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
 
-func typeNamed(t testing.TB, name string) genesys.ObjectType {
-	t.Helper()
+func typeNamed(tb testing.TB, name string) genesys.ObjectType {
+	tb.Helper()
 	typ, found := genesys.Lookup(name)
 	if !found {
-		t.Fatal(name)
+		tb.Fatal(name)
 	}
 	return typ
 }
@@ -45,44 +45,99 @@ func drain(ctx context.Context, c *genesys.Client, typ genesys.ObjectType) (n in
 	return n, nil
 }
 
-// TestAnswersToFaults has one row for each way in which the local org can misbehave.
+// TestAnswersToFaults has one row for each way in which the local org can
+// misbehave, and says how a walk over 90 objects in pages of 25 ends.
 func TestAnswersToFaults(t *testing.T) {
-	const queues = 90
-	typ := typeNamed(t, "routing.queues")
-	typ.PageSize = 25
-	incomplete := func(err error) bool { _, is := errors.AsType[*genesys.IncompleteError](err); return is }
-	status := func(code int) func(error) bool {
-		return func(err error) bool { e, is := errors.AsType[*genesys.APIError](err); return is && e.Status == code }
+	t.Parallel()
+	const n = 90
+	numbers, cursors := typeNamed(t, "routing.queues"), typeNamed(t, "teams")
+	whole := func(_ int, err error) bool { return err == nil }
+	is := func(target error) func(int, error) bool {
+		return func(_ int, err error) bool { return errors.Is(err, target) }
 	}
+	status := func(code int) func(int, error) bool {
+		return func(_ int, err error) bool {
+			e, is := errors.AsType[*genesys.APIError](err)
+			return is && e.Status == code
+		}
+	}
+	incomplete := func(reason string) func(int, error) bool {
+		return func(_ int, err error) bool {
+			e, is := errors.AsType[*genesys.IncompleteError](err)
+			return is && strings.Contains(e.Reason, reason)
+		}
+	}
+	refused := func(reason genesys.AuthReason) func(int, error) bool {
+		return func(_ int, err error) bool {
+			e, is := errors.AsType[*genesys.AuthError](err)
+			return is && e.Reason == reason
+		}
+	}
+	const everyPage, pageThree, login = "routing.queues", "/api/v2/routing/queues?pageNumber=3", "POST /oauth/token"
 	for _, test := range []struct {
 		name  string
+		t     genesys.ObjectType
 		match string
 		fault genesystest.Fault
 		times int
-		err   func(error) bool // nil: the walk is whole all the same
+		ends  func(yielded int, err error) bool
 	}{
-		{"429 twice", "routing.queues", genesystest.Status(429), 2, nil},
-		{"500", "routing.queues", genesystest.Status(500), 1, nil},
-		{"503 for ever", "routing.queues", genesystest.Status(503), -1, status(503)},
-		{"501", "routing.queues", genesystest.Status(501), -1, func(err error) bool { return errors.Is(err, genesys.ErrUnavailable) }},
-		{"404", "routing.queues", genesystest.Status(404), -1, func(err error) bool { return errors.Is(err, genesys.ErrUnavailable) }},
-		{"cut bodies", "routing.queues", genesystest.CutBody(), 2, nil},
-		{"the login fails", "POST /oauth/token", genesystest.Status(500), 1, nil},
-		{"page 3 refused", "/api/v2/routing/queues?pageNumber=3", genesystest.Status(400), -1, status(400)},
-		{"page 3 forbidden", "/api/v2/routing/queues?pageNumber=3", genesystest.Status(403), -1, func(err error) bool { return errors.Is(err, genesys.ErrUnavailable) && !incomplete(err) }},
+		{"throttled", numbers, everyPage, genesystest.Throttle(90 * time.Second), 2, whole},
+		{"throttled for too long", numbers, everyPage, genesystest.Throttle(time.Hour), 1, status(429)},
+		{"429 without more", numbers, everyPage, genesystest.Status(429), 2, whole},
+		{"408", numbers, everyPage, genesystest.Status(408), 1, whole},
+		{"500", numbers, everyPage, genesystest.Status(500), 1, whole},
+		{"503 for ever", numbers, everyPage, genesystest.Status(503), -1, status(503)},
+		{"404", numbers, everyPage, genesystest.Status(404), -1, is(genesys.ErrUnavailable)},
+		{"html", numbers, everyPage, genesystest.HTML(502), 2, whole},
+		{"html for ever", numbers, everyPage, genesystest.HTML(504), -1, status(504)},
+		{"resets", numbers, everyPage, genesystest.Reset(), 2, whole},
+		{"cut bodies", numbers, everyPage, genesystest.CutBody(), 2, whole},
+		{"slow body", numbers, everyPage, genesystest.SlowBody(time.Minute), 2, whole},
+		{"stuck body", numbers, everyPage, genesystest.SlowBody(time.Hour), 1, whole},
+		{"garbage", numbers, everyPage, genesystest.Garbage(), 2, whole},
+		{"evicted token", numbers, pageThree, genesystest.EvictedToken(), 1, whole},
+		{"expired token", numbers, pageThree, genesystest.ExpiredToken(), 1, whole},
+		{"no token is good enough", numbers, pageThree, genesystest.EvictedToken(), -1, refused(genesys.AuthTokenRejected)},
+		{"address refused", numbers, pageThree, genesystest.AddressRefused(), -1, refused(genesys.AuthIPNotAllowed)},
+		{"login fails once", numbers, login, genesystest.Status(500), 1, whole},
+		{"login throttled once", numbers, login, genesystest.LoginRefused(400, "invalid_request", "rate limit exceeded; wait"), 1, whole},
+		{"login refused", numbers, login, genesystest.LoginRefused(400, "unauthorized_client", "client is disabled"), -1, refused(genesys.AuthGrantType)},
+		{"forbidden", numbers, everyPage, genesystest.Forbidden("routing:queue:view"), -1, is(genesys.ErrUnavailable)},
+		{"feature off", numbers, everyPage, genesystest.FeatureOff(), -1, is(genesys.ErrUnavailable)},
+		{"too large", numbers, everyPage, genesystest.TooLarge(10), -1, whole},
+		{"page size refused", numbers, everyPage, genesystest.PageSizeRefused(30), -1, whole},
+		{"a ceiling below a thousand is an error like others", numbers, everyPage, genesystest.Ceiling(50), -1, status(400)},
+		{"lost page", numbers, pageThree, genesystest.LostPage(), -1, incomplete("65 objects of a total of 90")},
+		{"page lost once", numbers, pageThree, genesystest.LostPage(), 1, whole},
+		{"repeated page", numbers, pageThree, genesystest.RepeatedPage(), -1, incomplete("page 3 repeats")},
+		{"shifted once", numbers, pageThree, genesystest.Shift(1), 1, whole},
+		{"shifted back once", numbers, pageThree, genesystest.Shift(-1), 1, whole},
+		{"shifted for ever", numbers, pageThree, genesystest.Shift(1), -1, incomplete("89 objects of a total of 90")},
+		{"wrong total", numbers, everyPage, genesystest.WrongTotal(3), -1, incomplete("90 objects of a total of 93")},
+		{"wrong total once", numbers, pageThree, genesystest.WrongTotal(3), 1, whole},
+		{"no totals", numbers, everyPage, genesystest.NoTotals(), -1, whole},
+		{"too large, by cursor", cursors, "teams", genesystest.TooLarge(10), -1, whole},
+		{"short pages", cursors, "teams", genesystest.ShortPage(), 3, whole},
+		{"empty pages", cursors, "teams", genesystest.EmptyPage(), 2, incomplete("read already")},
+		{"repeated cursor", cursors, "teams", genesystest.RepeatedCursor(), -1, incomplete("page 2 ")},
+		{"endless", cursors, "teams", genesystest.Endless(), -1, func(_ int, err error) bool { return err != nil }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				org := genesystest.New(&genesystest.Options{Counts: map[string]int{"routing.queues": queues}})
+				org := genesystest.New(&genesystest.Options{Counts: map[string]int{"routing.queues": n, "teams": n}})
 				org.Fail(test.match, test.fault, test.times)
-				n, err := drain(t.Context(), newClient(t, org), typ)
-				if test.err != nil {
-					require.True(t, test.err(err), "%v", err)
-					require.Less(t, n, queues)
-					return
+				test.t.PageSize = 25
+				if strings.Contains(test.name, "size refused") {
+					test.t.PageSize = 50
 				}
-				require.NoError(t, err)
-				require.Equal(t, queues, n)
+				got, err := drain(t.Context(), newClient(t, org), test.t)
+				require.True(t, test.ends(got, err), "%d objects, then %v", got, err)
+				require.LessOrEqual(t, got, n)
+				if err == nil {
+					require.Equal(t, n, got, "a walk without an error saw everything")
+				}
 			})
 		})
 	}
@@ -119,6 +174,7 @@ func TestRateWindowIsWaitedFor(t *testing.T) {
 }
 
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	queues, users, flows, scopes := typeNamed(t, "routing.queues"), typeNamed(t, "users"), typeNamed(t, "flows"), typeNamed(t, "authorization.divisions")
 	org := genesystest.New(nil)
 	c := newClient(t, org)
@@ -143,7 +199,7 @@ func TestPermissions(t *testing.T) {
 	for _, test := range []struct {
 		t    genesys.ObjectType
 		want genesys.Verdict
-	}{{queues, genesys.Allowed}, {flows, genesys.Allowed}, {users, genesys.Allowed}, {scopes, genesys.Allowed}, {typeNamed(t, "routing.skills"), genesys.Missing}} {
+	}{{queues, genesys.Allowed}, {flows, genesys.Allowed}, {users, genesys.Missing}, {scopes, genesys.Allowed}, {typeNamed(t, "routing.skills"), genesys.Missing}} {
 		v, missing := p.Allows(test.t)
 		require.Equal(t, test.want, v, test.t.Name)
 		require.Equal(t, test.want == genesys.Missing, len(missing) > 0)
@@ -237,6 +293,7 @@ func TestOrganizationAndAccess(t *testing.T) {
 
 // TestGetAgreesWithList reads one object of every type the way it was listed.
 func TestGetAgreesWithList(t *testing.T) {
+	t.Parallel()
 	org := genesystest.New(&genesystest.Options{RateLimit: -1, Size: 3})
 	c := newClient(t, org)
 	parents := map[string]genesys.Object{}

@@ -31,10 +31,13 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 		e.items = raw
 		return e, nil
 	}
+	items, below, _ := strings.Cut(t.Items, ".")
 	it := jsonscan.Members(page)
 	for it.Next() {
 		raw := it.Value()
 		switch {
+		case it.KeyIs(items):
+			e.items = raw
 		case it.KeyIs("total"):
 			e.total = intOr(raw, -1)
 		case it.KeyIs("pageCount"):
@@ -48,11 +51,24 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 	if err := it.Err(); err != nil {
 		return e, err
 	}
-	e.items, _ = lookup(page, t.Items)
+	if below != "" {
+		e.items, _ = lookup(e.items, below)
+	}
 	if _, field, ok := strings.Cut(t.Token, "="); ok {
 		e.token = lookupText(page, field)
 	}
 	return e, nil
+}
+
+// ignoreZeroes is for a page with objects: a count of 0 beside them means that
+// the service did not count.
+func (e *envelope) ignoreZeroes() {
+	if e.total == 0 {
+		e.total = -1
+	}
+	if e.pageCount == 0 {
+		e.pageCount = -1
+	}
 }
 
 func intOr(raw []byte, otherwise int) int {
@@ -151,7 +167,7 @@ func (p *pager) next(e envelope, n int) (more bool, reason string) {
 func (p *pager) moreByNumber(e envelope, n int) bool {
 	p.linked = p.linked || e.nextURI != ""
 	switch {
-	case e.pageCount > 0 || e.pageCount == 0 && n == 0:
+	case e.pageCount >= 0:
 		return p.number < e.pageCount
 	case e.nextURI != "":
 		return n > 0

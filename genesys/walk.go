@@ -1,7 +1,6 @@
 package genesys
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -148,7 +147,7 @@ func (w *walk) singleton(path string, values []string) error {
 	if err != nil {
 		return err
 	}
-	o, err := w.reader.singleton(bytes.TrimSpace(data), w.parent, values)
+	o, err := w.reader.singleton(data, w.parent, values)
 	if err != nil {
 		return w.incomplete("the answer is not valid JSON", err)
 	}
@@ -220,8 +219,11 @@ func (w *walk) walkPages(path string) (moved string, err error) {
 		if err != nil || w.stopped {
 			return "", err
 		}
+		if n > 0 {
+			e.ignoreZeroes()
+		}
 		distinct += fresh
-		if e.total > 0 || e.total == 0 && n == 0 { // 0 beside objects is a service that does not count
+		if e.total >= 0 {
 			if total >= 0 && e.total != total {
 				moved = fmt.Sprintf("the total went from %d to %d on the way", total, e.total)
 			}

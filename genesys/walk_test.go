@@ -18,7 +18,7 @@ func pages(bodies ...string) func(*http.Request) *http.Response {
 	return func(*http.Request) *http.Response {
 		body := bodies[min(n, len(bodies)-1)]
 		n++
-		if status := 0; strings.HasPrefix(body, "!") {
+		if status := 0; strings.HasPrefix(body, "!") && len(body) >= 4 {
 			_, _ = fmt.Sscanf(body, "!%d", &status)
 			return answer(status, body[4:])
 		}
@@ -70,7 +70,12 @@ func TestWalkQuirks(t *testing.T) {
 		}, "a b", 4, ""},
 		{"numbers: the total never adds up", things(2), []string{`{"entities":[` + a + `],"pageCount":1,"total":2}`}, "a", 2, "1 objects of a total of 2"},
 		{"numbers: the total moves", things(1), []string{`{"entities":[` + a + `],"pageCount":2,"total":2}`, `{"entities":[` + b + `],"pageCount":2,"total":3}`, `{"entities":[` + a + `],"pageCount":2,"total":3}`, `{"entities":[` + b + `],"pageCount":2,"total":3}`}, "a b", 4, "2 objects of a total of 3"},
-		{"numbers: the total moves, and the second walk is whole", things(1), []string{`{"entities":[` + a + `],"pageCount":2,"total":2}`, `{"entities":[` + b + `],"pageCount":2,"total":3}`, `{"entities":[` + a + `],"pageCount":2,"total":2}`, `{"entities":[` + b + `],"pageCount":2,"total":2}`}, "a b", 4, ""},
+		{"numbers: the total moves, and the second walk is whole", things(1), []string{`{"entities":[` + a + `],"pageCount":2,"total":3}`, `{"entities":[` + b + `],"pageCount":2,"total":2}`, `{"entities":[` + a + `],"pageCount":2,"total":2}`, `{"entities":[` + b + `],"pageCount":2,"total":2}`}, "a b", 4, ""},
+		{"numbers: more than the total", things(2), []string{`{"entities":[` + a + `,` + b + `],"pageCount":1,"total":1}`}, "a b", 2, "2 objects of a total of 1"},
+		{"numbers: no counts, and a second page", things(2), []string{`{"entities":[` + a + `,` + b + `],"pageCount":0,"total":0}`, `{"entities":[` + c3 + `],"pageCount":0,"total":0}`}, "a b c", 2, ""},
+		{"numbers: an edit between the two walks", things(1), []string{
+			`{"entities":[` + a + `],"pageCount":2,"total":2}`, `{"entities":[` + a + ` ],"pageCount":2,"total":2}`, `{"entities":[{"id":"a","v":2}],"pageCount":2,"total":2}`, `{"entities":[` + b + `],"pageCount":2,"total":2}`,
+		}, "a b", 4, ""},
 		{"numbers: the query is ignored", things(1), []string{`{"entities":[` + a + `],"pageCount":9}`}, "a", 2, "page 2 repeats the page before"},
 		{"numbers: twice with other content", things(1), []string{`{"entities":[{"id":"a","v":1}],"pageCount":2}`, `{"entities":[{"id":"a","v":2}],"pageCount":2}`}, "a", 2, "a came twice with different content"},
 		{"numbers: an object without ID", things(2), []string{`{"entities":[` + a + `,{"id":null}]}`, `{"entities":[]}`}, "a", 2, `item 2 of page 1: it has no "id"`},
@@ -213,6 +218,7 @@ func TestSmallerPages(t *testing.T) {
 
 // TestUsersBeyondTheCeiling: past 10,000 rows the states are walked one by one.
 func TestUsersBeyondTheCeiling(t *testing.T) {
+	t.Parallel()
 	users, _ := Lookup("users")
 	states := map[string]int{"active": 10_000, "inactive": 700, "deleted": 300}
 	order := []string{"active", "inactive", "deleted"}
@@ -311,7 +317,8 @@ func TestErrorsOfAWalk(t *testing.T) {
 
 func TestWalkStopsWithItsCaller(t *testing.T) {
 	c, s := newTestClient(t, fakeList{t: things(2), n: 100}.serve)
-	for range c.List(t.Context(), things(2)) {
+	for _, err := range c.List(t.Context(), things(2)) {
+		require.NoError(t, err)
 		break
 	}
 	require.Len(t, s.requests(), 1)
@@ -327,7 +334,8 @@ func TestWalkStopsWithItsCaller(t *testing.T) {
 	walk := c.List(t.Context(), things(2))
 	for range 2 {
 		n := 0
-		for range walk {
+		for _, err := range walk {
+			require.NoError(t, err)
 			n++
 		}
 		require.Equal(t, 100, n, "an iterator can be ranged over again")

@@ -41,7 +41,7 @@ func (s *Schedule) describeTimes() string {
 		return fmt.Sprintf("%s at minute %d", every(n, "hour"), s.minutes.first())
 	}
 	if s.minutes.count()*hours.count() <= 6 {
-		return "at " + join(s.timesOfDay(), clock)
+		return "at " + join(s.timesOfDay(), timeOfDay)
 	}
 	what := fmt.Sprintf("at minutes %s of the hour", join(s.minutes.values(), strconv.Itoa))
 	switch {
@@ -54,7 +54,7 @@ func (s *Schedule) describeTimes() string {
 	}
 	if contiguous(hours) {
 		first, last := hours.first()*60+s.minutes.first(), hours.last()*60+s.minutes.last()
-		return fmt.Sprintf("%s from %s to %s", what, clock(first), clock(last))
+		return fmt.Sprintf("%s from %s to %s", what, timeOfDay(first), timeOfDay(last))
 	}
 	return fmt.Sprintf("%s in hours %s", what, join(hours.values(), strconv.Itoa))
 }
@@ -118,7 +118,7 @@ func every(n int, unit string) string {
 	return fmt.Sprintf("every %d %ss", n, unit)
 }
 
-func clock(m int) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
+func timeOfDay(m int) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
 
 func ordinal(n int) string {
 	suffix := "th"

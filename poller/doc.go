@@ -33,7 +33,7 @@
 //   - A wall time fires at the first instant at which the clock has reached it or jumped over it. So a time in the spring
 //     gap fires at the end of the gap (several of them fire once), and a time in the autumn repeat fires once,
 //     the first time round.
-//   - A schedule that fires in every hour of the day fires both times round, so it misses no hour.
+//   - A schedule whose hour field leaves no hour out fires both times round, so it misses no hour.
 //
 // # Runs
 //

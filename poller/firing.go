@@ -36,14 +36,13 @@ type Firing struct {
 	planned time.Time // start of the earliest tick
 }
 
-// fold adds a later firing of the same object.
-func (f *Firing) fold(later Firing) {
-	f.Coalesced += 1 + later.Coalesced
-	f.Missed = f.Missed || later.Missed
-	f.Triggered = f.Triggered || later.Triggered
-	if later.Due.After(f.Due) {
-		f.Due = later.Due
-	}
+// fold adds another firing of the same object.
+func (f *Firing) fold(other Firing) {
+	f.Due = later(f.Due, other.Due)
+	f.Coalesced += 1 + other.Coalesced
+	f.Missed = f.Missed || other.Missed
+	f.Triggered = f.Triggered || other.Triggered
+	f.planned = earlier(f.planned, other.planned)
 }
 
 // PanicError is the error of a run whose job panicked.

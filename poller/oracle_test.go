@@ -18,7 +18,7 @@ var full = flag.Bool("full", false, "test the whole corpora and a whole virtual 
 
 // oracle matches an expression minute by minute. It shares no code with the package.
 type oracle struct {
-	sets     [5]map[int]bool
+	sets     [5][64]bool
 	both     bool // a day field begins with *
 	hourly   bool
 	original string
@@ -29,7 +29,6 @@ func newOracle(cron string) *oracle {
 	bounds := [5][2]int{{0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 7}}
 	parts := strings.Fields(cron)
 	for i, part := range parts {
-		o.sets[i] = map[int]bool{}
 		for item := range strings.SplitSeq(part, ",") {
 			body, stepText, stepped := strings.Cut(item, "/")
 			step := 1
@@ -50,18 +49,28 @@ func newOracle(cron string) *oracle {
 		}
 	}
 	o.both = parts[2][0] == '*' || parts[4][0] == '*'
-	o.hourly = len(o.sets[1]) == 24
+	o.hourly = !slices.Contains(o.sets[1][:24], false)
 	return o
 }
 
-func (o *oracle) matchesDate(t time.Time) bool {
-	dom := o.sets[2][t.Day()]
-	dow := o.sets[4][int(t.Weekday())] || t.Weekday() == time.Sunday && o.sets[4][7]
-	return o.sets[3][int(t.Month())] && (o.both && dom && dow || !o.both && (dom || dow))
+// clock is what a clock shows, taken apart.
+type clock struct {
+	minute, hour, day, month, weekday int
+	whole                             bool // at second 0
 }
 
-func (o *oracle) matches(t time.Time) bool {
-	return o.sets[0][t.Minute()] && o.sets[1][t.Hour()] && o.matchesDate(t)
+func clockOf(wall time.Time) clock {
+	return clock{wall.Minute(), wall.Hour(), wall.Day(), int(wall.Month()), int(wall.Weekday()), wall.Second() == 0}
+}
+
+func (o *oracle) matchesDate(c clock) bool {
+	dom := o.sets[2][c.day]
+	dow := o.sets[4][c.weekday] || c.weekday == 0 && o.sets[4][7]
+	return o.sets[3][c.month] && (o.both && dom && dow || !o.both && (dom || dow))
+}
+
+func (o *oracle) matches(c clock) bool {
+	return c.whole && o.sets[0][c.minute] && o.sets[1][c.hour] && o.matchesDate(c)
 }
 
 // next walks the days, and the minutes of the days that match. The zero time means never within 40 years.
@@ -69,9 +78,9 @@ func (o *oracle) next(after time.Time) time.Time {
 	t := after.UTC().Truncate(time.Minute).Add(time.Minute)
 	for end := t.AddDate(41, 0, 0); t.Before(end); {
 		switch {
-		case !o.matchesDate(t):
+		case !o.matchesDate(clockOf(t)):
 			t = time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, time.UTC)
-		case o.matches(t):
+		case o.matches(clockOf(t)):
 			return t
 		default:
 			t = t.Add(time.Minute)
@@ -194,20 +203,33 @@ func transitions(loc *time.Location) []time.Time {
 // window is what the clock shows, instant by instant, around a transition.
 type window struct {
 	from, to time.Time // what is compared; the instants begin earlier, to know what has been shown
-	instants []time.Time
-	walls    []time.Time // of the instants, held in UTC
-	shown    map[int64]int
+	instants []instant
+}
+
+type instant struct {
+	t       time.Time
+	shows   clock
+	again   bool    // it has shown this before
+	skipped []clock // the whole minutes that it jumps over here and never shows
 }
 
 func newWindow(at time.Time, before, after, warmUp, step time.Duration) *window {
-	w := &window{from: at.Add(-before), to: at.Add(after), shown: map[int64]int{}}
+	w := &window{from: at.Add(-before), to: at.Add(after)}
+	var walls []time.Time
+	shown := map[int64]bool{}
 	for t := w.from.Add(-warmUp); t.Before(w.to); t = t.Add(step) {
 		_, offset := t.Zone()
 		wall := t.UTC().Add(time.Duration(offset) * time.Second)
-		if _, again := w.shown[wall.Unix()]; !again {
-			w.shown[wall.Unix()] = len(w.instants)
+		w.instants = append(w.instants, instant{t: t, shows: clockOf(wall), again: shown[wall.Unix()]})
+		walls = append(walls, wall)
+		shown[wall.Unix()] = true
+	}
+	for i := 1; i < len(walls); i++ {
+		for wall := walls[i-1].Add(step); wall.Before(walls[i]); wall = wall.Add(step) {
+			if wall.Second() == 0 && !shown[wall.Unix()] {
+				w.instants[i].skipped = append(w.instants[i].skipped, clockOf(wall))
+			}
 		}
-		w.instants, w.walls = append(w.instants, t), append(w.walls, wall)
 	}
 	return w
 }
@@ -215,22 +237,12 @@ func newWindow(at time.Time, before, after, warmUp, step time.Duration) *window 
 // firings applies the written rule to every instant of the window.
 func (w *window) firings(o *oracle) []time.Time {
 	var all []time.Time
-	for i, t := range w.instants {
-		if i == 0 || t.Before(w.from) {
+	for _, i := range w.instants {
+		if i.t.Before(w.from) {
 			continue
 		}
-		wall, previous := w.walls[i], w.walls[i-1]
-		first := w.shown[wall.Unix()] == i
-		fires := wall.Second() == 0 && o.matches(wall) && (first || o.hourly)
-		if jumped := wall.Sub(previous); jumped > t.Sub(w.instants[i-1]) {
-			skipped := previous.Truncate(time.Minute).Add(time.Minute)
-			for ; !fires && skipped.Before(wall); skipped = skipped.Add(time.Minute) {
-				_, shown := w.shown[skipped.Unix()]
-				fires = !shown && o.matches(skipped)
-			}
-		}
-		if fires {
-			all = append(all, t)
+		if o.matches(i.shows) && (!i.again || o.hourly) || slices.ContainsFunc(i.skipped, o.matches) {
+			all = append(all, i.t)
 		}
 	}
 	return all
@@ -257,7 +269,10 @@ func TestNextAgreesWithBruteForceAroundTransitions(t *testing.T) {
 			schedules[i] = must(ParseSchedule(p.cron, loc))
 		}
 		changes, compared := transitions(loc), 0
-		for _, at := range changes {
+		for n, at := range changes {
+			if n%4 != 0 && !*full {
+				continue
+			}
 			_, after := at.Zone()
 			_, before := at.Add(-1).Zone()
 			warmUp := time.Hour + max(0, time.Duration(before-after)*time.Second)

@@ -45,7 +45,7 @@ func (s set) values() []int {
 	return list
 }
 
-// span is the set of min to max.
+// span is the set of low to high.
 func span(low, high int) set { return set(1)<<(high+1) - set(1)<<low }
 
 type field struct {

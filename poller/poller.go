@@ -96,9 +96,6 @@ func (p *Poller) SetPlan(plan *Plan, objects []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := clockTime()
-	if p.active {
-		p.tick(now, false)
-	}
 	listed := make([]*object, 0, len(objects))
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(objects))) {
 		o := p.known[name]
@@ -138,7 +135,8 @@ func (p *Poller) Trigger(name string) bool {
 }
 
 // Run polls until the context ends, and then waits for the jobs in progress; it leaves no goroutine behind and
-// returns nil. It fails if the state can not be loaded or another Run is in progress. It may be called again.
+// returns nil. What is pending by then is dropped; its ticks are missed ones when Run is called again. Run fails if the
+// state can not be loaded or another Run is in progress.
 func (p *Poller) Run(ctx context.Context) error {
 	saved, err := p.opts.State.Load(ctx)
 	if err != nil {

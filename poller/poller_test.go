@@ -202,6 +202,45 @@ func TestMissedRunsHappenOnce(t *testing.T) {
 	})
 }
 
+// TestRestartWithinASpread: the tick whose planned start is still to come is not missed.
+func TestRestartWithinASpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{}
+		p := New(r.job, &Options{Spread: minutes(60)})
+		p.SetPlan(plan(t, Entry{"a", "0 * * * *"}), []string{"a"})
+		start(t, p)()
+		time.Sleep(minutes(5*60) + 1)
+		stop := start(t, p)
+		time.Sleep(minutes(59))
+		stop()
+		offset := Offset("", "a", minutes(60))
+		require.Equal(t, []Firing{
+			{Object: "a", Due: after(240), Started: after(300).Add(1), Lag: minutes(240) + 1 - offset, Coalesced: 3, Missed: true},
+			{Object: "a", Due: after(300), Started: after(300).Add(offset)},
+		}, r.take())
+	})
+}
+
+// TestInterruptedRunOfAnEarlierPlanComesBack: a change of the plan settles nothing that a run has yet to do.
+func TestInterruptedRunOfAnEarlierPlanComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{takes: minutes(20)}
+		p := New(r.job, &Options{State: &memory{}})
+		p.SetPlan(plan(t, Entry{"a", "0 * * * *"}), []string{"a"})
+		stop := start(t, p)
+		time.Sleep(minutes(65))
+		p.SetPlan(plan(t, Entry{"a", "*/30 * * * *"}), []string{"a"})
+		time.Sleep(minutes(5))
+		stop()
+		r.take()
+		stop = start(t, p)
+		stop()
+		require.Equal(t, []Firing{
+			{Object: "a", Due: after(60), Started: after(70), Lag: minutes(40), Coalesced: 1, Missed: true},
+		}, r.take())
+	})
+}
+
 // TestRareSchedulesSurviveFrequentRestarts: the first start counts, not the last.
 func TestRareSchedulesSurviveFrequentRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -354,8 +393,10 @@ func TestTrigger(t *testing.T) {
 		r := &recorder{takes: minutes(5)}
 		p := New(r.job, nil)
 		require.False(t, p.Trigger("a"))
-		p.SetPlan(plan(t, Entry{"a", "0 * * * *"}, Entry{"b", "off"}), []string{"a", "b"})
+		p.SetPlan(plan(t, Entry{"a", "0 * * * *"}, Entry{AllObjects, "off"}), []string{"a", "b", "c"})
 		require.True(t, p.Trigger("b"), "before Run")
+		require.True(t, p.Trigger("c"))
+		p.SetPlan(plan(t, Entry{"a", "0 * * * *"}, Entry{AllObjects, "off"}), []string{"a", "b"})
 		time.Sleep(minutes(1))
 		stop := start(t, p)
 		time.Sleep(minutes(58)) // 59
@@ -368,6 +409,14 @@ func TestTrigger(t *testing.T) {
 			{Object: "b", Due: after(0), Started: after(1), Lag: minutes(1), Triggered: true},
 			{Object: "a", Due: after(59), Started: after(59), Triggered: true},
 			{Object: "a", Due: after(61), Started: after(64), Lag: minutes(4), Coalesced: 1, Triggered: true},
+		}, r.take())
+
+		time.Sleep(minutes(55)) // 126
+		require.True(t, p.Trigger("a"))
+		stop = start(t, p)
+		stop()
+		require.Equal(t, []Firing{
+			{Object: "a", Due: after(126), Started: after(126), Lag: minutes(6), Coalesced: 1, Missed: true, Triggered: true},
 		}, r.take())
 	})
 }
@@ -408,14 +457,16 @@ func TestFailuresAreContained(t *testing.T) {
 			}
 			return nil
 		}, &Options{Concurrency: 1, OnError: func(_ Firing, err error) { errs = append(errs, err) }})
-		p.SetPlan(plan(t, Entry{"a", "* * * * *"}), []string{"a"})
+		p.SetPlan(plan(t, Entry{"a", "* * * * *"}, Entry{"b", "4 * * * *"}), []string{"a", "b"})
 		stop := start(t, p)
 		time.Sleep(minutes(4.5))
+		require.Zero(t, p.Status()[1].Lag, "b is next, on another goroutine")
+		require.Equal(t, after(4), p.Status()[1].LastStart)
 		require.Equal(t, errs[3], p.Status()[0].LastErr)
 		time.Sleep(minutes(1))
 		require.NoError(t, p.Status()[0].LastErr)
 		stop()
-		require.Equal(t, 5, n)
+		require.Equal(t, 6, n)
 		require.Len(t, errs, 4)
 		require.Equal(t, broken, errs[0])
 		require.ErrorIs(t, errs[1], broken)

@@ -155,7 +155,7 @@ func (s *Schedule) equal(other *Schedule) bool {
 	return s.text == other.text && s.loc.String() == other.loc.String()
 }
 
-// everyHour tells whether it is due in every hour of the day it fires on, so that a repeated hour counts as one more.
+// everyHour tells whether no hour of a day is left out; a repeated hour then counts as one more.
 func (s *Schedule) everyHour() bool { return s.hours == span(0, 23) }
 
 // nextWall is the first wall time at or after from, a whole minute.

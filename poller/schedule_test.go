@@ -79,7 +79,7 @@ func at(t *testing.T, text string) time.Time {
 // TestNextReachesTheRarestDates follows the schedules with the longest pauses through the whole calendar.
 func TestNextReachesTheRarestDates(t *testing.T) {
 	t.Parallel()
-	for _, cron := range []string{"0 0 29 2 *", "0 0 29 2 */7", "0 0 29 2 */6", "0 0 29 2 */5", "0 0 */28 2 */4", "59 23 31 12 *"} {
+	for _, cron := range []string{"0 0 29 2 *", "0 0 29 2 */7", "0 0 29 2 */6", "0 0 */28 2 */4"} {
 		s, o := must(ParseSchedule(cron, nil)), newOracle(cron)
 		end := time.Date(2401, 1, 1, 0, 0, 0, 0, time.UTC)
 		for last := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC); last.Before(end); {

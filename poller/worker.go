@@ -90,7 +90,7 @@ func (p *Poller) conclude(ctx context.Context, o *object, f Firing, err error) {
 	p.save(ctx, o, f)
 }
 
-// save hands the object's time to the State, for which a run that ended well outlives the context.
+// save hands the object's time to the State, also when the context ended while the run came to its end.
 func (p *Poller) save(ctx context.Context, o *object, f Firing) {
 	p.mu.Lock()
 	settled := o.settled

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string) int {
 	}
 	failed, err := syncOrg(ctx, o)
 	switch {
-	case err == nil && failed == 0, errors.Is(err, context.Canceled) && !o.once:
+	case err == nil && failed == 0, ctx.Err() != nil && !o.once:
 		return 0
 	case err == nil:
 		return 1

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
 )
 
@@ -145,7 +146,7 @@ func (p *printer) summary(err error) {
 		for _, f := range t.Failed {
 			p.say("failed: %s", f.Error)
 		}
-	case err == nil || errors.Is(err, context.Canceled):
+	case err == nil || !errors.Is(err, genesys.ErrUnauthorized):
 		_ = p.enc.Encode(t)
 	}
 }

@@ -93,14 +93,14 @@ func (o *Org) answerOne(c *exchange, r *route, plain []string, sourced map[strin
 		return nil
 	}
 	if o.hides(s) {
-		if whole, _ := o.bodyAt(s, parentID, pos, allExpanded, false); !o.covers(whole) {
-			return o.hidden(s, whole)
+		if division := o.member(s, parentID, pos, "division"); !o.covers(division) {
+			return o.hidden(s, division)
 		}
 	}
 	return newReply(http.StatusOK, body)
 }
 
-func (o *Org) hidden(s *shape, body json.RawMessage) *reply {
+func (o *Org) hidden(s *shape, division json.RawMessage) *reply {
 	if o.opts.HiddenGet != http.StatusForbidden {
 		return notFound()
 	}
@@ -110,7 +110,7 @@ func (o *Org) hidden(s *shape, body json.RawMessage) *reply {
 	}
 	return fail(http.StatusForbidden, "missing.division.permission",
 		"Unable to perform the requested action. You are missing the following permission(s): [%s] in at least one of the following division(s): [%s]",
-		permission, lookupText(body, "division.id"))
+		permission, lookupText(division, "id"))
 }
 
 // expandOf gathers the parameters that make a response longer.

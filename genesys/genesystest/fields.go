@@ -130,7 +130,11 @@ func lookup(body []byte, path string) json.RawMessage {
 
 // lookupText is lookup for a string or another scalar.
 func lookupText(body []byte, path string) string {
-	raw := lookup(body, path)
+	return scalar(lookup(body, path))
+}
+
+// scalar is the text of a string or another scalar.
+func scalar(raw []byte) string {
 	if s, ok := jsonscan.String(raw); ok {
 		return s
 	}
@@ -150,7 +154,7 @@ func lookupAll(body []byte, path string) []string {
 		return all
 	}
 	if path == "" {
-		return []string{lookupText(append(append([]byte(`{"v":`), body...), '}'), "v")}
+		return []string{scalar(body)}
 	}
 	key, rest, _ := strings.Cut(path, ".")
 	raw, ok := jsonscan.Lookup(body, key)

@@ -77,8 +77,7 @@ func (o object) render(c *scope) {
 	first := true
 	for i := range o {
 		m := &o[i]
-		if m.detail && c.inList || m.expand != "" && !expands(c.expand, m.expand) ||
-			m.percent > 0 && c.draw(m.salt, 100) >= m.percent {
+		if m.left(c) {
 			continue
 		}
 		if !first {
@@ -89,6 +88,22 @@ func (o object) render(c *scope) {
 		m.value.render(c)
 	}
 	c.add("}")
+}
+
+// renderMember appends the value of one member, if the object has it.
+func (o object) renderMember(c *scope, name string) {
+	for i := range o {
+		if key := o[i].key; string(key[1:len(key)-2]) == name && !o[i].left(c) {
+			o[i].value.render(c)
+			return
+		}
+	}
+}
+
+// left reports whether the member is left out.
+func (m *member) left(c *scope) bool {
+	return m.detail && c.inList || m.expand != "" && !expands(c.expand, m.expand) ||
+		m.percent > 0 && c.draw(m.salt, 100) >= m.percent
 }
 
 func (t text) render(c *scope) {

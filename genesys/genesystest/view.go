@@ -38,8 +38,29 @@ func filterFor(s *shape, query url.Values) filter {
 	return filter{}
 }
 
-func (f filter) passes(body []byte) bool {
-	return f.field == "" || strings.EqualFold(lookupText(body, f.field), f.value)
+// sees reports whether a request gets the object at a position.
+func (o *Org) sees(s *shape, parentID string, pos int, f filter, hides bool) bool {
+	if f.field != "" && !strings.EqualFold(scalar(o.member(s, parentID, pos, f.field)), f.value) {
+		return false
+	}
+	return !hides || o.covers(o.member(s, parentID, pos, "division"))
+}
+
+// member is one member of the body at a position, without the work of the others.
+func (o *Org) member(s *shape, parentID string, pos int, name string) json.RawMessage {
+	if e := o.editAt(s, parentID, pos); e != nil {
+		if body, there := o.seen(e); !there || body != nil {
+			return lookup(body, name)
+		}
+	}
+	body, ok := s.body.(object)
+	if !ok {
+		return nil
+	}
+	c := o.scope(s, parentID, pos)
+	c.expand = allExpanded
+	body.renderMember(c, name)
+	return c.out
 }
 
 // positions walks the positions of a list that hold an object, in order, as requests see them now.
@@ -126,11 +147,8 @@ func (o *Org) view(s *shape, parentID string, f filter) view {
 	}
 	v := view{list: []int32{}}
 	for pos := range o.positions(s, parentID) {
-		if f.field != "" || hides {
-			body, there := o.bodyAt(s, parentID, pos, allExpanded, false)
-			if !there || !f.passes(body) || hides && !o.covers(body) {
-				continue
-			}
+		if !o.sees(s, parentID, pos, f, hides) {
+			continue
 		}
 		v.list = append(v.list, int32(pos))
 	}
@@ -195,8 +213,8 @@ func (o *Org) hides(s *shape) bool {
 	return o.divisions != nil && !strings.HasPrefix(s.t.Name, "authorization.divisions")
 }
 
-// covers reports whether an object is in a division of the client.
-func (o *Org) covers(body []byte) bool {
-	id := lookupText(body, "division.id")
+// covers reports whether a division, the member of an object, is one of the client's.
+func (o *Org) covers(division []byte) bool {
+	id := lookupText(division, "id")
 	return id == "" || o.divisions[id]
 }
