@@ -12,7 +12,7 @@ import (
 //
 // A store with conditional commits is a Ledger: Load gets a key, Swap puts it on
 // condition that it still holds prev, and a failed condition is (false, nil).
-// The content is JSON, a few kilobytes for each process that is active.
+// The content is JSON, at most about 10 kB for each process that is active.
 //
 // Every method is safe for concurrent use and linearizable: a Load that begins
 // after a Swap has returned true sees that Swap, or a later one. It returns early

@@ -42,8 +42,8 @@ func (l Limits) Effective() (Limit, error) {
 
 // A Limit allows N requests in every rolling Window. The zero Limit is unlimited.
 type Limit struct {
-	N      int
-	Window time.Duration
+	N      int           `json:"n"`
+	Window time.Duration `json:"window"` // nanoseconds in JSON
 }
 
 // String returns the limit in words, such as "250 a minute" or "unlimited".

@@ -11,38 +11,40 @@ import (
 // A State is what a limiter knows at one moment, for people and metrics.
 type State struct {
 	// Limit is the effective limit.
-	Limit Limit
+	Limit Limit `json:"limit"`
 
 	// Used is how many slots are taken: by requests in flight, and by those that
 	// completed less than a window ago. With a ledger it is what all limiters have
 	// taken, as of the last look at it.
-	Used int
+	Used int `json:"used"`
 
 	// InFlight is how many of them are requests in flight of this limiter.
-	InFlight int
+	InFlight int `json:"in_flight"`
 
 	// Free is how many requests could be sent at once; math.MaxInt if the limit is
 	// unlimited. A freeze holds up these too.
-	Free int
+	Free int `json:"free"`
 
 	// NextFree is when the next slot will be free, if none is now. It is zero if
 	// one is, or if that depends on requests in flight.
-	NextFree time.Time
+	NextFree time.Time `json:"next_free,omitzero"`
 
 	// Waiting is how many callers wait for a slot, in all and by priority.
-	Waiting, Interactive, Background int
+	Waiting     int `json:"waiting"`
+	Interactive int `json:"interactive"`
+	Background  int `json:"background"`
 
 	// Frozen lists what the server has asked to hold back, by key. The empty key
 	// stands for all requests and comes first.
-	Frozen []Freeze
+	Frozen []Freeze `json:"frozen,omitempty"`
 }
 
 // A Freeze is a time in which no requests of a key are sent because of what the
 // server said.
 type Freeze struct {
-	Key   string
-	Until time.Time
-	Why   string
+	Key   string    `json:"key,omitempty"`
+	Until time.Time `json:"until"`
+	Why   string    `json:"why"`
 }
 
 // String explains in one line what is left, who waits, for what and until when.

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -39,19 +40,15 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(req.Context())
+	ctx, cancel := context.WithCancel(req.Context())
 	x := &exchange{limiter: t.limiter, ctx: ctx, cancel: cancel, permits: []Permit{permit}}
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.sending() }}
+	trace := &httptrace.ClientTrace{GotConn: x.sending}
 	resp, err := t.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		x.fail(err)
-		if cause := context.Cause(ctx); cause != nil && req.Context().Err() == nil {
-			err = cause // there was no slot for sending it again
-		}
-		return nil, err
+		return nil, x.fail(err)
 	}
 	x.last().observe(resp, classOf(ctx).key)
-	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil {
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil || resp.Body == http.NoBody {
 		x.done()
 		return resp, nil
 	}
@@ -64,15 +61,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 type exchange struct {
 	limiter *Limiter
 	ctx     context.Context //nolint:containedctx // lives as long as the request it belongs to
-	cancel  context.CancelCauseFunc
+	cancel  context.CancelFunc
 
 	mu      sync.Mutex
 	sent    int
 	permits []Permit
+	noSlot  error // why the request may not be sent again
 }
 
 // sending is called when the request is about to be written to a connection.
-func (x *exchange) sending() {
+func (x *exchange) sending(info httptrace.GotConnInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.sent++
@@ -81,7 +79,11 @@ func (x *exchange) sending() {
 	}
 	permit, err := x.limiter.Acquire(x.ctx)
 	if err != nil {
-		x.cancel(err)
+		x.noSlot = err
+		x.cancel()
+		if conn, ok := info.Conn.(*tls.Conn); !ok || conn.ConnectionState().NegotiatedProtocol != "h2" {
+			_ = info.Conn.Close() // a request that is cancelled may still be written; not to this
+		}
 		return
 	}
 	x.permits = append(x.permits, permit)
@@ -93,17 +95,21 @@ func (x *exchange) last() Permit {
 	return x.permits[len(x.permits)-1]
 }
 
-// fail ends a request that has no response. Only where no connection came about
-// is it certain that nothing was sent.
-func (x *exchange) fail(err error) {
+// fail ends a request that has no response and returns the reason. Only where no
+// connection came about is it certain that nothing was sent.
+func (x *exchange) fail(err error) error {
 	dial, ok := errors.AsType[*net.OpError](err)
 	x.mu.Lock()
+	if x.noSlot != nil {
+		err = x.noSlot
+	}
 	unsent := ok && dial.Op == "dial" && x.sent == 0
 	x.mu.Unlock()
 	if unsent {
 		x.last().Cancel()
 	}
 	x.done()
+	return err
 }
 
 func (x *exchange) done() {
@@ -112,7 +118,7 @@ func (x *exchange) done() {
 	for _, p := range x.permits {
 		p.Done()
 	}
-	x.cancel(nil)
+	x.cancel()
 }
 
 // A body ends its exchange when it is read to the end, fails or is closed.

@@ -100,6 +100,12 @@ func (s *slowLedger) kill() {
 	s.dead = true
 }
 
+func (s *slowLedger) setFaults(faults float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = faults
+}
+
 func mustNew(tb testing.TB, limits Limits, opts *Options) *Limiter {
 	tb.Helper()
 	l, err := New(limits, opts)
