@@ -76,7 +76,10 @@ func (h *History) versionAt(ctx context.Context, typ string, hd idHead, later []
 		return Version{}, ErrNotFound
 	}
 	named := Version{Change: Change{Environment: h.environment, Type: typ, ID: hd.id, Name: hd.Name}}
-	o, err := h.load(ctx, typ, hd.id)
+	o, ok, err := h.withBody(ctx, typ, hd)
+	if err == nil && !ok { // it has changed since its head was read
+		o, err = h.load(ctx, typ, hd.id)
+	}
 	if err != nil {
 		return named, err
 	}
@@ -177,8 +180,8 @@ func (h *History) types(ctx context.Context) ([]string, error) {
 
 // Between iterates over the net differences between two times: for each object
 // that q selects, one change from what it was at a to what it was at b, or none
-// if that is the same. After is a; Seq, At and Name are those of the newest
-// change of the object. Since, Until and AfterSeq of q do not count. ErrTrimmed
+// if that is the same in all fields that were compared at both times. After is
+// a; Seq and At are those of the newest entry of the log in between. Since, Until and AfterSeq of q do not count. ErrTrimmed
 // is yielded as AsOf does.
 func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
@@ -216,12 +219,13 @@ func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq
 // A touchedObject is an object that changed in a span of time.
 type touchedObject struct {
 	typ, id string
-	seq     uint64   // its newest change in the span
+	seq     uint64 // its newest entry in the span
+	at      time.Time
 	later   []record // its entries since the span began, newest first
 }
 
 // touched returns the objects that changed after a and not after b, in the
-// order of their newest changes.
+// order of their newest entries.
 func (h *History) touched(ctx context.Context, a, b time.Time, f *filter) ([]touchedObject, error) {
 	first, err := h.seek(ctx, a.Add(1))
 	if err != nil {
@@ -244,8 +248,8 @@ func (h *History) touched(ctx context.Context, a, b time.Time, f *filter) ([]tou
 				objects[[2]string{e.typ, e.ID}] = o
 			}
 			o.later = append(o.later, e)
-			if !e.at.After(b) && !e.hidden() {
-				o.seq = max(o.seq, e.Seq)
+			if o.seq == 0 && !e.at.After(b) {
+				o.seq, o.at = e.Seq, e.at
 			}
 		}
 	}
@@ -288,7 +292,7 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 		return named, err
 	}
 	c := h.change(&after.record)
-	c.After, c.Fields, c.By, c.Kind = a, nil, nil, ""
+	c.Seq, c.At, c.After, c.Kind, c.Fields, c.By = o.seq, o.at, a, "", nil, nil
 	switch {
 	case before.live && !after.live:
 		c.Kind = KindDeleted

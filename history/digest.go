@@ -124,9 +124,9 @@ func (d *digester) value(i int, seed hash128, r *rule, set bool, depth int) (has
 		if end < 0 {
 			return hash128{}, end
 		}
-		s := d.body[i:end]
-		if !isPlainNumber(s) {
-			d.scratch = appendNumber(d.scratch[:0], s)
+		s := plainNumber(d.body[i:end])
+		if s == nil {
+			d.scratch = appendNumber(d.scratch[:0], d.body[i:end])
 			s = d.scratch
 		}
 		return d.leaf(seed, tagNumber, s), end

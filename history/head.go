@@ -166,13 +166,22 @@ func (h *History) load(ctx context.Context, typ, id string) (storedObject, error
 		if !found {
 			return storedObject{}, fmt.Errorf("history: %s %q: %w", typ, id, ErrNotFound)
 		}
-		body, err := h.store.Get(ctx, h.keys.body(typ, id))
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return storedObject{}, fmt.Errorf("history: %w", err)
-		}
-		if err == nil && RawDigest(h.secret, body) == hd.Raw {
-			return storedObject{idHead{id, hd}, typ, body}, nil
+		if o, ok, err := h.withBody(ctx, typ, idHead{id, hd}); ok || err != nil {
+			return o, err
 		}
 	}
 	return storedObject{}, fmt.Errorf("history: %w", &storage.KeyError{Key: h.keys.body(typ, id), Err: storage.ErrCorrupt})
+}
+
+// withBody returns an object with this head, or false if the body that is
+// stored is not that of the head.
+func (h *History) withBody(ctx context.Context, typ string, hd idHead) (o storedObject, ok bool, err error) {
+	body, err := h.store.Get(ctx, h.keys.body(typ, hd.id))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return storedObject{}, false, nil
+	case err != nil:
+		return storedObject{}, false, fmt.Errorf("history: %w", err)
+	}
+	return storedObject{hd, typ, body}, RawDigest(h.secret, body) == hd.Raw, nil
 }

@@ -8,24 +8,31 @@ import (
 // maxPlainDigits is up to how many digits before the point a number is written without an exponent, as in ECMAScript.
 const maxPlainDigits = 21
 
-// isPlainNumber reports whether the JSON number raw is surely in canonical form: an integer that is neither long nor -0.
-func isPlainNumber(raw []byte) bool {
-	if len(raw) > maxPlainDigits {
-		return false
+// plainNumber returns the canonical form of the JSON number raw if that is its beginning, as it is without an exponent and
+// without many digits, else nil.
+func plainNumber(raw []byte) []byte {
+	if len(raw) > maxPlainDigits || raw[0] == '-' && raw[1] == '0' || bytes.HasPrefix(raw, []byte("0.000000")) {
+		return nil
 	}
+	point := false
 	for i, c := range raw {
-		if c-'0' > 9 && (i > 0 || c != '-' || raw[1] == '0') {
-			return false
+		if c == '.' {
+			point = true
+		} else if c-'0' > 9 && (c != '-' || i > 0) {
+			return nil
 		}
 	}
-	return true
+	if point {
+		raw = bytes.TrimSuffix(bytes.TrimRight(raw, "0"), []byte("."))
+	}
+	return raw
 }
 
 // appendNumber appends the canonical form of the JSON number raw: the exact decimal value, with no digit too many, in
 // ECMAScript's layout. Numbers have the same form if and only if they have the same value.
 func appendNumber(dst, raw []byte) []byte {
-	if isPlainNumber(raw) {
-		return append(dst, raw...)
+	if plain := plainNumber(raw); plain != nil {
+		return append(dst, plain...)
 	}
 	negative := raw[0] == '-'
 	if negative {

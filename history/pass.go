@@ -138,8 +138,8 @@ func (p *Pass) Marker(id string) (marker string, known bool) {
 }
 
 // Widened tells the pass, before its first Observe, that it can see more than
-// the one before: a permission or a division was added. Objects that it sees
-// for the first time are then imported, not created, and a changed
+// the last complete one could: a permission or a division was added. Objects
+// that it sees for the first time are then imported, not created, and a changed
 // Walk.Coverage withholds nothing.
 func (p *Pass) Widened() {
 	p.mu.Lock()

@@ -251,3 +251,32 @@ func TestAsOfInTurns(t *testing.T) {
 		}
 	})
 }
+
+// What was is not moved by what comes while it is read.
+func TestAsOfBesidePass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		objects := func(n int) (all []Object) {
+			for i := range 20 {
+				all = append(all, obj(fmt.Sprintf("%02d", i), `"n":%d`, n))
+			}
+			return all
+		}
+		for n := range 3 {
+			tick()
+			pass(t, h, Shape{}, objects(n)...)
+		}
+		at := time.Now().Add(-time.Second)
+		n := 3
+		for v, err := range h.AsOf(t.Context(), "queues", at) {
+			require.NoError(t, err)
+			require.JSONEq(t, fmt.Sprintf(`{"id":%q,"n":1}`, v.ID), string(v.Body))
+			if n < 5 {
+				tick()
+				pass(t, h, Shape{}, objects(n)...)
+			}
+			n++
+		}
+		require.Equal(t, 23, n)
+	})
+}

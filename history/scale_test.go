@@ -1,3 +1,5 @@
+//go:build unix
+
 package history
 
 import (
@@ -121,7 +123,7 @@ func (o *org) pass(tb testing.TB, h *History) {
 	p, err := h.Begin(tb.Context(), "users", orgShape)
 	require.NoError(tb, err)
 	for _, x := range o.objects {
-		require.NoError(t, p.Observe(tb.Context(), x.object(x.body())))
+		require.NoError(tb, p.Observe(tb.Context(), x.object(x.body())))
 	}
 	_, err = p.Settle(tb.Context(), Walk{Complete: true})
 	require.NoError(tb, err)

@@ -1,8 +1,8 @@
 package history
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,7 +163,7 @@ func TestDelete(t *testing.T) {
 	require.NoError(t, err)
 	var objects []Object
 	for i := range 1200 {
-		objects = append(objects, obj(fmt.Sprint(i), `"n":1`))
+		objects = append(objects, obj(strconv.Itoa(i), `"n":1`))
 	}
 	pass(t, other, Shape{}, objects[:10]...)
 	kept := dump(t, s)

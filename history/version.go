@@ -141,22 +141,22 @@ func (h *History) ObjectAsOf(ctx context.Context, objectType, id string, t time.
 // it as its record, and when the next change came. An object that did not exist
 // yet is not live and has no record.
 func (h *History) stateAt(ctx context.Context, o storedObject, later []record, find finder, t time.Time) (at state, until time.Time, err error) {
-	found := false
 	for s, err := range h.states(ctx, o, later, find) {
-		switch {
-		case err != nil:
+		if err != nil {
 			return state{}, time.Time{}, err
-		case !found && !s.at.After(t):
-			at, found = s, true
 		}
-		if s.hidden() {
+		if s.at.After(t) {
+			if !s.hidden() {
+				until = s.at
+			}
 			continue
 		}
-		if found {
-			at.record = s.record
-			return at, until, nil
+		for s.hidden() {
+			if s.record, err = find(ctx, s.Prev); err != nil {
+				return state{}, time.Time{}, fmt.Errorf("history: %s %q: %w", o.typ, o.id, err)
+			}
 		}
-		until = s.at
+		return s, until, nil
 	}
-	return at, until, nil
+	return state{}, until, nil
 }

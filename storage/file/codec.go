@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
 	"go.etcd.io/bbolt"
@@ -14,12 +17,13 @@ import (
 )
 
 // The format of the file. A bbolt file has two buckets: metaBucket holds the
-// format's number under formatKey, dataBucket the entries. Every value, that of
-// formatKey too, is
+// format's number under formatKey, dataBucket the entries. Every value, in
+// both buckets, is
 //
 //	sum     4 bytes, little endian: CRC-32C of the key, the kind and the body
 //	kind    1 byte: how the body holds the value
-//	body    the value as it is (kindRaw) or as one zstd frame (kindZstd)
+//	body    the value as it is (kindRaw) or as one zstd frame (kindZstd), which
+//	        names the dictionary that it needs, if any
 //
 // A CRC finds every error that is not longer than itself for certain, so every
 // changed byte, and others but one in four thousand million.
@@ -46,29 +50,59 @@ const minCompressed = 512
 // A codec turns values into what the file holds and back. It is safe for
 // concurrent use and starts no goroutines.
 type codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	plain *coder // without dictionaries
+	coder atomic.Pointer[coder]
+}
+
+// A coder compresses with the newest of its dictionaries, and decompresses with
+// the one that a frame names.
+type coder struct {
+	dicts [][]byte // dictionary n is dicts[n-1]; nil if it is lost
+	enc   *zstd.Encoder
+	dec   *zstd.Decoder
 }
 
 func newCodec() (*codec, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	coder, err := newCoder(nil)
 	if err != nil {
 		return nil, err
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(storage.MaxValueSize))
-	if err != nil {
-		return nil, errors.Join(err, enc.Close())
-	}
-	return &codec{enc, dec}, nil
+	c := &codec{plain: coder}
+	c.coder.Store(coder)
+	return c, nil
 }
 
-func (c *codec) close() error {
-	c.dec.Close()
-	return c.enc.Close()
+// newCoder returns a coder. The fastest level is the one to use: with a
+// dictionary the others gain next to nothing, and cost twice the time and more.
+func newCoder(dicts [][]byte) (*coder, error) {
+	enc := []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedFastest)}
+	dec := []zstd.DOption{zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(storage.MaxValueSize)}
+	for i, dict := range dicts {
+		if dict == nil {
+			continue
+		}
+		dec = append(dec, zstd.WithDecoderDictRaw(uint32(i+1), dict))
+		if i == len(dicts)-1 {
+			enc = append(enc, zstd.WithEncoderDictRaw(uint32(i+1), dict))
+		}
+	}
+	c := &coder{dicts: dicts}
+	var err error
+	if c.enc, err = zstd.NewWriter(nil, enc...); err != nil {
+		return nil, err
+	}
+	if c.dec, err = zstd.NewReader(nil, dec...); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // encode returns what the file holds for value under key.
 func (c *codec) encode(key string, value []byte) []byte {
+	return c.coder.Load().encode(key, value)
+}
+
+func (c *coder) encode(key string, value []byte) []byte {
 	raw := make([]byte, headerSize, headerSize+len(value))
 	if len(value) >= minCompressed {
 		raw[4] = kindZstd
@@ -78,20 +112,23 @@ func (c *codec) encode(key string, value []byte) []byte {
 		raw = append(raw[:headerSize], value...)
 		raw[4] = kindRaw
 	}
-	binary.LittleEndian.PutUint32(raw, checksum([]byte(key), raw))
+	binary.LittleEndian.PutUint32(raw, checksum(keyBytes(key), raw))
 	return raw
 }
 
+// keyBytes returns the bytes of key without a copy. They must not be changed.
+func keyBytes(key string) []byte { return unsafe.Slice(unsafe.StringData(key), len(key)) }
+
 // decode returns the value that raw holds for key. It may share memory with raw.
 func (c *codec) decode(key string, raw []byte) ([]byte, error) {
-	if err := check([]byte(key), raw); err != nil {
+	if err := check(keyBytes(key), raw); err != nil {
 		return nil, err
 	}
 	switch body := raw[headerSize:]; raw[4] {
 	case kindRaw:
-		return body[:len(body):len(body)], nil
+		return slices.Clip(body), nil
 	case kindZstd:
-		value, err := c.dec.DecodeAll(body, nil)
+		value, err := c.coder.Load().dec.DecodeAll(body, nil)
 		if err != nil {
 			return nil, corrupt([]byte(key), err.Error())
 		}

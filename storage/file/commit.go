@@ -10,7 +10,9 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// fillPercent is how full a page is left when it is split.
+// fillPercent is how full a page is left when it is split. Logs grow in the order
+// of their keys, where the default of a half would leave every page half empty;
+// for keys in random order the file is as large either way.
 const fillPercent = 0.8
 
 // An undo holds, for each key that a commit changes, what the file held before:
@@ -59,6 +61,7 @@ func (s *Store) lockWriter(ctx context.Context) (unlock func(), err error) {
 func (s *Store) commit(b *storage.Batch, raws [][]byte) error {
 	var tx *bbolt.Tx
 	var changed undo
+	var next *coder
 	err := guard(func() (err error) {
 		if tx, err = s.db.Begin(true); err != nil {
 			return err
@@ -67,12 +70,17 @@ func (s *Store) commit(b *storage.Batch, raws [][]byte) error {
 		if err := s.require(bucket, b); err != nil {
 			return err
 		}
-		changed, err = apply(bucket, b, raws)
+		if changed, err = apply(bucket, b, raws); err != nil || len(changed) == 0 {
+			return err
+		}
+		next, err = s.learn(tx, b)
 		return err
 	})
 	if err == nil && len(changed) > 0 {
 		s.hide(changed)
-		err = s.show(guard(tx.Commit))
+		if err = s.show(guard(tx.Commit)); err == nil {
+			s.codec.coder.Store(next)
+		}
 	}
 	if tx != nil && tx.DB() != nil { // neither committed nor rolled back
 		if rollbackErr := guard(tx.Rollback); rollbackErr != nil {

@@ -62,7 +62,7 @@ func (s *Store) copyAll(ctx context.Context, db *bbolt.DB, sc *scan) (unlock fun
 	if unlock, err = s.lockWriter(ctx); err != nil {
 		return nil, err
 	}
-	if err = s.copyChanged(db, sc); err == nil {
+	if err = errors.Join(s.copyChanged(db, sc), s.copyDicts(db)); err == nil {
 		err = db.Sync()
 	}
 	if err != nil {
@@ -165,7 +165,7 @@ func (s *Store) backup(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(tmp)) }()
-	if err := errors.Join(s.copySnapshot(ctx, db, sc), db.Close()); err != nil {
+	if err := errors.Join(s.copySnapshot(ctx, db, sc), s.copyDicts(db), db.Close()); err != nil {
 		return err
 	}
 	f, err := os.Open(tmp)

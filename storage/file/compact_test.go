@@ -8,12 +8,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
-	"github.com/stretchr/testify/require"
 )
 
 func size(t *testing.T, path string) int64 {
@@ -69,7 +71,7 @@ func TestCompactAndBackupWhileInUse(t *testing.T) {
 	commit := func(n int) error {
 		var b storage.Batch
 		for i := range 200 {
-			b.Put(fmt.Sprintf("n/%03d", i), []byte(fmt.Sprint(n)))
+			b.Put(fmt.Sprintf("n/%03d", i), []byte(strconv.Itoa(n)))
 		}
 		b.Put(fmt.Sprintf("added/%d", n), nil)
 		b.Delete(fmt.Sprintf("bulk/%05d", n))
@@ -102,7 +104,7 @@ func TestCompactAndBackupWhileInUse(t *testing.T) {
 	stop()
 	writer.Wait()
 	got := entries(t, s)
-	require.Equal(t, fmt.Sprint(last), got["n/000"])
+	require.Equal(t, strconv.Itoa(last), got["n/000"])
 	require.NoError(t, s.Verify(t.Context()))
 	require.Equal(t, 200+3000, len(got), "each commit adds a key and deletes one")
 	require.NoError(t, s.Close())
@@ -172,7 +174,7 @@ func TestScanWhileTheFileGrows(t *testing.T) {
 		require.NoError(t, err)
 		if n++; n%100 == 0 {
 			var b storage.Batch
-			b.Put(fmt.Sprintf("b/%d", n), append(large, fmt.Sprint(n)...))
+			b.Put(fmt.Sprintf("b/%d", n), append(large, strconv.Itoa(n)...))
 			b.DeleteRange(storage.Range{Start: fmt.Sprintf("a/%05d", n), End: fmt.Sprintf("a/%05d", n+50)})
 			require.NoError(t, s.Commit(t.Context(), &b))
 		}

@@ -16,9 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
-	"github.com/stretchr/testify/require"
 )
 
 var (

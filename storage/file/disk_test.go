@@ -13,8 +13,9 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/cxsync/cxsync/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/storage"
 )
 
 // A disk fails from one operation on. It stands between bbolt and its file:

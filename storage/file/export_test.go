@@ -6,6 +6,5 @@ func EncodeRaw(key, value string) []byte {
 	if err != nil {
 		panic(err)
 	}
-	defer c.close()
 	return c.encode(key, []byte(value))
 }

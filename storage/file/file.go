@@ -36,6 +36,7 @@ import (
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/cxsync/cxsync/storage"
 )
@@ -57,6 +58,7 @@ type Store struct {
 	codec *codec
 	ended atomic.Pointer[error] // why the store does nothing any more
 
+	learner    learner       // of dictionaries
 	writer     chan struct{} // holds a token while one goroutine may write
 	compacting chan struct{} // holds a token while one goroutine compacts
 
@@ -103,7 +105,7 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	if s.lock, err = acquire(s.path); err != nil {
-		return errors.Join(err, s.codec.close())
+		return err
 	}
 	if err := s.load(); err != nil {
 		return errors.Join(err, s.release())
@@ -126,7 +128,14 @@ func (s *Store) load() error {
 	if s.db, s.file, err = openDB(s.path, s.opts.NoSync); err != nil {
 		return err
 	}
-	return guard(func() error { return s.db.View(s.codec.checkFormat) })
+	return guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			if err := s.codec.checkFormat(tx); err != nil {
+				return err
+			}
+			return s.codec.loadDicts(tx)
+		})
+	})
 }
 
 // tempName returns a name for a new file beside the store.
@@ -206,7 +215,7 @@ func openDB(path string, noSync bool) (db *bbolt.DB, f *os.File, err error) {
 	if err != nil && f != nil {
 		_ = f.Close() // bbolt has closed it, unless it panicked
 	}
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		err = &storage.LockedError{Name: path}
 	}
 	return db, f, err
@@ -250,7 +259,7 @@ func (s *Store) release() error {
 	default:
 		err = guard(s.db.Close)
 	}
-	return errors.Join(err, s.codec.close(), s.lock.release())
+	return errors.Join(err, s.lock.release())
 }
 
 // ready returns why the store does nothing, if so.

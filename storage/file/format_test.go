@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/cxsync/cxsync/storage"
-	"github.com/cxsync/cxsync/storage/file"
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
+
+	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/file"
 )
 
 var writeGolden = flag.Bool("golden", false, "write the golden file of the current format")
@@ -24,7 +26,10 @@ func goldenEntries() map[string]string {
 		"bytes": "\x00\xff\x28\xb5\x2f\xfd", "long": strings.Repeat(`{"name":"compressed"},`, 300),
 	}
 	for i := range 100 {
-		m[fmt.Sprintf("many/%03d", i)] = strings.Repeat(fmt.Sprint(i), i)
+		m[fmt.Sprintf("many/%03d", i)] = strings.Repeat(strconv.Itoa(i), i)
+	}
+	for i := range 300 { // enough for a dictionary
+		m[fmt.Sprintf("object/%03d", i)] = strings.Repeat(fmt.Sprintf(`{"id":"%d","name":"object"},`, i), 35)
 	}
 	return m
 }
@@ -42,6 +47,7 @@ func TestGoldenFiles(t *testing.T) {
 			}
 			data, err := os.ReadFile(golden)
 			require.NoError(t, err)
+			require.Contains(t, string(data), "dict/1/0", "values need a dictionary")
 			path := filepath.Join(t.TempDir(), "cxsync.db")
 			require.NoError(t, os.WriteFile(path, data, 0o600))
 			s, err := file.Open(path, nil)
@@ -61,11 +67,13 @@ func write(t *testing.T, golden string) {
 	s, err := file.Open(filepath.Join(t.TempDir(), "cxsync.db"), nil)
 	require.NoError(t, err)
 	defer s.Close()
-	var b storage.Batch
-	for k, v := range goldenEntries() {
-		b.Put(k, []byte(v))
+	for range 2 { // the second time with the dictionary
+		var b storage.Batch
+		for k, v := range goldenEntries() {
+			b.Put(k, []byte(v))
+		}
+		require.NoError(t, s.Commit(t.Context(), &b))
 	}
-	require.NoError(t, s.Commit(t.Context(), &b))
 	var buf bytes.Buffer
 	require.NoError(t, s.Backup(t.Context(), &buf))
 	require.NoError(t, os.WriteFile(golden, buf.Bytes(), 0o600))

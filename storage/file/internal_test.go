@@ -9,41 +9,42 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cxsync/cxsync/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/storage"
 )
 
-func mustOpen(t testing.TB, path string) *Store {
-	t.Helper()
+func mustOpen(tb testing.TB, path string) *Store {
+	tb.Helper()
 	s, err := Open(path, nil)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close() }) // tests that care close it themselves
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = s.Close() }) // tests that care close it themselves
 	return s
 }
 
-func newPath(t testing.TB) string {
-	t.Helper()
-	return filepath.Join(t.TempDir(), "cxsync.db")
+func newPath(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "cxsync.db")
 }
 
 // content returns all that s holds.
-func content(t testing.TB, s *Store) map[string]string {
-	t.Helper()
+func content(tb testing.TB, s *Store) map[string]string {
+	tb.Helper()
 	got := map[string]string{}
-	for e, err := range s.Scan(t.Context(), storage.Range{}) {
-		require.NoError(t, err)
+	for e, err := range s.Scan(tb.Context(), storage.Range{}) {
+		require.NoError(tb, err)
 		got[e.Key] = string(e.Value)
 	}
 	return got
 }
 
-func put(t testing.TB, s *Store, entries map[string]string) {
-	t.Helper()
+func put(tb testing.TB, s *Store, entries map[string]string) {
+	tb.Helper()
 	var b storage.Batch
 	for k, v := range entries {
 		b.Put(k, []byte(v))
 	}
-	require.NoError(t, s.Commit(t.Context(), &b))
+	require.NoError(tb, s.Commit(tb.Context(), &b))
 }
 
 // mixed returns n entries of all kinds: small, compressed, incompressible and
@@ -137,7 +138,6 @@ func TestValueUnderAnotherKeyIsReported(t *testing.T) {
 	raw := c.encode("a", []byte("value"))
 	_, err = c.decode("b", raw)
 	requireCorrupt(t, err, "b")
-	require.NoError(t, c.close())
 }
 
 // TestDamagedStructure changes bytes of the pages themselves. The store must not

@@ -13,9 +13,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
-	"github.com/stretchr/testify/require"
 )
 
 func TestSecondProcessIsToldWhoHoldsTheStore(t *testing.T) {
@@ -72,6 +73,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"a newer format", newer(t, dir), "store has format 2, newer than 1, the newest known here"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			_, err := file.Open(c.path, nil)
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, "storage/file: opening "+c.path)

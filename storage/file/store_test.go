@@ -12,20 +12,24 @@ import (
 // harness keeps the path of each store, to open it again.
 func harness(opts *file.Options) storagetest.Harness {
 	paths := map[storage.Store]string{}
-	open := func(t testing.TB, path string) storage.Store {
-		t.Helper()
+	open := func(tb testing.TB, path string) storage.Store {
+		tb.Helper()
 		s, err := file.Open(path, opts)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		paths[s] = path
 		return s
 	}
 	return storagetest.Harness{
-		Open: func(t testing.TB) storage.Store {
-			return open(t, filepath.Join(t.TempDir(), "data", "cxsync.db"))
+		Open: func(tb testing.TB) storage.Store {
+			tb.Helper()
+			return open(tb, filepath.Join(tb.TempDir(), "data", "cxsync.db"))
 		},
-		Reopen: func(t testing.TB, s storage.Store) storage.Store { return open(t, paths[s]) },
+		Reopen: func(tb testing.TB, s storage.Store) storage.Store {
+			tb.Helper()
+			return open(tb, paths[s])
+		},
 	}
 }
 

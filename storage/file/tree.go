@@ -19,8 +19,9 @@ type element struct {
 	child      uint64 // the page below a branch
 }
 
-// walk checks the page id, at a depth below the root, and all below it. Its keys
-// must be at least low and less than high; nil is no bound.
+// walk checks the page id, at a depth below the root, and all below it. Its first
+// key must be low, as the branch above it says, on which bbolt relies when it
+// writes, and all must be less than high; nil is no bound.
 func (c *checker) walk(t tree, id uint64, depth int, low, high []byte) {
 	if depth == t.leafDepth {
 		c.claim(id, 1, leafHead)
@@ -94,7 +95,7 @@ func (p page) elements() ([]element, error) {
 // ordered checks the order of keys.
 func ordered(elements []element, low, high []byte) error {
 	for i, e := range elements {
-		if i > 0 && bytes.Compare(elements[i-1].key, e.key) >= 0 || i == 0 && bytes.Compare(e.key, low) < 0 {
+		if i > 0 && bytes.Compare(elements[i-1].key, e.key) >= 0 || i == 0 && low != nil && !bytes.Equal(e.key, low) {
 			return fmt.Errorf("key %q is out of order", e.key)
 		}
 	}

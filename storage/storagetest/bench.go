@@ -19,6 +19,7 @@ const (
 // RunBenchmarks measures the stores of h: an import, a pass with changes, a scan
 // of all heads, and reading one object.
 func RunBenchmarks(b *testing.B, h Harness) {
+	b.Helper()
 	b.Run("Import50000", func(b *testing.B) { benchmarkImport(b, h) })
 	b.Run("Commit250Changes", func(b *testing.B) { benchmarkCommit(b, h) })
 	b.Run("ScanHeads50000", func(b *testing.B) { benchmarkScan(b, h) })
@@ -26,6 +27,7 @@ func RunBenchmarks(b *testing.B, h Harness) {
 }
 
 func benchmarkImport(b *testing.B, h Harness) {
+	b.Helper()
 	objects := Objects(h.Seed, benchObjects)
 	b.SetBytes(total(objects))
 	for b.Loop() {
@@ -42,6 +44,7 @@ func benchmarkImport(b *testing.B, h Harness) {
 }
 
 func benchmarkCommit(b *testing.B, h Harness) {
+	b.Helper()
 	objects := Objects(h.Seed, benchObjects)
 	s := h.Open(b)
 	importObjects(b, s, objects)
@@ -72,6 +75,7 @@ func commitChanges(b *testing.B, s storage.Store, rng *rand.Rand, objects [][]by
 }
 
 func benchmarkScan(b *testing.B, h Harness) {
+	b.Helper()
 	s := h.Open(b)
 	importObjects(b, s, Objects(h.Seed, benchObjects))
 	for b.Loop() {
@@ -92,6 +96,7 @@ func benchmarkScan(b *testing.B, h Harness) {
 }
 
 func benchmarkGet(b *testing.B, h Harness) {
+	b.Helper()
 	s := h.Open(b)
 	importObjects(b, s, Objects(h.Seed, benchObjects/10))
 	rng := rand.New(rand.NewPCG(h.Seed, 2))

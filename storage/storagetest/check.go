@@ -7,23 +7,41 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cxsync/cxsync/storage"
 )
 
 // open returns a new store that is closed at the end of the test.
-func open(t testing.TB, h Harness) storage.Store {
-	t.Helper()
-	s := h.Open(t)
-	t.Cleanup(func() { _ = s.Close() }) // the clauses about Close check its error
+func open(tb testing.TB, h Harness) storage.Store {
+	tb.Helper()
+	s := h.Open(tb)
+	closeAtEnd(tb, h, s)
 	return s
 }
 
+// closeAtEnd closes s at the end of the test, unless a clause has found that it
+// blocks. The clauses about Close check its error.
+func closeAtEnd(tb testing.TB, h Harness, s storage.Store) {
+	tb.Helper()
+	tb.Cleanup(func() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = s.Close()
+		}()
+		select {
+		case <-done:
+		case <-time.After(h.Patience):
+		}
+	})
+}
+
 // commit commits what fill puts into a Batch.
-func commit(t testing.TB, s storage.Store, fill func(b *storage.Batch)) {
-	t.Helper()
-	if err := tryCommit(t.Context(), s, fill); err != nil {
-		t.Fatalf("Commit: %v", err)
+func commit(tb testing.TB, s storage.Store, fill func(b *storage.Batch)) {
+	tb.Helper()
+	if err := tryCommit(tb.Context(), s, fill); err != nil {
+		tb.Fatalf("Commit: %v", err)
 	}
 }
 
@@ -34,9 +52,9 @@ func tryCommit(ctx context.Context, s storage.Store, fill func(b *storage.Batch)
 }
 
 // put commits pairs of keys and values.
-func put(t testing.TB, s storage.Store, pairs ...string) {
-	t.Helper()
-	commit(t, s, func(b *storage.Batch) {
+func put(tb testing.TB, s storage.Store, pairs ...string) {
+	tb.Helper()
+	commit(tb, s, func(b *storage.Batch) {
 		for pair := range slices.Chunk(pairs, 2) {
 			b.Put(pair[0], []byte(pair[1]))
 		}
@@ -44,45 +62,45 @@ func put(t testing.TB, s storage.Store, pairs ...string) {
 }
 
 // wantValue checks what Get returns.
-func wantValue(t testing.TB, s storage.Store, key, want string) {
-	t.Helper()
-	got, err := s.Get(t.Context(), key)
+func wantValue(tb testing.TB, s storage.Store, key, want string) {
+	tb.Helper()
+	got, err := s.Get(tb.Context(), key)
 	if err != nil {
-		t.Fatalf("Get(%q): %v, want a value", key, err)
+		tb.Fatalf("Get(%q): %v, want a value", key, err)
 	}
 	if string(got) != want {
-		t.Fatalf("Get(%q) = %s, want %s", key, short(got), short([]byte(want)))
+		tb.Fatalf("Get(%q) = %s, want %s", key, short(got), short([]byte(want)))
 	}
 }
 
 // wantMissing checks that Get finds nothing.
-func wantMissing(t testing.TB, s storage.Store, key string) {
-	t.Helper()
-	if got, err := s.Get(t.Context(), key); !errors.Is(err, storage.ErrNotFound) {
-		t.Fatalf("Get(%q) = %s, %v, want ErrNotFound", key, short(got), err)
+func wantMissing(tb testing.TB, s storage.Store, key string) {
+	tb.Helper()
+	if got, err := s.Get(tb.Context(), key); !errors.Is(err, storage.ErrNotFound) {
+		tb.Fatalf("Get(%q) = %s, %v, want ErrNotFound", key, short(got), err)
 	}
 }
 
 // wantKeyError checks that err matches target and names key.
-func wantKeyError(t testing.TB, what string, err, target error, key string) {
-	t.Helper()
+func wantKeyError(tb testing.TB, what string, err, target error, key string) {
+	tb.Helper()
 	if !errors.Is(err, target) {
-		t.Fatalf("%s: error %v, want %v", what, err, target)
+		tb.Fatalf("%s: error %v, want %v", what, err, target)
 	}
 	if ke, ok := errors.AsType[*storage.KeyError](err); !ok || ke.Key != key {
-		t.Fatalf("%s: error %v, want a KeyError with the key %q", what, err, key)
+		tb.Fatalf("%s: error %v, want a KeyError with the key %q", what, err, key)
 	}
 }
 
 // wantEntries checks what Scan yields: "key=value", separated by blanks.
-func wantEntries(t testing.TB, s storage.Store, r storage.Range, want string) {
-	t.Helper()
-	got, err := dump(t.Context(), s, r)
+func wantEntries(tb testing.TB, s storage.Store, r storage.Range, want string) {
+	tb.Helper()
+	got, err := dump(tb.Context(), s, r)
 	if err != nil {
-		t.Fatalf("Scan(%+v): %v", r, err)
+		tb.Fatalf("Scan(%+v): %v", r, err)
 	}
 	if want := strings.Fields(want); !slices.Equal(got, want) {
-		t.Fatalf("Scan(%+v) yields %s, want %s", r, list(got), list(want))
+		tb.Fatalf("Scan(%+v) yields %s, want %s", r, list(got), list(want))
 	}
 }
 

@@ -1,3 +1,4 @@
+//nolint:thelper // the clauses are tests: a failure names the line in them
 package storagetest
 
 import (
@@ -11,24 +12,24 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-func testCommitVisible(t testing.TB, h Harness) {
-	s := open(t, h)
+func testCommitVisible(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	for i := range 20 {
 		v := strconv.Itoa(i)
-		put(t, s, "a", v)
-		wantValue(t, s, "a", v)
-		wantEntries(t, s, storage.Range{}, "a="+v)
+		put(tb, s, "a", v)
+		wantValue(tb, s, "a", v)
+		wantEntries(tb, s, storage.Range{}, "a="+v)
 	}
-	commit(t, s, func(b *storage.Batch) { b.Delete("a") })
-	wantMissing(t, s, "a")
-	wantEntries(t, s, storage.Range{}, "")
-	commit(t, s, func(b *storage.Batch) { b.Delete("a") }) // needs not exist
+	commit(tb, s, func(b *storage.Batch) { b.Delete("a") })
+	wantMissing(tb, s, "a")
+	wantEntries(tb, s, storage.Range{}, "")
+	commit(tb, s, func(b *storage.Batch) { b.Delete("a") }) // needs not exist
 }
 
-func testOperationOrder(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "old", "0")
-	commit(t, s, func(b *storage.Batch) {
+func testOperationOrder(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "old", "0")
+	commit(tb, s, func(b *storage.Batch) {
 		b.Put("a", []byte("1"))
 		b.Put("a", []byte("2"))
 		b.Put("b", []byte("1"))
@@ -41,10 +42,10 @@ func testOperationOrder(t testing.TB, h Harness) {
 		b.Delete("old")
 		b.Put("old", []byte("6"))
 	})
-	wantEntries(t, s, storage.Range{}, "a=2 c=3 d/2=5 old=6")
+	wantEntries(tb, s, storage.Range{}, "a=2 c=3 d/2=5 old=6")
 }
 
-func testDeleteRange(t testing.TB, h Harness) {
+func testDeleteRange(tb testing.TB, h Harness) {
 	for _, c := range []struct {
 		r    storage.Range
 		want string
@@ -59,22 +60,22 @@ func testDeleteRange(t testing.TB, h Harness) {
 		{storage.Range{Start: "x", End: "z"}, "a=1 b=2 c=3 d=4 e=5"},
 		{storage.Prefix("c"), "a=1 b=2 d=4 e=5"},
 	} {
-		s := open(t, h)
-		put(t, s, "a", "1", "b", "2", "c", "3", "d", "4", "e", "5")
-		commit(t, s, func(b *storage.Batch) { b.DeleteRange(c.r) })
-		wantEntries(t, s, storage.Range{}, c.want)
+		s := open(tb, h)
+		put(tb, s, "a", "1", "b", "2", "c", "3", "d", "4", "e", "5")
+		commit(tb, s, func(b *storage.Batch) { b.DeleteRange(c.r) })
+		wantEntries(tb, s, storage.Range{}, c.want)
 	}
-	s := open(t, h)
-	fillMany(t, s, "v")
-	commit(t, s, func(b *storage.Batch) { b.DeleteRange(storage.Range{Start: numbered(1), End: numbered(many - 1)}) })
-	wantEntries(t, s, storage.Range{}, numbered(0)+"=v "+numbered(many-1)+"=v")
+	s := open(tb, h)
+	fillMany(tb, s, "v")
+	commit(tb, s, func(b *storage.Batch) { b.DeleteRange(storage.Range{Start: numbered(1), End: numbered(many - 1)}) })
+	wantEntries(tb, s, storage.Range{}, numbered(0)+"=v "+numbered(many-1)+"=v")
 }
 
-func testRequirements(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "a", "1")
+func testRequirements(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "a", "1")
 	long := strings.Repeat("long ", 400)
-	put(t, s, "long", long)
+	put(tb, s, "long", long)
 	for _, c := range []struct {
 		name     string
 		require  func(b *storage.Batch)
@@ -94,58 +95,58 @@ func testRequirements(t testing.TB, h Harness) {
 		{"opposites", func(b *storage.Batch) { b.Require("a", []byte("1")); b.RequireAbsent("a") }, "a"},
 	} {
 		for _, withPut := range []bool{true, false} {
-			err := tryCommit(t.Context(), s, func(b *storage.Batch) {
+			err := tryCommit(tb.Context(), s, func(b *storage.Batch) {
 				if c.require(b); withPut {
 					b.Put("b", []byte(c.name))
 				}
 			})
 			if c.conflict != "" {
-				wantKeyError(t, "Commit that requires "+c.name, err, storage.ErrConflict, c.conflict)
+				wantKeyError(tb, "Commit that requires "+c.name, err, storage.ErrConflict, c.conflict)
 				continue
 			}
 			if err != nil {
-				t.Fatalf("Commit that requires %s: %v", c.name, err)
+				tb.Fatalf("Commit that requires %s: %v", c.name, err)
 			}
-			wantValue(t, s, "b", c.name)
+			wantValue(tb, s, "b", c.name)
 		}
 	}
 }
 
-func testRequiresStateBefore(t testing.TB, h Harness) {
-	s := open(t, h)
-	commit(t, s, func(b *storage.Batch) {
+func testRequiresStateBefore(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	commit(tb, s, func(b *storage.Batch) {
 		b.Put("a", []byte("1"))
 		b.RequireAbsent("a")
 	})
-	commit(t, s, func(b *storage.Batch) {
+	commit(tb, s, func(b *storage.Batch) {
 		b.Delete("a")
 		b.Put("b", []byte("2"))
 		b.Require("a", []byte("1"))
 	})
-	err := tryCommit(t.Context(), s, func(b *storage.Batch) {
+	err := tryCommit(tb.Context(), s, func(b *storage.Batch) {
 		b.Put("a", []byte("1"))
 		b.Require("a", []byte("1"))
 	})
-	wantKeyError(t, "Commit that requires what only it puts", err, storage.ErrConflict, "a")
-	wantEntries(t, s, storage.Range{}, "b=2")
+	wantKeyError(tb, "Commit that requires what only it puts", err, storage.ErrConflict, "a")
+	wantEntries(tb, s, storage.Range{}, "b=2")
 }
 
-func testEmptyIsNotAbsent(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "empty", "")
-	wantValue(t, s, "empty", "")
-	wantEntries(t, s, storage.Range{}, "empty=")
-	err := tryCommit(t.Context(), s, func(b *storage.Batch) { b.RequireAbsent("empty") })
-	wantKeyError(t, "Commit that requires absence of a key with an empty value", err, storage.ErrConflict, "empty")
-	err = tryCommit(t.Context(), s, func(b *storage.Batch) { b.Require("none", nil) })
-	wantKeyError(t, "Commit that requires an empty value of an absent key", err, storage.ErrConflict, "none")
-	commit(t, s, func(b *storage.Batch) { b.Require("empty", nil) })
+func testEmptyIsNotAbsent(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "empty", "")
+	wantValue(tb, s, "empty", "")
+	wantEntries(tb, s, storage.Range{}, "empty=")
+	err := tryCommit(tb.Context(), s, func(b *storage.Batch) { b.RequireAbsent("empty") })
+	wantKeyError(tb, "Commit that requires absence of a key with an empty value", err, storage.ErrConflict, "empty")
+	err = tryCommit(tb.Context(), s, func(b *storage.Batch) { b.Require("none", nil) })
+	wantKeyError(tb, "Commit that requires an empty value of an absent key", err, storage.ErrConflict, "none")
+	commit(tb, s, func(b *storage.Batch) { b.Require("empty", nil) })
 }
 
-func testConflictStoresNothing(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "a", "1", "b", "2", "c", "3")
-	err := tryCommit(t.Context(), s, func(b *storage.Batch) {
+func testConflictStoresNothing(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "a", "1", "b", "2", "c", "3")
+	err := tryCommit(tb.Context(), s, func(b *storage.Batch) {
 		b.Put("a", []byte("x"))
 		b.Require("a", []byte("1"))
 		b.Delete("b")
@@ -153,160 +154,138 @@ func testConflictStoresNothing(t testing.TB, h Harness) {
 		b.Put("z", []byte("x"))
 		b.Require("c", []byte("no"))
 	})
-	wantKeyError(t, "Commit", err, storage.ErrConflict, "c")
-	wantEntries(t, s, storage.Range{}, "a=1 b=2 c=3")
+	wantKeyError(tb, "Commit", err, storage.ErrConflict, "c")
+	wantEntries(tb, s, storage.Range{}, "a=1 b=2 c=3")
 }
 
-func testInvalidStoresNothing(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "a", "1")
+func testInvalidStoresNothing(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "a", "1")
 	for _, key := range invalidKeys() {
 		for i, add := range []func(b *storage.Batch){
 			func(b *storage.Batch) { b.Put(key, []byte("x")) },
 			func(b *storage.Batch) { b.Delete(key) },
 			func(b *storage.Batch) { b.RequireAbsent(key) },
 		} {
-			err := tryCommit(t.Context(), s, func(b *storage.Batch) {
+			err := tryCommit(tb.Context(), s, func(b *storage.Batch) {
 				b.Put("before", nil)
 				add(b)
 				b.Put("z", nil)
 			})
 			if !errors.Is(err, storage.ErrInvalid) {
-				t.Errorf("Commit with the key %s (%d): error %v, want ErrInvalid", short([]byte(key)), i, err)
+				tb.Errorf("Commit with the key %s (%d): error %v, want ErrInvalid", short([]byte(key)), i, err)
 			}
 		}
 	}
-	wantEntries(t, s, storage.Range{}, "a=1")
+	wantEntries(tb, s, storage.Range{}, "a=1")
 }
 
-func testEmptyBatch(t testing.TB, h Harness) {
-	s := open(t, h)
-	commit(t, s, func(*storage.Batch) {})
-	put(t, s, "a", "1")
-	commit(t, s, func(*storage.Batch) {})
-	wantEntries(t, s, storage.Range{}, "a=1")
+func testEmptyBatch(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	commit(tb, s, func(*storage.Batch) {})
+	put(tb, s, "a", "1")
+	commit(tb, s, func(*storage.Batch) {})
+	wantEntries(tb, s, storage.Range{}, "a=1")
 }
 
 // testCommitAgain commits a Batch a second time, as after an unknown outcome.
-func testCommitAgain(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "old", "0", "range/1", "0")
+func testCommitAgain(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "old", "0", "range/1", "0")
 	var b storage.Batch
 	b.Put("a", []byte("1"))
 	b.Delete("old")
 	b.DeleteRange(storage.Prefix("range/"))
 	b.Put("range/2", []byte("2"))
 	for range 3 {
-		if err := s.Commit(t.Context(), &b); err != nil {
-			t.Fatalf("Commit of the same Batch again: %v", err)
+		if err := s.Commit(tb.Context(), &b); err != nil {
+			tb.Fatalf("Commit of the same Batch again: %v", err)
 		}
-		wantEntries(t, s, storage.Range{}, "a=1 range/2=2")
+		wantEntries(tb, s, storage.Range{}, "a=1 range/2=2")
 	}
 	var c storage.Batch
 	c.Require("a", []byte("1"))
 	c.Put("a", []byte("mine"))
-	if err := s.Commit(t.Context(), &c); err != nil {
-		t.Fatal(err)
+	if err := s.Commit(tb.Context(), &c); err != nil {
+		tb.Fatal(err)
 	}
-	wantKeyError(t, "Commit of a Batch that has replaced what it requires", s.Commit(t.Context(), &c), storage.ErrConflict, "a")
-	wantValue(t, s, "a", "mine")
+	wantKeyError(tb, "Commit of a Batch that has replaced what it requires", s.Commit(tb.Context(), &c), storage.ErrConflict, "a")
+	wantValue(tb, s, "a", "mine")
 }
 
-func testCommitKeepsBatch(t testing.TB, h Harness) {
+func testCommitKeepsBatch(tb testing.TB, h Harness) {
 	var b storage.Batch
 	b.RequireAbsent("a")
 	b.Put("a", []byte("1"))
 	b.Put("b", []byte("2"))
 	size, n := b.Size(), b.Len()
 	for range 2 { // on two stores
-		s := open(t, h)
-		if err := s.Commit(t.Context(), &b); err != nil {
-			t.Fatal(err)
+		s := open(tb, h)
+		if err := s.Commit(tb.Context(), &b); err != nil {
+			tb.Fatal(err)
 		}
-		wantEntries(t, s, storage.Range{}, "a=1 b=2")
+		wantEntries(tb, s, storage.Range{}, "a=1 b=2")
 	}
 	if b.Size() != size || b.Len() != n {
-		t.Fatalf("Commit left a Batch of %d bytes and %d parts, it had %d and %d", b.Size(), b.Len(), size, n)
+		tb.Fatalf("Commit left a Batch of %d bytes and %d parts, it had %d and %d", b.Size(), b.Len(), size, n)
 	}
 }
 
-// testCommitAtomic looks for halves of a commit with Scan and Get.
-func testCommitAtomic(t testing.TB, h Harness) {
-	s := open(t, h)
-	const commits = 50
-	set := func(n int) error {
-		return tryCommit(t.Context(), s, func(b *storage.Batch) {
+// testCommitAtomic looks for halves of a commit.
+func testCommitAtomic(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	beside(tb, func(n int) error {
+		return tryCommit(tb.Context(), s, func(b *storage.Batch) {
 			for i := range 20 {
 				b.Put(fmt.Sprintf("%d/%02d", n%2, i), []byte(strconv.Itoa(n)))
 			}
 			b.DeleteRange(storage.Prefix(strconv.Itoa((n+1)%2) + "/"))
 		})
-	}
-	if err := set(0); err != nil {
-		t.Fatal(err)
-	}
-	var writer sync.WaitGroup
-	done := make(chan struct{})
-	writer.Go(func() {
-		defer close(done)
-		for n := range commits {
-			if err := set(n + 1); err != nil {
-				t.Errorf("Commit: %v", err)
-				return
-			}
+	}, func() {
+		got, err := dump(tb.Context(), s, storage.Range{})
+		if err != nil || len(got) != 20 || got[0][:2] != got[19][:2] {
+			tb.Fatalf("while commits run, Scan yields %q, %v, want 20 entries of one commit", got, err)
 		}
 	})
-	defer writer.Wait()
-	for running := true; running; {
-		select {
-		case <-done:
-			running = false
-		default:
-		}
-		got, err := dump(t.Context(), s, storage.Range{})
-		if err != nil || len(got) != 20 || got[0][:2] != got[19][:2] {
-			t.Fatalf("while commits run, Scan yields %q, %v, want 20 entries of one commit", got, err)
-		}
-	}
 }
 
-func testSerializable(t testing.TB, h Harness) {
-	s := open(t, h)
+func testSerializable(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	const workers, rounds = 8, 10
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
 			for range rounds {
-				err := storage.Update(t.Context(), s, func(b *storage.Batch) error {
-					n, err := storage.Sequence(t.Context(), s, b, "seq", 1)
+				err := storage.Update(tb.Context(), s, func(b *storage.Batch) error {
+					n, err := storage.Sequence(tb.Context(), s, b, "seq", 1)
 					b.Put(fmt.Sprintf("n/%03d", n), nil)
 					return err
 				})
 				if err != nil {
-					t.Errorf("Update: %v", err)
+					tb.Errorf("Update: %v", err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	wantValue(t, s, "seq", strconv.Itoa(workers*rounds))
-	got, err := dump(t.Context(), s, storage.Prefix("n/"))
+	wantValue(tb, s, "seq", strconv.Itoa(workers*rounds))
+	got, err := dump(tb.Context(), s, storage.Prefix("n/"))
 	if err != nil || len(got) != workers*rounds {
-		t.Fatalf("%d numbers were taken, %v, want %d", len(got), err, workers*rounds)
+		tb.Fatalf("%d numbers were taken, %v, want %d", len(got), err, workers*rounds)
 	}
 }
 
 // testNoWriteSkew lets two commits race of which each requires what the other
 // changes: one must lose.
-func testNoWriteSkew(t testing.TB, h Harness) {
-	s := open(t, h)
+func testNoWriteSkew(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	for i := range 20 {
 		x, y := fmt.Sprintf("%d/x", i), fmt.Sprintf("%d/y", i)
 		var errs [2]error
 		var wg sync.WaitGroup
 		for j, keys := range [][2]string{{x, y}, {y, x}} {
 			wg.Go(func() {
-				errs[j] = tryCommit(t.Context(), s, func(b *storage.Batch) {
+				errs[j] = tryCommit(tb.Context(), s, func(b *storage.Batch) {
 					b.RequireAbsent(keys[0])
 					b.Put(keys[1], nil)
 				})
@@ -314,7 +293,7 @@ func testNoWriteSkew(t testing.TB, h Harness) {
 		}
 		wg.Wait()
 		if won, lost := errs[0], errs[1]; (won == nil) == (lost == nil) || !errors.Is(errors.Join(won, lost), storage.ErrConflict) {
-			t.Fatalf("two commits that exclude each other end in %v and %v, want one ErrConflict", won, lost)
+			tb.Fatalf("two commits that exclude each other end in %v and %v, want one ErrConflict", won, lost)
 		}
 	}
 }

@@ -1,12 +1,13 @@
+//nolint:thelper // the clauses are tests: a failure names the line in them
 package storagetest
 
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,16 +56,16 @@ func (m model) scan(r storage.Range) (all []string) {
 
 // A play is a random walk over a store and its model.
 type play struct {
-	t     testing.TB
+	tb    testing.TB
 	h     Harness
 	rng   *rand.Rand
 	store storage.Store
 	model model
 }
 
-func testModel(t testing.TB, h Harness) {
-	t.Logf("seed %d", h.Seed)
-	p := play{t, h, rand.New(rand.NewPCG(h.Seed, 0)), open(t, h), model{}}
+func testModel(tb testing.TB, h Harness) {
+	tb.Logf("seed %d", h.Seed)
+	p := play{tb, h, rand.New(rand.NewPCG(h.Seed, 0)), open(tb, h), model{}}
 	for range modelSteps {
 		switch n := p.rng.IntN(100); {
 		case n < 45:
@@ -76,7 +77,7 @@ func testModel(t testing.TB, h Harness) {
 		case n < 98:
 			p.scanAndCommit()
 		case h.Reopen != nil:
-			p.store = reopen(t, h, p.store)
+			p.store = reopen(tb, h, p.store)
 		}
 	}
 	p.compare(storage.Range{}, p.model.scan(storage.Range{}))
@@ -85,7 +86,7 @@ func testModel(t testing.TB, h Harness) {
 // key returns one of few keys, so that operations meet.
 func (p *play) key() string {
 	parts := []string{"a", "b", "a/b", "é", "ab", "a b", "\U0001d11e", "B"}
-	return parts[p.rng.IntN(len(parts))] + fmt.Sprint(p.rng.IntN(12))
+	return parts[p.rng.IntN(len(parts))] + strconv.Itoa(p.rng.IntN(12))
 }
 
 func (p *play) bounds() storage.Range {
@@ -133,23 +134,23 @@ func (p *play) batch() *storage.Batch {
 
 func (p *play) commit() {
 	b := p.batch()
-	err := p.store.Commit(p.t.Context(), b)
+	err := p.store.Commit(p.tb.Context(), b)
 	if key := p.model.commit(b); key != "" {
 		// Of several requirements that are not met, any may be named.
 		if !errors.Is(err, storage.ErrConflict) {
-			p.t.Fatalf("Commit: error %v, want a conflict at %q", err, key)
+			p.tb.Fatalf("Commit: error %v, want a conflict at %q", err, key)
 		}
 	} else if err != nil {
-		p.t.Fatalf("Commit: %v", err)
+		p.tb.Fatalf("Commit: %v", err)
 	}
 }
 
 func (p *play) get() {
 	key := p.key()
 	if v, ok := p.model[key]; ok {
-		wantValue(p.t, p.store, key, v)
+		wantValue(p.tb, p.store, key, v)
 	} else {
-		wantMissing(p.t, p.store, key)
+		wantMissing(p.tb, p.store, key)
 	}
 }
 
@@ -159,9 +160,9 @@ func (p *play) scan() {
 }
 
 func (p *play) compare(r storage.Range, want []string) {
-	got, err := dump(p.t.Context(), p.store, r)
+	got, err := dump(p.tb.Context(), p.store, r)
 	if err != nil || !slices.Equal(got, want) {
-		p.t.Fatalf("Scan(%+v) yields %s, %v, want %s", r, list(got), err, list(want))
+		p.tb.Fatalf("Scan(%+v) yields %s, %v, want %s", r, list(got), err, list(want))
 	}
 }
 
@@ -170,9 +171,9 @@ func (p *play) scanAndCommit() {
 	r := p.bounds()
 	want := p.model.scan(r)
 	var got []string
-	for e, err := range p.store.Scan(p.t.Context(), r) {
+	for e, err := range p.store.Scan(p.tb.Context(), r) {
 		if err != nil {
-			p.t.Fatalf("Scan(%+v): %v", r, err)
+			p.tb.Fatalf("Scan(%+v): %v", r, err)
 		}
 		got = append(got, e.Key+"="+string(e.Value))
 		if n := p.rng.IntN(20); n == 0 {
@@ -183,6 +184,6 @@ func (p *play) scanAndCommit() {
 		}
 	}
 	if !slices.Equal(got, want) {
-		p.t.Fatalf("Scan(%+v) with commits in its body yields %s, want %s", r, list(got), strings.Join(want, " "))
+		p.tb.Fatalf("Scan(%+v) with commits in its body yields %s, want %s", r, list(got), strings.Join(want, " "))
 	}
 }

@@ -26,7 +26,7 @@ func user(rng *rand.Rand, i int) []byte {
 	b = fmt.Appendf(b, `"username":"%s.%s.%d@example.com","version":%d,"acdAutoAnswer":%v,"dateModified":"2026-%02d-%02dT%02d:%02d:%02dZ",`,
 		first, last, i, rng.IntN(300), rng.IntN(2) == 0, 1+rng.IntN(12), 1+rng.IntN(28), rng.IntN(24), rng.IntN(60), rng.IntN(60))
 	b = fmt.Appendf(b, `"addresses":[{"address":"+1317%07d","mediaType":"PHONE","type":"WORK","countryCode":"US"}],"skills":[`, rng.IntN(1e7))
-	for j := range 4 + rng.IntN(12) {
+	for j := range 4 + rng.IntN(10) {
 		b = comma(b, j)
 		id := uuid(uint64(1000 + rng.IntN(400)))
 		b = fmt.Appendf(b, `{"id":"%s","name":"%s","proficiency":%d.0,"state":"active","skillUri":"/api/v2/routing/skills/%[1]s","selfUri":"/api/v2/users/%s/routingskills/%[1]s"}`,

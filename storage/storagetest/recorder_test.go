@@ -3,6 +3,7 @@ package storagetest
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -17,16 +18,16 @@ type recorder struct {
 	cleanups []func()
 }
 
-// record runs f with a recorder in a goroutine of its own.
-func record(t *testing.T, f func(t testing.TB)) *recorder {
+// record runs a clause with a recorder in a goroutine of its own.
+func record(t *testing.T, c clause, h Harness) *recorder {
 	t.Helper()
 	r := &recorder{TB: t}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer func() {
-			for i := len(r.cleanups) - 1; i >= 0; i-- {
-				r.cleanups[i]()
+			for _, f := range slices.Backward(r.cleanups) {
+				f()
 			}
 		}()
 		defer func() {
@@ -34,7 +35,7 @@ func record(t *testing.T, f func(t testing.TB)) *recorder {
 				r.Errorf("panic: %v", p)
 			}
 		}()
-		f(r)
+		c.run(r, h)
 	}()
 	<-done
 	return r

@@ -1,3 +1,4 @@
+//nolint:thelper // the clauses are tests: a failure names the line in them
 package storagetest
 
 import (
@@ -6,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,10 +19,10 @@ import (
 const many = 3000
 
 // fillMany puts keys 0000, 0001, ... and returns them as wantEntries has them.
-func fillMany(t testing.TB, s storage.Store, value string) string {
-	t.Helper()
+func fillMany(tb testing.TB, s storage.Store, value string) string {
+	tb.Helper()
 	var want strings.Builder
-	commit(t, s, func(b *storage.Batch) {
+	commit(tb, s, func(b *storage.Batch) {
 		for i := range many {
 			b.Put(numbered(i), []byte(value))
 			want.WriteString(numbered(i) + "=" + value + " ")
@@ -30,24 +33,24 @@ func fillMany(t testing.TB, s storage.Store, value string) string {
 
 func numbered(i int) string { return fmt.Sprintf("%04d", i) }
 
-func testScanOrder(t testing.TB, h Harness) {
-	s := open(t, h)
+func testScanOrder(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	// The order of bytes is not that of letters, of UTF-16, or of a collation
 	// that skips punctuation.
-	put(t, s, "b", "", "B", "", "a", "", "a/b", "", "a-b", "", "a b", "", "ab", "", "_", "", "é", "", "e", "", "z", "",
+	put(tb, s, "b", "", "B", "", "a", "", "a/b", "", "a-b", "", "a b", "", "ab", "", "_", "", "é", "", "e", "", "z", "",
 		"10", "", "9", "", "\U0001d11e", "", "\uffee", "", "aa", "")
 	want := "10= 9= B= _= a= a b= a-b= a/b= aa= ab= b= e= z= é= \uffee= \U0001d11e="
-	got, err := dump(t.Context(), s, storage.Range{})
+	got, err := dump(tb.Context(), s, storage.Range{})
 	if err != nil || strings.Join(got, " ") != want {
-		t.Fatalf("Scan yields %q, %v, want %q", got, err, want)
+		tb.Fatalf("Scan yields %q, %v, want %q", got, err, want)
 	}
 }
 
-func testScanBounds(t testing.TB, h Harness) {
-	s := open(t, h)
-	wantEntries(t, s, storage.Range{}, "")
-	wantEntries(t, s, storage.Range{Reverse: true}, "")
-	put(t, s, "a", "1", "b", "2", "b/x", "3", "b/y", "4", "c", "5")
+func testScanBounds(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	wantEntries(tb, s, storage.Range{}, "")
+	wantEntries(tb, s, storage.Range{Reverse: true}, "")
+	put(tb, s, "a", "1", "b", "2", "b/x", "3", "b/y", "4", "c", "5")
 	for _, c := range []struct{ start, end, want string }{
 		{"", "", "a=1 b=2 b/x=3 b/y=4 c=5"},
 		{"b", "", "b=2 b/x=3 b/y=4 c=5"},
@@ -63,10 +66,10 @@ func testScanBounds(t testing.TB, h Harness) {
 		{"", "\U0010ffff", "a=1 b=2 b/x=3 b/y=4 c=5"},
 		{"", strings.Repeat("c", 2*storage.MaxKeySize), "a=1 b=2 b/x=3 b/y=4 c=5"},
 	} {
-		wantEntries(t, s, storage.Range{Start: c.start, End: c.end}, c.want)
-		wantEntries(t, s, storage.Range{Start: c.start, End: c.end, Reverse: true}, reversed(c.want))
+		wantEntries(tb, s, storage.Range{Start: c.start, End: c.end}, c.want)
+		wantEntries(tb, s, storage.Range{Start: c.start, End: c.end, Reverse: true}, reversed(c.want))
 	}
-	wantEntries(t, s, storage.Prefix("b/"), "b/x=3 b/y=4")
+	wantEntries(tb, s, storage.Prefix("b/"), "b/x=3 b/y=4")
 }
 
 func reversed(entries string) string {
@@ -77,85 +80,85 @@ func reversed(entries string) string {
 	return r
 }
 
-func testScanComplete(t testing.TB, h Harness) {
-	s := open(t, h)
-	want := fillMany(t, s, "v")
-	wantEntries(t, s, storage.Range{}, want)
-	wantEntries(t, s, storage.Range{Reverse: true}, reversed(want))
+func testScanComplete(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	want := fillMany(tb, s, "v")
+	wantEntries(tb, s, storage.Range{}, want)
+	wantEntries(tb, s, storage.Range{Reverse: true}, reversed(want))
 }
 
-func testScanStopsEarly(t testing.TB, h Harness) {
-	s := open(t, h)
-	fillMany(t, s, "v")
+func testScanStopsEarly(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	fillMany(tb, s, "v")
 	for _, stop := range []int{1, 2, 100, many} {
 		n := 0
-		for _, err := range s.Scan(t.Context(), storage.Range{}) {
+		for _, err := range s.Scan(tb.Context(), storage.Range{}) {
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			if n++; n == stop {
 				break
 			}
 		}
 		if n != stop {
-			t.Fatalf("Scan yields %d entries, want to stop after %d", n, stop)
+			tb.Fatalf("Scan yields %d entries, want to stop after %d", n, stop)
 		}
 	}
-	put(t, s, "after", "breaks")
+	put(tb, s, "after", "breaks")
 }
 
-func testScanStartsWhenIterated(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "a", "1")
-	seq := s.Scan(t.Context(), storage.Range{})
+func testScanStartsWhenIterated(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "a", "1")
+	seq := s.Scan(tb.Context(), storage.Range{})
 	for i, want := range []string{"a", "a b", "a b c"} {
 		if i > 0 {
-			put(t, s, string(rune('a'+i)), "1")
+			put(tb, s, string(rune('a'+i)), "1")
 		}
 		var got []string
 		for e, err := range seq {
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			got = append(got, e.Key)
 		}
 		if strings.Join(got, " ") != want {
-			t.Fatalf("iteration %d of a Scan yields %q, want %q: each starts from what is stored then", i+1, got, want)
+			tb.Fatalf("iteration %d of a Scan yields %q, want %q: each starts from what is stored then", i+1, got, want)
 		}
 	}
 }
 
-func testScanSnapshot(t testing.TB, h Harness) {
+func testScanSnapshot(tb testing.TB, h Harness) {
 	for _, reverse := range []bool{false, true} {
-		s := open(t, h)
-		want := fillMany(t, s, "old")
+		s := open(tb, h)
+		want := fillMany(tb, s, "old")
 		if reverse {
 			want = reversed(want)
 		}
 		fields := strings.Fields(want)
 		n := 0
-		for e, err := range s.Scan(t.Context(), storage.Range{Reverse: reverse}) {
+		for e, err := range s.Scan(tb.Context(), storage.Range{Reverse: reverse}) {
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			if n >= len(fields) || e.Key+"="+string(e.Value) != fields[n] {
-				t.Fatalf("entry %d of a Scan (reverse %v) is %s=%s, not as when it started", n, reverse, e.Key, e.Value)
+				tb.Fatalf("entry %d of a Scan (reverse %v) is %s=%s, not as when it started", n, reverse, e.Key, e.Value)
 			}
 			if n%500 == 0 {
-				disturb(t, s, n)
+				disturb(tb, s, n)
 			}
 			n++
 		}
 		if n != many {
-			t.Fatalf("Scan (reverse %v) yields %d entries, want %d", reverse, n, many)
+			tb.Fatalf("Scan (reverse %v) yields %d entries, want %d", reverse, n, many)
 		}
 	}
 }
 
 // disturb changes keys everywhere, before and behind any running Scan.
-func disturb(t testing.TB, s storage.Store, n int) {
-	t.Helper()
-	commit(t, s, func(b *storage.Batch) {
+func disturb(tb testing.TB, s storage.Store, n int) {
+	tb.Helper()
+	commit(tb, s, func(b *storage.Batch) {
 		for i := range 60 {
 			at := (n + i*47) % many
 			switch i % 4 {
@@ -176,71 +179,78 @@ func disturb(t testing.TB, s storage.Store, n int) {
 
 // testScanSnapshotOfRace starts Scans while commits run. Each commit sets all
 // keys to the same number.
-func testScanSnapshotOfRace(t testing.TB, h Harness) {
-	s := open(t, h)
-	const keys, commits = 200, 40
-	set := func(n int) error {
-		return tryCommit(t.Context(), s, func(b *storage.Batch) {
+func testScanSnapshotOfRace(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	const keys = 200
+	last := ""
+	beside(tb, func(n int) error {
+		return tryCommit(tb.Context(), s, func(b *storage.Batch) {
 			for i := range keys {
 				b.Put(numbered(i), fmt.Appendf(nil, "%0200d", n))
 			}
 		})
-	}
-	if err := set(0); err != nil {
-		t.Fatal(err)
-	}
-	written := make(chan error, 1)
-	go func() {
-		for n := range commits {
-			if err := set(n + 1); err != nil {
-				written <- err
-				return
-			}
-		}
-		written <- nil
-	}()
-	last := ""
-	for running := true; running; {
-		select {
-		case err := <-written:
-			if err != nil {
-				t.Fatal(err)
-			}
-			running = false
-		default:
-		}
+	}, func() {
 		first, n := "", 0
-		for e, err := range s.Scan(t.Context(), storage.Range{}) {
+		for e, err := range s.Scan(tb.Context(), storage.Range{}) {
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			if n++; n == 1 {
 				first = string(e.Value)
 			}
 			if string(e.Value) != first {
-				t.Fatalf("one Scan yields values of two commits, %s and %s", first, e.Value)
+				tb.Fatalf("one Scan yields values of two commits, %s and %s", first, e.Value)
 			}
 		}
 		if n != keys || first < last {
-			t.Fatalf("Scan yields %d entries of commit %s, want %d and no commit before %s", n, first, keys, last)
+			tb.Fatalf("Scan yields %d entries of commit %s, want %d and no commit before %s", n, first, keys, last)
 		}
 		last = first
+	})
+}
+
+// beside calls write(0), and then read over and over while write(1), write(2) and
+// so on run beside it, until both have run often.
+func beside(tb testing.TB, write func(n int) error, read func()) {
+	tb.Helper()
+	const often = 40
+	if err := write(0); err != nil {
+		tb.Fatal(err)
+	}
+	var writes atomic.Int64
+	var failed atomic.Bool
+	var writer sync.WaitGroup
+	ctx, stop := context.WithCancel(tb.Context())
+	defer writer.Wait()
+	defer stop()
+	writer.Go(func() {
+		for n := 1; ctx.Err() == nil; n++ {
+			if err := write(n); err != nil {
+				tb.Errorf("Commit: %v", err)
+				failed.Store(true)
+				return
+			}
+			writes.Add(1)
+		}
+	})
+	for n := 0; !failed.Load() && (n < often || writes.Load() < often); n++ {
+		read()
 	}
 }
 
-func testScanHoldsNoLock(t testing.TB, h Harness) {
-	s := open(t, h)
-	fillMany(t, s, "v")
-	patiently(t, h, "the body of a Scan uses the store", func() error {
+func testScanHoldsNoLock(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	fillMany(tb, s, "v")
+	patiently(tb, h, "the body of a Scan uses the store", func() error {
 		n := 0
-		for e, err := range s.Scan(t.Context(), storage.Range{}) {
+		for e, err := range s.Scan(tb.Context(), storage.Range{}) {
 			if err != nil {
 				return err
 			}
 			if n++; n%1000 != 1 {
 				continue
 			}
-			if err := useAll(t.Context(), s, e.Key); err != nil {
+			if err := useAll(tb.Context(), s, e.Key); err != nil {
 				return err
 			}
 		}
@@ -267,84 +277,84 @@ func useAll(ctx context.Context, s storage.Store, key string) error {
 	})
 }
 
-func testScanAbandoned(t testing.TB, h Harness) {
-	s := open(t, h)
-	fillMany(t, s, "v")
-	next, stop := iter.Pull2(s.Scan(t.Context(), storage.Range{}))
+func testScanAbandoned(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	fillMany(tb, s, "v")
+	next, stop := iter.Pull2(s.Scan(tb.Context(), storage.Range{}))
 	defer stop()
 	if _, err, ok := next(); !ok || err != nil {
-		t.Fatalf("Scan: %v, %v", err, ok)
+		tb.Fatalf("Scan: %v, %v", err, ok)
 	}
-	patiently(t, h, "a Scan waits in the middle", func() error {
+	patiently(tb, h, "a Scan waits in the middle", func() error {
 		for i := range 3 {
-			if err := useAll(t.Context(), s, numbered(i)); err != nil {
+			if err := useAll(tb.Context(), s, numbered(i)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if e, err, ok := next(); !ok || err != nil || e.Key != numbered(1) || string(e.Value) != "v" {
-		t.Fatalf("after commits a waiting Scan yields %s=%s, %v, want %s=v", e.Key, e.Value, err, numbered(1))
+		tb.Fatalf("after commits a waiting Scan yields %s=%s, %v, want %s=v", e.Key, e.Value, err, numbered(1))
 	}
 }
 
 // patiently calls f and fails the test if f does not return in time.
-func patiently(t testing.TB, h Harness, what string, f func() error) {
-	t.Helper()
+func patiently(tb testing.TB, h Harness, what string, f func() error) {
+	tb.Helper()
 	done := make(chan error, 1)
 	go func() { done <- f() }()
 	select {
 	case err := <-done:
 		if err != nil {
-			t.Fatalf("%s: %v", what, err)
+			tb.Fatalf("%s: %v", what, err)
 		}
 	case <-time.After(h.Patience):
-		t.Fatalf("blocked for %v while %s", h.Patience, what)
+		tb.Fatalf("blocked for %v while %s", h.Patience, what)
 	}
 }
 
-func testContextEndedBefore(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "a", "1")
-	ctx, cancel := context.WithCancel(t.Context())
+func testContextEndedBefore(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "a", "1")
+	ctx, cancel := context.WithCancel(tb.Context())
 	cancel()
 	if _, err := s.Get(ctx, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("Get with an ended context: error %v, want context.Canceled", err)
+		tb.Errorf("Get with an ended context: error %v, want context.Canceled", err)
 	}
 	if got, err := dump(ctx, s, storage.Range{}); !errors.Is(err, context.Canceled) || len(got) > 0 {
-		t.Errorf("Scan with an ended context: %q, error %v, want context.Canceled", got, err)
+		tb.Errorf("Scan with an ended context: %q, error %v, want context.Canceled", got, err)
 	}
 	err := tryCommit(ctx, s, func(b *storage.Batch) { b.Put("a", []byte("2")) })
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("Commit with an ended context: error %v, want context.Canceled", err)
+		tb.Errorf("Commit with an ended context: error %v, want context.Canceled", err)
 	}
-	late, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	late, cancel := context.WithDeadline(tb.Context(), time.Unix(1, 0))
 	defer cancel()
 	if _, err := s.Get(late, "a"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Get after the deadline: error %v, want context.DeadlineExceeded", err)
+		tb.Errorf("Get after the deadline: error %v, want context.DeadlineExceeded", err)
 	}
-	wantEntries(t, s, storage.Range{}, "a=1")
+	wantEntries(tb, s, storage.Range{}, "a=1")
 }
 
-func testContextEndsScan(t testing.TB, h Harness) {
-	s := open(t, h)
-	fillMany(t, s, "v")
-	ctx, cancel := context.WithCancel(t.Context())
+func testContextEndsScan(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	fillMany(tb, s, "v")
+	ctx, cancel := context.WithCancel(tb.Context())
 	defer cancel()
 	n, errs := 0, 0
 	for e, err := range s.Scan(ctx, storage.Range{}) {
 		if err != nil {
 			if errs++; !errors.Is(err, context.Canceled) || e.Key != "" || e.Value != nil {
-				t.Fatalf("Scan yields %q, %v, want a zero Entry and context.Canceled", e.Key, err)
+				tb.Fatalf("Scan yields %q, %v, want a zero Entry and context.Canceled", e.Key, err)
 			}
 			continue
 		}
 		if n++; errs > 0 {
-			t.Fatal("Scan goes on after an error")
+			tb.Fatal("Scan goes on after an error")
 		}
 		cancel()
 	}
 	if errs != 1 || n == many {
-		t.Fatalf("Scan whose context ends yields %d entries and %d errors, want one error", n, errs)
+		tb.Fatalf("Scan whose context ends yields %d entries and %d errors, want one error", n, errs)
 	}
 }

@@ -3,7 +3,7 @@
 //
 //	func TestStore(t *testing.T) {
 //		storagetest.Run(t, storagetest.Harness{
-//			Open: func(t testing.TB) storage.Store { ... },
+//			Open: func(tb testing.TB) storage.Store { ... },
 //		})
 //	}
 //
@@ -22,15 +22,15 @@ import (
 // A Harness makes the stores that the suite tests.
 type Harness struct {
 	// Open returns a new, empty store that shares nothing with any other. It
-	// reports what goes wrong with t.Fatal, and may register its clean-up with
-	// t.Cleanup; the suite closes the store before. Required.
-	Open func(t testing.TB) storage.Store
+	// reports what goes wrong with tb.Fatal, and may register its clean-up with
+	// tb.Cleanup; the suite closes the store before. Required.
+	Open func(tb testing.TB) storage.Store
 	// Reopen opens again what s holds, after the suite has closed s. If nil, the
 	// clauses about it are skipped, which suits a store that keeps nothing.
-	Reopen func(t testing.TB, s storage.Store) storage.Store
+	Reopen func(tb testing.TB, s storage.Store) storage.Store
 	// Crash opens again what s holds, while s is open and has just committed, as
 	// if the process of s had ended. If nil, the clauses about it are skipped.
-	Crash func(t testing.TB, s storage.Store) storage.Store
+	Crash func(tb testing.TB, s storage.Store) storage.Store
 	// Seed starts the random numbers of the suite. Defaults to one from the
 	// clock; a failure logs it.
 	Seed uint64
@@ -43,7 +43,7 @@ type Harness struct {
 // A clause is a rule of the contract and the test of it.
 type clause struct {
 	name string
-	test func(t testing.TB, h Harness)
+	test func(tb testing.TB, h Harness)
 }
 
 // clauses lists the whole contract.
@@ -101,13 +101,13 @@ func Run(t *testing.T, h Harness) {
 }
 
 // run tests one clause.
-func (c clause) run(t testing.TB, h Harness) {
-	t.Helper()
+func (c clause) run(tb testing.TB, h Harness) {
+	tb.Helper()
 	if h.Seed == 0 {
 		h.Seed = uint64(time.Now().UnixNano())
 	}
 	if h.Patience == 0 {
 		h.Patience = time.Minute
 	}
-	c.test(t, h)
+	c.test(tb, h)
 }

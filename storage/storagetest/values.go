@@ -1,3 +1,4 @@
+//nolint:thelper // the clauses are tests: a failure names the line in them
 package storagetest
 
 import (
@@ -10,22 +11,22 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-func testMissingKey(t testing.TB, h Harness) {
-	s := open(t, h)
-	_, err := s.Get(t.Context(), "a")
-	wantKeyError(t, "Get from an empty store", err, storage.ErrNotFound, "a")
-	put(t, s, "a", "1", "a/b", "2")
-	commit(t, s, func(b *storage.Batch) { b.Delete("a") })
-	_, err = s.Get(t.Context(), "a")
-	wantKeyError(t, "Get of a deleted key", err, storage.ErrNotFound, "a")
-	wantMissing(t, s, "a/")
+func testMissingKey(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	_, err := s.Get(tb.Context(), "a")
+	wantKeyError(tb, "Get from an empty store", err, storage.ErrNotFound, "a")
+	put(tb, s, "a", "1", "a/b", "2")
+	commit(tb, s, func(b *storage.Batch) { b.Delete("a") })
+	_, err = s.Get(tb.Context(), "a")
+	wantKeyError(tb, "Get of a deleted key", err, storage.ErrNotFound, "a")
+	wantMissing(tb, s, "a/")
 }
 
-func testInvalidKey(t testing.TB, h Harness) {
-	s := open(t, h)
+func testInvalidKey(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	for _, key := range invalidKeys() {
-		if _, err := s.Get(t.Context(), key); !errors.Is(err, storage.ErrInvalid) {
-			t.Errorf("Get(%s): error %v, want ErrInvalid", short([]byte(key)), err)
+		if _, err := s.Get(tb.Context(), key); !errors.Is(err, storage.ErrInvalid) {
+			tb.Errorf("Get(%s): error %v, want ErrInvalid", short([]byte(key)), err)
 		}
 	}
 }
@@ -34,8 +35,8 @@ func invalidKeys() []string {
 	return []string{"", "\x00", "a\x00b", "\xff", "a\xc3", "\xed\xa0\x80", strings.Repeat("k", storage.MaxKeySize+1)}
 }
 
-func testValuesExact(t testing.TB, h Harness) {
-	s := open(t, h)
+func testValuesExact(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	bytes256 := make([]byte, 256)
 	for i := range bytes256 {
 		bytes256[i] = byte(i)
@@ -45,7 +46,7 @@ func testValuesExact(t testing.TB, h Harness) {
 		"json": `{ "b":1.0, "a":9007199254740993, "a":"\u0041", "a": "é" }`, "null": "null",
 		"text": "\xef\xbb\xbfé e\u0301 \U0001d11e", "gzip": "\x1f\x8b\x08\x00", "zstd": "\x28\xb5\x2f\xfd",
 	}
-	commit(t, s, func(b *storage.Batch) {
+	commit(tb, s, func(b *storage.Batch) {
 		for key, value := range values {
 			b.Put(key, []byte(value))
 		}
@@ -53,108 +54,108 @@ func testValuesExact(t testing.TB, h Harness) {
 	})
 	values["nil"] = ""
 	for key, value := range values {
-		wantValue(t, s, key, value)
+		wantValue(tb, s, key, value)
 	}
-	for e, err := range s.Scan(t.Context(), storage.Range{}) {
+	for e, err := range s.Scan(tb.Context(), storage.Range{}) {
 		if err != nil || string(e.Value) != values[e.Key] {
-			t.Fatalf("Scan yields %q = %s, %v, want %s", e.Key, short(e.Value), err, short([]byte(values[e.Key])))
+			tb.Fatalf("Scan yields %q = %s, %v, want %s", e.Key, short(e.Value), err, short([]byte(values[e.Key])))
 		}
 	}
 }
 
-func testValuesLarge(t testing.TB, h Harness) {
-	s := open(t, h)
+func testValuesLarge(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	large := bytes.Repeat([]byte(`{"name":"value"},`), 1+storage.MaxValueSize/17)[:storage.MaxValueSize]
 	random := make([]byte, 300<<10)
 	_, _ = rand.NewChaCha8([32]byte{byte(h.Seed)}).Read(random)
-	commit(t, s, func(b *storage.Batch) { b.Put("large", large); b.Put("random", random) })
-	wantValue(t, s, "large", string(large))
-	wantValue(t, s, "random", string(random))
-	for e, err := range s.Scan(t.Context(), storage.Range{}) {
+	commit(tb, s, func(b *storage.Batch) { b.Put("large", large); b.Put("random", random) })
+	wantValue(tb, s, "large", string(large))
+	wantValue(tb, s, "random", string(random))
+	for e, err := range s.Scan(tb.Context(), storage.Range{}) {
 		if err != nil || len(e.Value) != map[string]int{"large": len(large), "random": len(random)}[e.Key] {
-			t.Fatalf("Scan yields %q with %d bytes, %v", e.Key, len(e.Value), err)
+			tb.Fatalf("Scan yields %q with %d bytes, %v", e.Key, len(e.Value), err)
 		}
 	}
-	err := tryCommit(t.Context(), s, func(b *storage.Batch) { b.Put("larger", append(large, 'x')) })
-	wantKeyError(t, "Commit of a value of MaxValueSize+1 bytes", err, storage.ErrInvalid, "larger")
+	err := tryCommit(tb.Context(), s, func(b *storage.Batch) { b.Put("larger", append(large, 'x')) })
+	wantKeyError(tb, "Commit of a value of MaxValueSize+1 bytes", err, storage.ErrInvalid, "larger")
 }
 
-func testKeysExact(t testing.TB, h Harness) {
-	s := open(t, h)
+func testKeysExact(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	keys := []string{
 		"a", "A", "a ", " a", "a\n", "\t", "%", "%41", "_", "*", "'", `"`, `\`, "a/", "/a", "//", "é", "e\u0301",
 		"\U0001d11e", "\U0010ffff", "\ufffd", "\x01", "\x7f", strings.Repeat("k", storage.MaxKeySize), strings.Repeat("k", storage.MaxKeySize-1),
 		storage.Key("flow", "a/b%\x00\xff", ""),
 	}
-	commit(t, s, func(b *storage.Batch) {
+	commit(tb, s, func(b *storage.Batch) {
 		for _, key := range keys {
 			b.Put(key, []byte("value of "+key))
 		}
 	})
 	for _, key := range keys {
-		wantValue(t, s, key, "value of "+key)
+		wantValue(tb, s, key, "value of "+key)
 	}
 	n := 0
-	for e, err := range s.Scan(t.Context(), storage.Range{}) {
+	for e, err := range s.Scan(tb.Context(), storage.Range{}) {
 		if err != nil || string(e.Value) != "value of "+e.Key {
-			t.Fatalf("Scan yields %q = %s, %v", e.Key, short(e.Value), err)
+			tb.Fatalf("Scan yields %q = %s, %v", e.Key, short(e.Value), err)
 		}
 		n++
 	}
 	if n != len(keys) {
-		t.Fatalf("Scan yields %d entries, want %d", n, len(keys))
+		tb.Fatalf("Scan yields %d entries, want %d", n, len(keys))
 	}
 }
 
-func testAliasingGet(t testing.TB, h Harness) {
-	s := open(t, h)
+func testAliasingGet(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	want := strings.Repeat("value ", 300)
-	put(t, s, "short", "value", "long", want)
+	put(tb, s, "short", "value", "long", want)
 	for key, want := range map[string]string{"short": "value", "long": want} {
-		got, err := s.Get(t.Context(), key)
+		got, err := s.Get(tb.Context(), key)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		clear(got)
 		_ = append(got, "more"...)
-		wantValue(t, s, key, want)
+		wantValue(tb, s, key, want)
 	}
 }
 
-func testAliasingScan(t testing.TB, h Harness) {
-	s := open(t, h)
-	put(t, s, "a", "1", "b", "2", "c", "3")
+func testAliasingScan(tb testing.TB, h Harness) {
+	s := open(tb, h)
+	put(tb, s, "a", "1", "b", "2", "c", "3")
 	var kept [][]byte
-	for e, err := range s.Scan(t.Context(), storage.Range{}) {
+	for e, err := range s.Scan(tb.Context(), storage.Range{}) {
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		kept = append(kept, e.Value)
 		_ = append(e.Value, "overwrites"...)
 	}
 	if got := string(bytes.Join(kept, []byte(" "))); got != "1 2 3" {
-		t.Fatalf("values kept and appended to during a Scan are %q, want %q", got, "1 2 3")
+		tb.Fatalf("values kept and appended to during a Scan are %q, want %q", got, "1 2 3")
 	}
 	for _, v := range kept {
 		clear(v)
 	}
-	wantEntries(t, s, storage.Range{}, "a=1 b=2 c=3")
+	wantEntries(tb, s, storage.Range{}, "a=1 b=2 c=3")
 }
 
-func testAliasingBatch(t testing.TB, h Harness) {
-	s := open(t, h)
+func testAliasingBatch(tb testing.TB, h Harness) {
+	s := open(tb, h)
 	value := []byte("1")
 	var b storage.Batch
 	b.Put("a", value)
 	value[0] = 'x'
-	if err := s.Commit(t.Context(), &b); err != nil {
-		t.Fatal(err)
+	if err := s.Commit(tb.Context(), &b); err != nil {
+		tb.Fatal(err)
 	}
 	b.Reset()
 	b.Put("b", []byte("2"))
-	wantEntries(t, s, storage.Range{}, "a=1")
-	if err := s.Commit(t.Context(), &b); err != nil {
-		t.Fatal(err)
+	wantEntries(tb, s, storage.Range{}, "a=1")
+	if err := s.Commit(tb.Context(), &b); err != nil {
+		tb.Fatal(err)
 	}
-	wantEntries(t, s, storage.Range{}, "a=1 b=2")
+	wantEntries(tb, s, storage.Range{}, "a=1 b=2")
 }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/history"
+)
+
+// A service answers for an engine that it runs.
+type service struct {
+	engine    *environment.Engine
+	logger    *slog.Logger
+	polling   atomic.Bool
+	importing sync.Map       // IDs of environments
+	jobs      sync.WaitGroup // what goes on beside the answers
+}
+
+// serve answers and polls until ctx ends: first the answering ends, then the
+// polling. Nothing goes on when it returns.
+func (s *service) serve(ctx context.Context, listener net.Listener) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer s.jobs.Wait()
+	defer stop()
+	s.polling.Store(true)
+	s.jobs.Go(func() {
+		err := s.engine.Run(work)
+		s.polling.Store(false)
+		s.logger.Info("polling ended", "error", err)
+	})
+	server := &http.Server{Handler: s.handler(work), ReadHeaderTimeout: 10 * time.Second}
+	down := make(chan error, 1)
+	context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(work, 10*time.Second)
+		defer cancel()
+		down <- server.Shutdown(grace)
+	})
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-down
+}
+
+// handler answers requests. Imports that they start end with ctx.
+func (s *service) handler(ctx context.Context) http.Handler {
+	mux := http.NewServeMux()
+	for pattern, f := range map[string]func(*http.Request, int64) (any, error){
+		"GET /healthz":                    s.health,
+		"GET /environments":               s.environments,
+		"GET /environments/{id}/status":   func(r *http.Request, id int64) (any, error) { return s.engine.Status(r.Context(), id) },
+		"GET /environments/{id}/forecast": func(r *http.Request, id int64) (any, error) { return s.engine.Forecast(r.Context(), id) },
+		"GET /environments/{id}/changes":  s.changes,
+		"POST /environments/{id}/import":  func(_ *http.Request, id int64) (any, error) { return s.startImport(ctx, id) },
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			id, err := strconv.ParseInt(cmp.Or(r.PathValue("id"), "0"), 10, 64)
+			var v any
+			if err == nil {
+				v, err = f(r, id)
+			}
+			if err != nil {
+				v = map[string]string{"error": err.Error()}
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(statusOf(r, err))
+			_ = json.NewEncoder(w).Encode(v)
+		})
+	}
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+var (
+	errBusy = errors.New("an import of this environment is under way")
+	errDown = errors.New("polling has ended")
+)
+
+func statusOf(r *http.Request, err error) int {
+	if _, malformed := errors.AsType[*strconv.NumError](err); malformed {
+		return http.StatusBadRequest
+	}
+	switch {
+	case err == nil && r.Method == http.MethodPost:
+		return http.StatusAccepted
+	case err == nil:
+		return http.StatusOK
+	case errors.Is(err, environment.ErrNotFound):
+		return http.StatusNotFound
+	case errors.Is(err, errBusy):
+		return http.StatusConflict
+	case errors.Is(err, errDown):
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+func (s *service) health(*http.Request, int64) (any, error) {
+	if !s.polling.Load() {
+		return nil, errDown
+	}
+	return map[string]string{"status": "polling"}, nil
+}
+
+func (s *service) environments(r *http.Request, _ int64) (any, error) {
+	records := []environment.Record{}
+	for record, err := range s.engine.All(r.Context()) {
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, nil
+}
+
+// page is what an answer has of the changes.
+type page struct {
+	Changes []history.Change `json:"changes"`
+	Next    uint64           `json:"next"` // for "after" of the next request
+}
+
+func (s *service) changes(r *http.Request, id int64) (any, error) {
+	after, err := strconv.ParseUint(cmp.Or(r.FormValue("after"), "0"), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("after: %w", err)
+	}
+	limit, err := strconv.Atoi(cmp.Or(r.FormValue("limit"), "100"))
+	if err != nil {
+		return nil, fmt.Errorf("limit: %w", err)
+	}
+	h, err := s.engine.History(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	p := page{Changes: []history.Change{}, Next: after}
+	for c, err := range h.Changes(r.Context(), history.Query{AfterSeq: after, Limit: min(max(limit, 1), 1000)}) {
+		if err != nil {
+			return nil, err
+		}
+		p.Changes, p.Next = append(p.Changes, c), c.Seq
+	}
+	return p, nil
+}
+
+func (s *service) startImport(ctx context.Context, id int64) (any, error) {
+	if _, err := s.engine.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	if _, busy := s.importing.LoadOrStore(id, nil); busy {
+		return nil, errBusy
+	}
+	s.jobs.Go(func() {
+		defer s.importing.Delete(id)
+		result, err := s.engine.Import(ctx, id, nil)
+		s.logger.Info("import ended", "environment", id, "types", len(result.Types), "failed", result.Failed, "error", err)
+	})
+	return map[string]string{"import": "started"}, nil
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage/file"
+)
+
+// A network answers requests without sockets, as testing/synctest wants it.
+type network func(*http.Request) (*http.Response, error)
+
+func (f network) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answer(status int) *http.Response {
+	w := httptest.NewRecorder()
+	w.WriteHeader(status)
+	return w.Result()
+}
+
+// A shaky receiver takes changes, and fails at random: before it has taken one,
+// after it has, or with the end of the sender's process.
+type shaky struct {
+	random *rand.Rand
+	kill   context.CancelFunc
+	seen   []uint64 // sequence numbers that it took
+	deaths int
+}
+
+func (s *shaky) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPost {
+		return answer(http.StatusOK), nil // a login page, say
+	}
+	fate := s.random.IntN(10)
+	switch fate {
+	case 0:
+		return nil, errors.New("connection refused")
+	case 1:
+		return answer(http.StatusTooManyRequests), nil
+	case 2:
+		redirect := answer(http.StatusFound)
+		redirect.Header.Set("Location", "https://hooks.example/login")
+		return redirect, nil
+	}
+	var c history.Change
+	if err := json.NewDecoder(r.Body).Decode(&c); err != nil {
+		return nil, err
+	}
+	if want := fmt.Sprintf("%d-%d", c.Environment, c.Seq); r.Header.Get("Idempotency-Key") != want {
+		return nil, fmt.Errorf("the key is %q, not %q", r.Header.Get("Idempotency-Key"), want)
+	}
+	s.seen = append(s.seen, c.Seq)
+	switch fate {
+	case 3:
+		return nil, errors.New("connection reset")
+	case 4:
+		if s.deaths == 5 {
+			break
+		}
+		s.deaths++
+		s.kill()
+		return nil, context.Canceled
+	}
+	return answer(http.StatusNoContent), nil
+}
+
+func TestEachChangeArrivesInOrderOverFailuresAndRestarts(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	receiver := &shaky{random: rand.New(rand.NewPCG(seed, 0))}
+	path := filepath.Join(t.TempDir(), "cxsync.db")
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(nil)
+		var recorded []uint64
+		for life := 0; receiver.deaths < 5 || len(slices.Compact(slices.Clone(receiver.seen))) < len(recorded); life++ {
+			recorded = live(t, path, org, receiver, life)
+		}
+		require.NotEmpty(t, recorded)
+		require.Equal(t, recorded, slices.Compact(receiver.seen), "each change, in order, repeated only at once")
+	})
+}
+
+// live is one life of the process: it opens the store, records some changes
+// and delivers until it is killed or has nothing to do. It returns the sequence
+// numbers that were recorded so far.
+func live(t *testing.T, path string, org *genesystest.Org, receiver *shaky, life int) (recorded []uint64) {
+	store, err := file.Open(path, &file.Options{NoSync: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	c := org.Config()
+	secret := environment.NewSecret(c.ClientSecret)
+	engine, err := environment.Open(store, &environment.Options{
+		Transport: org.Transport(),
+		Vault:     environment.SecretFunc(func(context.Context, environment.Record) (environment.Secret, error) { return secret, nil }),
+	})
+	require.NoError(t, err)
+	r, err := register(t.Context(), engine, environment.Record{
+		Name: "Test", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID, Objects: []string{"routing.skills"},
+	})
+	require.NoError(t, err)
+	_, err = engine.Poll(t.Context(), r.ID, "routing.skills")
+	require.NoError(t, err)
+	for i := range 10 {
+		_, err := org.Create("routing.skills", map[string]any{"name": fmt.Sprintf("Skill %d of life %d", i, life)})
+		require.NoError(t, err)
+	}
+
+	s, err := newSender("https://hooks.example/cx", receiver, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	ctx, kill := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer kill()
+	receiver.kill = kill
+	require.NoError(t, together(ctx,
+		func(ctx context.Context) error { return engine.Follow(ctx, r.ID, "test", s.deliver) },
+		func(ctx context.Context) error {
+			_, err := engine.Poll(context.WithoutCancel(ctx), r.ID, "routing.skills")
+			return err
+		}))
+
+	h, err := engine.History(t.Context(), r.ID)
+	require.NoError(t, err)
+	for c, err := range h.Changes(t.Context(), history.Query{}) {
+		require.NoError(t, err)
+		recorded = append(recorded, c.Seq)
+	}
+	return recorded
+}
+
+func TestPausesGrowToAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var times []time.Time
+		s, err := newSender("https://hooks.example/cx", network(func(*http.Request) (*http.Response, error) {
+			if times = append(times, time.Now()); len(times) < 12 {
+				return answer(http.StatusInternalServerError), nil
+			}
+			return answer(http.StatusOK), nil
+		}), slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		require.NoError(t, s.deliver(t.Context(), history.Change{Seq: 1}))
+		require.Len(t, times, 12)
+		for i, longest := 1, time.Second; i < len(times); i, longest = i+1, min(2*longest, time.Minute) {
+			pause := times[i].Sub(times[i-1])
+			require.LessOrEqual(t, pause, longest)
+			require.GreaterOrEqual(t, pause, longest/2)
+		}
+	})
+}
+
+func TestLogHasNoURL(t *testing.T) {
+	s, err := newSender("https://hooks.example/token-1234", network(func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("connection refused")
+	}), slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.EqualError(t, s.post(t.Context(), "1-1", nil), "connection refused")
+
+	_, err = newSender("hooks.example/token-1234\n", nil, nil)
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "1234")
+}
+
+func TestDemonstrationLeavesOtherEnvironmentsAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cxsync.db")
+	store, err := file.Open(path, nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	engine, err := environment.Open(store, nil)
+	require.NoError(t, err)
+	mine, err := engine.Create(t.Context(), environment.Record{Name: "Mine", BaseURL: "mypurecloud.ie", ClientID: "id"})
+	require.NoError(t, err)
+	_, err = register(t.Context(), engine, environment.Record{Name: "Demonstration", BaseURL: "mypurecloud.ie", ClientID: "id"})
+	require.ErrorContains(t, err, "-url")
+	after, err := engine.Get(t.Context(), mine.ID)
+	require.NoError(t, err)
+	require.Equal(t, mine, after)
+}
