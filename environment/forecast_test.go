@@ -31,7 +31,7 @@ func TestForecastOfAVirtualWeek(t *testing.T) {
 					r.Objects = nil
 				}
 				r.RateLimitMinute = 250
-				r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "0 */8 * * *"}, {Object: "Queues", Cron: "0 * * * *"}, {Object: "routing.skills", Cron: "off"}}
+				r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "0 */12 * * *"}, {Object: "Queues", Cron: "0 */2 * * *"}, {Object: "routing.skills", Cron: "off"}}
 				env := create(t, engine, r)
 				_, err := engine.Import(t.Context(), env.ID, nil)
 				require.NoError(t, err)

@@ -59,14 +59,11 @@ func main() {
 }
 
 func run(ctx context.Context, addr, data string, configs []string) (err error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := listen(ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		return fmt.Errorf("%s is not a loopback address; anyone could read the history there", addr)
-	}
 	records, err := readRecords(ctx, configs)
 	if err != nil {
 		return err
@@ -169,4 +166,16 @@ func register(ctx context.Context, engine *environment.Engine, record environmen
 		_, err = engine.Update(ctx, record)
 	}
 	return err
+}
+
+// listen takes loopback addresses only, because the service asks nobody who they are.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return nil, errors.Join(fmt.Errorf("%s is not a loopback address; anyone could read the history there", addr), listener.Close())
+	}
+	return listener, nil
 }
