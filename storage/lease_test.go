@@ -100,7 +100,7 @@ func TestLeaseModel(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	for round := range uint64(20) {
+	for round := range uint64(8) {
 		synctest.Test(t, func(t *testing.T) { leaseRound(t, rand.New(rand.NewPCG(seed, round))) })
 	}
 }

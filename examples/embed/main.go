@@ -97,7 +97,7 @@ func run(ctx context.Context, addr, data string, configs []string) (err error) {
 		}
 	}
 	logger.Info("listening", "url", "http://"+listener.Addr().String()+"/environments")
-	return (&service{engine: engine, logger: logger}).serve(ctx, listener)
+	return (&service{engine: engine, logger: logger, imports: map[int64]lastImport{}}).serve(ctx, listener)
 }
 
 // readRecords returns the records of the files or, if there are none, of a

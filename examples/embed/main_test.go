@@ -27,7 +27,7 @@ const clientSecret = "S3cret-of-the-test"
 
 var testKey = base64.StdEncoding.EncodeToString(make([]byte, 32))
 
-func newService(t *testing.T, org *genesystest.Org, store storage.Store, secret string) *service {
+func testService(t *testing.T, org *genesystest.Org, store storage.Store, secret string) *service {
 	t.Helper()
 	c := org.Config()
 	record := environment.Record{
@@ -39,7 +39,7 @@ func newService(t *testing.T, org *genesystest.Org, store storage.Store, secret 
 	engine, err := environment.Open(store, &environment.Options{Vault: vault, Transport: org.Transport()})
 	require.NoError(t, err)
 	require.NoError(t, register(t.Context(), engine, record))
-	return &service{engine: engine, logger: slog.New(slog.DiscardHandler)}
+	return &service{engine: engine, logger: slog.New(slog.DiscardHandler), imports: map[int64]lastImport{}}
 }
 
 // ask sends a request to the handler, checks the status and that the answer is
@@ -62,7 +62,7 @@ func ask(t *testing.T, h http.Handler, request string, status int, v any) {
 func TestAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := genesystest.New(&genesystest.Options{ClientSecret: clientSecret, Latency: time.Second})
-		s := newService(t, org, memory.New(), clientSecret)
+		s := testService(t, org, memory.New(), clientSecret)
 		h := s.handler(t.Context())
 
 		ask(t, h, "GET /healthz", http.StatusServiceUnavailable, nil)
@@ -73,11 +73,15 @@ func TestAnswers(t *testing.T) {
 
 		ask(t, h, "POST /environments/1/import", http.StatusAccepted, nil)
 		ask(t, h, "POST /environments/1/import", http.StatusConflict, nil)
+		var st status
+		ask(t, h, "GET /environments/1/status", http.StatusOK, &st)
+		require.True(t, st.Import.Running)
 		s.jobs.Wait()
-		var status environment.Status
-		ask(t, h, "GET /environments/1/status", http.StatusOK, &status)
-		require.Positive(t, status.Types[0].Objects)
-		require.True(t, status.Types[0].Complete)
+		st = status{}
+		ask(t, h, "GET /environments/1/status", http.StatusOK, &st)
+		require.Equal(t, lastImport{Types: 1}, st.Import)
+		require.Positive(t, st.Types[0].Objects)
+		require.True(t, st.Types[0].Complete)
 		var forecast environment.Forecast
 		ask(t, h, "GET /environments/1/forecast", http.StatusOK, &forecast)
 		require.True(t, forecast.Fits)
@@ -102,7 +106,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	s := newService(t, genesystest.New(nil), memory.New(), clientSecret)
+	s := testService(t, genesystest.New(nil), memory.New(), clientSecret)
 	h := s.handler(t.Context())
 	for request, status := range map[string]int{
 		"GET /environments/2/status":            http.StatusNotFound,
@@ -119,18 +123,19 @@ func TestRefusals(t *testing.T) {
 
 // The org refuses the secret here, so that its errors are among the answers.
 func TestRefusedSecretStaysSecret(t *testing.T) {
-	s := newService(t, genesystest.New(nil), memory.New(), clientSecret)
+	s := testService(t, genesystest.New(nil), memory.New(), clientSecret)
 	h := s.handler(t.Context())
 	ask(t, h, "POST /environments/1/import", http.StatusAccepted, nil)
 	s.jobs.Wait()
-	var status environment.Status
-	ask(t, h, "GET /environments/1/status", http.StatusOK, &status)
-	require.NotEmpty(t, status.Types[0].Failed)
+	var st status
+	ask(t, h, "GET /environments/1/status", http.StatusOK, &st)
+	require.NotEmpty(t, st.Import.Error)
+	require.False(t, st.Import.Running)
 }
 
 func TestServeEndsWithNothingGoingOn(t *testing.T) {
 	store := memory.New()
-	s := newService(t, genesystest.New(nil), store, genesystest.ClientSecret)
+	s := testService(t, genesystest.New(nil), store, genesystest.ClientSecret)
 	listener, err := listen(t.Context(), "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -152,7 +157,7 @@ func TestServeEndsWithNothingGoingOn(t *testing.T) {
 	interrupt()
 	require.NoError(t, <-done)
 	require.False(t, s.polling.Load())
-	s.importing.Range(func(id, _ any) bool { t.Errorf("the import of %v goes on", id); return true })
+	require.False(t, s.imports[1].Running)
 	require.NoError(t, store.Close())
 	_, err = new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
 	require.Error(t, err)

@@ -20,11 +20,21 @@ import (
 
 // A service answers for an engine that it runs.
 type service struct {
-	engine    *environment.Engine
-	logger    *slog.Logger
-	polling   atomic.Bool
-	importing sync.Map       // IDs of environments
-	jobs      sync.WaitGroup // what goes on beside the answers
+	engine  *environment.Engine
+	logger  *slog.Logger
+	polling atomic.Bool
+	jobs    sync.WaitGroup // what goes on beside the answers
+
+	mu      sync.Mutex
+	imports map[int64]lastImport // by environment
+}
+
+// A lastImport tells of the latest import that was asked for.
+type lastImport struct {
+	Running bool     `json:"running"`
+	Types   int      `json:"types"`            // that were read
+	Failed  []string `json:"failed,omitempty"` // types, and why
+	Error   string   `json:"error,omitempty"`  // what stopped it
 }
 
 // serve answers and polls until ctx ends: first the answering ends, then the
@@ -58,7 +68,7 @@ func (s *service) handler(ctx context.Context) http.Handler {
 	for pattern, f := range map[string]func(*http.Request, int64) (any, error){
 		"GET /healthz":                    s.health,
 		"GET /environments":               s.environments,
-		"GET /environments/{id}/status":   func(r *http.Request, id int64) (any, error) { return s.engine.Status(r.Context(), id) },
+		"GET /environments/{id}/status":   s.status,
 		"GET /environments/{id}/forecast": func(r *http.Request, id int64) (any, error) { return s.engine.Forecast(r.Context(), id) },
 		"GET /environments/{id}/changes":  s.changes,
 		"POST /environments/{id}/import":  func(_ *http.Request, id int64) (any, error) { return s.startImport(ctx, id) },
@@ -82,7 +92,7 @@ func (s *service) handler(ctx context.Context) http.Handler {
 
 var (
 	errBusy = errors.New("an import of this environment is under way")
-	errDown = errors.New("polling has ended")
+	errDown = errors.New("it does not poll")
 )
 
 func statusOf(r *http.Request, err error) int {
@@ -109,6 +119,19 @@ func (s *service) health(*http.Request, int64) (any, error) {
 		return nil, errDown
 	}
 	return map[string]string{"status": "polling"}, nil
+}
+
+// status is what an answer has of an environment.
+type status struct {
+	environment.Status
+	Import lastImport `json:"import"`
+}
+
+func (s *service) status(r *http.Request, id int64) (any, error) {
+	st, err := s.engine.Status(r.Context(), id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return status{st, s.imports[id]}, err
 }
 
 func (s *service) environments(r *http.Request, _ int64) (any, error) {
@@ -155,13 +178,25 @@ func (s *service) startImport(ctx context.Context, id int64) (any, error) {
 	if _, err := s.engine.Get(ctx, id); err != nil {
 		return nil, err
 	}
-	if _, busy := s.importing.LoadOrStore(id, nil); busy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.imports[id].Running {
 		return nil, errBusy
 	}
+	s.imports[id] = lastImport{Running: true}
 	s.jobs.Go(func() {
-		defer s.importing.Delete(id)
 		result, err := s.engine.Import(ctx, id, nil)
-		s.logger.Info("import ended", "environment", id, "types", len(result.Types), "failed", result.Failed, "error", err)
+		last := lastImport{Types: len(result.Types)}
+		for _, f := range result.Failed {
+			last.Failed = append(last.Failed, f.Error())
+		}
+		if err != nil {
+			last.Error = err.Error()
+		}
+		s.logger.Info("import ended", "environment", id, "types", last.Types, "failed", len(last.Failed), "error", err)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.imports[id] = last
 	})
-	return map[string]string{"import": "started"}, nil
+	return s.imports[id], nil
 }

@@ -16,6 +16,10 @@ import (
 // copyTx is how many bytes go into one transaction of a copy.
 const copyTx = 8 << 20
 
+// copyStep is what a copy grows by. The engine's own step of 16 MiB, which saves
+// a store that grows many small steps, would leave that much empty at the end.
+const copyStep = 64 << 10
+
 // Compact implements storage.Compacter. It copies the store into a new file
 // beside the old one, needs that much space for a while, and lets commits wait
 // only while it copies what they have changed meanwhile. A value that is corrupt
@@ -43,11 +47,14 @@ func (s *Store) compact(ctx context.Context, tmp string) error {
 	if err != nil {
 		return err
 	}
+	step := db.AllocSize
+	db.AllocSize = copyStep
 	unlock, err := s.copyAll(ctx, db, sc)
 	if err != nil {
 		return errors.Join(err, db.Close(), os.Remove(tmp))
 	}
 	defer unlock()
+	db.AllocSize = step
 	return s.replace(db, f, tmp)
 }
 

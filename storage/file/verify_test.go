@@ -26,7 +26,7 @@ func TestVerifyPassesWhatIsSound(t *testing.T) {
 	require.NoError(t, err)
 	pad := strings.Repeat("long keys make deep trees ", 20) // seven to a page
 	key := func() string { return fmt.Sprintf("%05d %s", rng.IntN(20_000), pad) }
-	for i := range 150 {
+	for i := range 60 {
 		var b storage.Batch
 		for range rng.IntN(100) {
 			b.Put(key(), noise(rng.IntN(300)))
