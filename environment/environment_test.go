@@ -421,6 +421,11 @@ func TestValidate(t *testing.T) {
 		require.Equal(t, environment.StatusFailed, status(v, "login"))
 		require.NotContains(t, v.String(), "guess")
 	})
+	t.Run("wrong region", func(t *testing.T) { // where the client is unknown
+		v := validate(t, nil, func(r *environment.Record) { r.ClientID = "a client of another region" })
+		require.Equal(t, environment.StatusFailed, status(v, "login"))
+		require.Contains(t, v.String(), "region")
+	})
 	t.Run("missing permission", func(t *testing.T) {
 		v := validate(t, &genesystest.Options{Permissions: []string{"routing:skill:view", "authorization:*:*"}}, nil)
 		require.True(t, v.OK())
