@@ -110,6 +110,7 @@ func TestUnavailableIsTriedAgainDaily(t *testing.T) {
 // A Run that dies at any commit and is started again ends where an undisturbed one does.
 func TestRunKilledAtAnyCommit(t *testing.T) {
 	run := func(t *testing.T, killAfter int) (feed []string, killed bool) {
+		t.Helper()
 		org := genesystest.New(nil)
 		store := &mortal{Store: memory.New(), left: -1}
 		r := recordOf(org, "routing.skills", "Queues", "routing.queues.members")

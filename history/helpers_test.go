@@ -30,7 +30,7 @@ func newHistory(t *testing.T) *History {
 
 // obj returns an object whose body is id and the members of a format.
 func obj(id, format string, args ...any) Object {
-	return Object{ID: id, Name: "name of " + id, Body: []byte(fmt.Sprintf(`{"id":%q,`+format+`}`, append([]any{id}, args...)...))}
+	return Object{ID: id, Name: "name of " + id, Body: fmt.Appendf(nil, `{"id":%q,`+format+`}`, append([]any{id}, args...)...)}
 }
 
 // pass runs a complete pass that sees objects and removes what is confirmed.
