@@ -27,7 +27,7 @@ type head struct {
 	Name      string    `json:"name,omitempty"`
 	Parent    string    `json:"parent,omitempty"`
 	Marker    string    `json:"marker,omitempty"`
-	FirstSeen time.Time `json:"first_seen"`
+	FirstSeen time.Time `json:"first_seen,omitzero"` // left out while it is Changed
 
 	// The newest change.
 	Seq     uint64    `json:"seq"`
@@ -41,6 +41,15 @@ type head struct {
 	Raw       Digest `json:"raw"`       // of the stored body, byte for byte
 	Canonical Digest `json:"canonical"` // of the stored body, under Shape
 	Shape     string `json:"shape"`     // fingerprint
+}
+
+// change makes an entry of the log the newest change.
+func (hd *head) change(seq uint64, at time.Time, kind Kind) {
+	if hd.FirstSeen.IsZero() {
+		hd.FirstSeen = hd.Changed
+	}
+	hd.Seq, hd.Changed, hd.Kind = seq, at, kind
+	hd.Hidden, hd.HiddenAt = 0, time.Time{}
 }
 
 func (hd *head) live() bool { return hd.Kind != KindDeleted }
@@ -57,9 +66,13 @@ func (hd *head) tipAt() time.Time {
 }
 
 func (hd *head) export(typ, id string) Head {
+	firstSeen := hd.FirstSeen
+	if firstSeen.IsZero() {
+		firstSeen = hd.Changed
+	}
 	return Head{
 		Type: typ, ID: id, Name: hd.Name, Parent: hd.Parent, Marker: hd.Marker,
-		FirstSeen: hd.FirstSeen, Changed: hd.Changed,
+		FirstSeen: firstSeen, Changed: hd.Changed,
 	}
 }
 

@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // pending is what a pass has found out about an object and not yet committed.
@@ -96,7 +95,7 @@ func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 	if err != nil {
 		return "", err
 	}
-	hd := head{FirstSeen: t.now.At, Seq: seq, Changed: t.now.At, Kind: kind}
+	hd := head{Seq: seq, Changed: t.now.At, Kind: kind}
 	t.batch.Put(p.h.keys.body(p.typ, o.ID), o.Body)
 	return kind, p.putHead(t, o, hd)
 }
@@ -132,8 +131,7 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old head) (Kind
 	if r.hidden() {
 		hd.Hidden, hd.HiddenAt = seq, t.now.At
 	} else {
-		hd.Seq, hd.Changed, hd.Kind = seq, t.now.At, r.Kind
-		hd.Hidden, hd.HiddenAt = 0, time.Time{}
+		hd.change(seq, t.now.At, r.Kind)
 	}
 	return r.Kind, p.putHead(t, o, hd)
 }
@@ -200,7 +198,6 @@ func (h *History) writeRemoval(ctx context.Context, t *tx, id string, hd head) (
 	if err != nil {
 		return "", err
 	}
-	hd.Seq, hd.Changed, hd.Kind = seq, t.now.At, KindDeleted
-	hd.Hidden, hd.HiddenAt = 0, time.Time{}
+	hd.change(seq, t.now.At, KindDeleted)
 	return KindDeleted, t.batch.PutJSON(h.keys.head(typ, id), hd)
 }
