@@ -12,7 +12,9 @@ import (
 // called anew, for as long as the Commit ends in ErrConflict. So f reads with
 // the Store's methods, requires in the Batch what it has read, and adds what
 // follows from it. An error of f ends Update with that error. Any other error
-// of the Commit is returned at once, and its outcome may be unknown.
+// of the Commit is returned at once, and its outcome may be unknown. Do not
+// require in it what f does not read anew each time, such as a Lease that may be
+// lost: Update would try for as long as ctx lasts.
 func Update(ctx context.Context, s Store, f func(b *Batch) error) error {
 	var b Batch
 	for wait := time.Millisecond; ; wait = min(2*wait, time.Second) {
