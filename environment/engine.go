@@ -120,7 +120,7 @@ func (e *Engine) Create(ctx context.Context, r Record) (Record, error) {
 		return r, err
 	}
 	now := time.Now().UTC()
-	r.Created, r.Updated, r.Revision, r.Paused = now, now, 1, false
+	r.Created, r.Updated, r.Revision, r.Paused, r.Deleting = now, now, 1, false, time.Time{}
 	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
 		id, err := storage.Sequence(ctx, e.store, b, sequenceKey, 1)
 		if err != nil {
@@ -168,8 +168,8 @@ func (e *Engine) Close(ctx context.Context) error {
 }
 
 // Update replaces the record of the same ID; an empty ClientSecret leaves the
-// secret as it is. A changed plan, limit or rule takes effect at once. The
-// errors are *InvalidError, ErrNotFound, ErrNameTaken and ErrStale.
+// secret as it is, and only Pause and Resume change Paused. A changed plan, limit
+// or rule takes effect at once. The errors are *InvalidError, ErrNotFound, ErrNameTaken and ErrStale.
 func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
 	if err := r.Check(e.types); err != nil {
 		return r, err
@@ -183,6 +183,9 @@ func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
 		if err := e.authorize(ctx, OpUpdate, old); err != nil {
 			return err
 		}
+		if !old.Deleting.IsZero() {
+			return fmt.Errorf("%w: %q is being deleted", ErrNotFound, old.Name)
+		}
 		if old.Revision != revision {
 			return ErrStale
 		}
@@ -194,6 +197,7 @@ func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
 			}
 		}
 		r.Created, r.Updated, r.Revision = old.Created, time.Now().UTC(), revision+1
+		r.Paused, r.Deleting = old.Paused, time.Time{}
 		return e.put(ctx, b, r)
 	})
 	if err != nil {

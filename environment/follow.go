@@ -12,7 +12,8 @@ import (
 // order, and returns. The consumer's place is stored after each call of f that
 // returns nil, so that over restarts each change is delivered at least once. An
 // error of f ends Deliver with that error, and the change comes again. First
-// sights of an import are not delivered.
+// sights of an import are not delivered. A change that retention removes before
+// the consumer had it is not either.
 func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f func(context.Context, history.Change) error) error {
 	h, err := e.History(ctx, id)
 	if err != nil {

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -38,6 +39,11 @@ type TypeError struct {
 }
 
 func (e TypeError) Error() string { return e.Err.Error() }
+
+// MarshalJSON writes the type and the text of the reason.
+func (e TypeError) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"type": e.Type, "error": e.Err.Error()})
+}
 
 // Unwrap returns the reason.
 func (e TypeError) Unwrap() error { return e.Err }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +77,14 @@ func TestRecordsAreKept(t *testing.T) {
 	_, err = engine.Find(ctx, "Test")
 	require.ErrorIs(t, err, environment.ErrNotFound)
 
+	require.NoError(t, engine.Pause(ctx, first.ID))
+	paused, err := engine.Get(ctx, first.ID)
+	require.NoError(t, err)
+	paused.Paused = false
+	paused, err = engine.Update(ctx, paused)
+	require.NoError(t, err)
+	require.True(t, paused.Paused, "only Resume takes up polling again")
+
 	second := create(t, engine, recordOf(org))
 	require.EqualValues(t, 2, second.ID)
 	require.NoError(t, engine.Delete(ctx, second.ID, ""))
@@ -103,6 +112,28 @@ func TestDeleteLeavesNothing(t *testing.T) {
 			t.Errorf("left behind: %s", entry.Key)
 		}
 	}
+}
+
+// A Delete that was interrupted can only be finished.
+func TestDeleteCannotBeUndone(t *testing.T) {
+	ctx := t.Context()
+	org := genesystest.New(nil)
+	store := &mortal{Store: memory.New(), left: -1}
+	env := create(t, open(t, org, store, nil), recordOf(org, "Queues"))
+	store.left = 1
+	require.ErrorIs(t, open(t, org, store, nil).Delete(ctx, env.ID, ""), errKilled)
+	store.left, store.err = -1, nil // a new process
+	engine := open(t, org, store, nil)
+	half, err := engine.Get(ctx, env.ID)
+	require.NoError(t, err)
+	require.False(t, half.Deleting.IsZero())
+	half.Deleting = time.Time{}
+	_, err = engine.Update(ctx, half)
+	require.ErrorIs(t, err, environment.ErrNotFound)
+	_, err = engine.Import(ctx, env.ID, nil)
+	require.ErrorIs(t, err, environment.ErrNotFound)
+	require.NoError(t, engine.Delete(ctx, env.ID, ""))
+	create(t, engine, recordOf(org, "Queues"))
 }
 
 func TestKeysAreRotated(t *testing.T) {

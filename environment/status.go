@@ -28,7 +28,7 @@ type TypeStatus struct {
 	// While Run polls the environment: whether a pass runs, and how late the
 	// pending or last one is.
 	Running bool          `json:"running,omitempty"`
-	Lag     time.Duration `json:"lag,omitempty"`
+	Lag     time.Duration `json:"lag,omitempty"` // nanoseconds in JSON
 }
 
 // Status returns how an environment and its object types are doing. It makes
@@ -101,5 +101,7 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 	if err := s.record.confirmed(confirm); err != nil {
 		return err
 	}
-	return s.exclusive(ctx, objectType, func() error { return s.history.Forget(ctx, objectType, objectID) })
+	err = s.exclusive(ctx, objectType, func() error { return s.history.Forget(ctx, objectType, objectID) })
+	e.recorded.notify()
+	return err
 }
