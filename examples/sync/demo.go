@@ -46,9 +46,13 @@ func (d *demo) tell(ctx context.Context, j job, data string) error {
 	}
 	j.out.say("\n%d objects moved in ignored fields only; that is no change.", j.out.ignored-ignored)
 	j.out.say("The data lies in %s. Next, try:\n", data)
-	j.out.say("  go run ./examples/history -data %s             the timeline", data)
-	j.out.say("  go run ./examples/org                          a local org to edit while you sync it")
-	j.out.say("  go run ./examples/sync -config record.json     your own org")
+	for _, tip := range [][2]string{
+		{"go run ./examples/history -data " + data, "the timeline"},
+		{"go run ./examples/org", "a local org to edit while you sync it"},
+		{"go run ./examples/sync -config record.json", "your own org"},
+	} {
+		j.out.say("  %-60s %s", tip[0], tip[1])
+	}
 	return nil
 }
 
