@@ -50,7 +50,7 @@ func (w *walker) parentState(ctx context.Context, parent genesys.ObjectType) err
 		return err
 	}
 	if state.Unavailable != "" {
-		return &unavailableError{fmt.Sprintf("%s is not available: %s", parent.Name, state.Unavailable)}
+		return parentUnavailable(parent, state.Unavailable)
 	}
 	last, ok, err := w.history.LastPass(ctx, parent.Name)
 	if err == nil && !ok {
@@ -62,19 +62,30 @@ func (w *walker) parentState(ctx context.Context, parent genesys.ObjectType) err
 	return err
 }
 
-// firstPass reads a type that was never read, unless somebody else just did.
-func (s *session) firstPass(ctx context.Context, t genesys.ObjectType) (summary history.Summary, err error) {
-	err = s.exclusive(ctx, t.Name, func() error {
-		last, ok, err := s.history.LastPass(ctx, t.Name)
-		if err != nil || ok {
-			summary = last
+// firstPass reads a parent type that was never read, unless somebody else just did.
+func (s *session) firstPass(ctx context.Context, t genesys.ObjectType) (history.Summary, error) {
+	var result PassResult
+	ran := false
+	err := s.exclusive(ctx, t.Name, func() (err error) {
+		known := false
+		if result.Summary, known, err = s.history.LastPass(ctx, t.Name); err != nil || known {
 			return err
 		}
-		result, err := s.walk(ctx, t)
-		summary = result.Summary
+		ran = true
+		result, err = s.walk(ctx, t)
 		return err
 	})
-	return summary, err
+	if ran {
+		result, err = s.conclude(ctx, t, result, err, 0)
+	}
+	if err == nil && result.Unavailable != "" {
+		err = parentUnavailable(t, result.Unavailable)
+	}
+	return result.Summary, err
+}
+
+func parentUnavailable(parent genesys.ObjectType, reason string) error {
+	return &unavailableError{fmt.Sprintf("%s is not available: %s", parent.Name, reason)}
 }
 
 func (w *walker) childrenOf(ctx context.Context, head history.Head) error {

@@ -39,6 +39,12 @@ func (s *session) pass(ctx context.Context, t genesys.ObjectType, importNumber i
 		result, err = s.walk(ctx, t)
 		return err
 	})
+	return s.conclude(ctx, t, result, err, importNumber)
+}
+
+// conclude books the end of a pass: it is remembered, observed, and announced
+// to those who follow the changes.
+func (s *session) conclude(ctx context.Context, t genesys.ObjectType, result PassResult, err error, importNumber int64) (PassResult, error) {
 	result.Type = t.Name
 	if unavailable := new(unavailableError); errors.As(err, &unavailable) {
 		result.Unavailable, err = unavailable.reason, nil

@@ -107,6 +107,37 @@ func TestUnavailableIsTriedAgainDaily(t *testing.T) {
 	})
 }
 
+// A parent that is read on behalf of a child is a pass like any other: it is
+// booked, and not read again for the next child.
+func TestParentIsReadOnceForItsChildren(t *testing.T) {
+	for name, faulty := range map[string]bool{"available": false, "unavailable": true} {
+		t.Run(name, func(t *testing.T) {
+			org := genesystest.New(nil)
+			if faulty {
+				org.Fail("groups", genesystest.FeatureOff(), -1)
+			}
+			engine := open(t, org, memory.New(), nil)
+			env := create(t, engine, recordOf(org, "groups.individuals", "groups.roles"))
+			results, err := engine.Poll(t.Context(), env.ID, "groups.individuals", "groups.roles")
+			require.NoError(t, err)
+			for _, result := range results {
+				require.Equal(t, faulty, result.Unavailable != "", result.Type)
+			}
+			lists := 0
+			for _, request := range org.Requests() {
+				if request.Path == "/api/v2/groups" {
+					lists++
+				}
+			}
+			require.Equal(t, 1, lists)
+			status, err := engine.Status(t.Context(), env.ID)
+			require.NoError(t, err)
+			require.Equal(t, "groups", status.Types[0].Type)
+			require.False(t, status.Types[0].Checked.IsZero())
+		})
+	}
+}
+
 // A Run that dies at any commit and is started again ends where an undisturbed one does.
 func TestRunKilledAtAnyCommit(t *testing.T) {
 	run := func(t *testing.T, killAfter int) (feed []string, killed bool) {

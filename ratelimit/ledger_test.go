@@ -293,7 +293,7 @@ func FuzzLedger(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, content []byte, want, ahead int64) {
 		if want < 0 || ahead < 0 || want > 1000 || ahead > 1000 {
-			t.Skip()
+			t.Skip("no caller asks for that many")
 		}
 		const limit = 10
 		c := &claim{id: "me", seq: 7, now: now, term: 360_000, limit: limit, window: 60_000, margin: 500, reach: 15_000, want: want, ahead: ahead, held: 1, spent: []int64{now - 10}}
