@@ -62,6 +62,7 @@ func (p *Poller) plannedStart(o *object, due time.Time) time.Time {
 
 // tick requests the runs whose planned start has come; starting tells that Run begins, so that earlier ones were missed.
 func (p *Poller) tick(now time.Time, starting bool) {
+	p.unhold(now)
 	for len(p.agenda) > 0 && !p.agenda[0].planned.After(now) {
 		o := p.agenda[0]
 		f := p.collect(o, now)
@@ -87,8 +88,12 @@ func (p *Poller) collect(o *object, now time.Time) Firing {
 
 // untilNext is how long Run may sleep.
 func (p *Poller) untilNext(now time.Time) time.Duration {
-	if len(p.agenda) == 0 {
-		return maxSleep
+	sleep := maxSleep
+	if len(p.agenda) > 0 {
+		sleep = min(sleep, p.agenda[0].planned.Sub(now))
 	}
-	return min(maxSleep, p.agenda[0].planned.Sub(now))
+	for _, o := range p.held {
+		sleep = min(sleep, o.held.Sub(now))
+	}
+	return sleep
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Job polls one object. The context ends when that of [Poller.Run] does; Run then waits for the job to return.
-// Jobs of different objects run concurrently. A panic is recovered and reported as a [*PanicError].
+// Jobs of different objects run concurrently. A panic is recovered and reported as a [*PanicError]; a [*DeferredError] is no failure.
 type Job func(ctx context.Context, f Firing) error
 
 // Firing is one run of an object.
@@ -43,6 +43,16 @@ func (f *Firing) fold(other Firing) {
 	f.Missed = f.Missed || other.Missed
 	f.Triggered = f.Triggered || other.Triggered
 	f.planned = earlier(f.planned, other.planned)
+}
+
+// DeferredError is what a Job returns to put off a run that it has not begun, such as one that another process is at. The
+// firing is pending again, and the job is called with it at Until, or when Trigger asks; ticks that come before are folded into it.
+type DeferredError struct {
+	Until time.Time
+}
+
+func (e *DeferredError) Error() string {
+	return "poller: run put off until " + e.Until.Format(time.RFC3339)
 }
 
 // PanicError is the error of a run whose job panicked.

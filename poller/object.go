@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,10 +15,11 @@ type object struct {
 	place    int       // in the agenda, unless due is zero
 	settled  time.Time // every tick up to here has had its run
 
-	pending *Firing // the run to come
-	unsaved bool    // settled is to be saved although there was no run
-	queued  bool    // in the queue
-	busy    bool    // with a worker
+	pending *Firing   // the run to come
+	unsaved bool      // settled is to be saved although there was no run
+	held    time.Time // it is not queued before
+	queued  bool      // in the queue
+	busy    bool      // with a worker
 
 	running   bool
 	lastDue   time.Time
@@ -69,8 +71,36 @@ func (p *Poller) request(o *object, f Firing) {
 	p.enqueue(o)
 }
 
+// hold keeps an object out of the queue until a time.
+func (p *Poller) hold(o *object, until time.Time) {
+	o.held = until
+	if !slices.Contains(p.held, o) {
+		p.held = append(p.held, o)
+	}
+	p.notify()
+}
+
+// unhold queues what was held until now.
+func (p *Poller) unhold(now time.Time) {
+	p.held = slices.DeleteFunc(p.held, func(o *object) bool {
+		if o.held.After(now) {
+			return false
+		}
+		o.held = time.Time{}
+		p.resume(o)
+		return true
+	})
+}
+
+// resume queues an object if it has something to do.
+func (p *Poller) resume(o *object) {
+	if o.pending != nil || o.unsaved {
+		p.enqueue(o)
+	}
+}
+
 func (p *Poller) enqueue(o *object) {
-	if !o.busy && !o.queued {
+	if !o.busy && !o.queued && o.held.IsZero() {
 		o.queued = true
 		p.queue = append(p.queue, o)
 	}

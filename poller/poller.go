@@ -71,6 +71,7 @@ type Poller struct {
 	objects []*object          // those to poll, by name
 	agenda  agenda             // those with a next tick
 	queue   []*object          // those with something to do that no worker has
+	held    []*object          // those with something to do later
 	workers int
 }
 
@@ -128,6 +129,7 @@ func (p *Poller) Trigger(name string) bool {
 	}
 	now := clockTime()
 	o := p.objects[i]
+	o.held = time.Time{}
 	p.hasten(o, now)
 	p.request(o, Firing{Object: name, Due: now, Triggered: true, planned: now})
 	p.notify()
@@ -198,9 +200,9 @@ func (p *Poller) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.active = false
-	p.agenda, p.queue = nil, nil
+	p.agenda, p.queue, p.held = nil, nil, nil
 	for _, o := range p.known {
-		o.pending, o.queued, o.due = nil, false, time.Time{}
+		o.pending, o.queued, o.due, o.held = nil, false, time.Time{}, time.Time{}
 	}
 }
 

@@ -537,3 +537,43 @@ func TestOffset(t *testing.T) {
 		require.True(t, d >= 0 && d < time.Minute)
 	}
 }
+
+// TestDeferredRuns: a run that a job puts off comes back at the time it asked for, with the ticks that came meanwhile, and
+// settles nothing until it was done; a trigger does not wait for that time.
+func TestDeferredRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := &memory{}
+		var calls []Firing
+		until := 10 * time.Minute
+		p := New(func(_ context.Context, f Firing) error {
+			calls = append(calls, f)
+			if len(calls) == 1 || len(calls) == 3 {
+				return fmt.Errorf("busy: %w", &DeferredError{Until: time.Now().Add(until)})
+			}
+			return nil
+		}, &Options{State: state, OnError: func(_ Firing, err error) { t.Error(err) }})
+		p.SetPlan(plan(t, Entry{AllObjects, "*/4 * * * *"}), []string{"a"})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- p.Run(ctx) }()
+		time.Sleep(13 * time.Minute) // ticks at 4, 8 and 12; the run of the first is put off until 14
+		require.Len(t, calls, 1)
+		require.True(t, p.Status()[0].Pending)
+		require.Equal(t, epoch, state.times["a"])
+		time.Sleep(2 * time.Minute)
+		require.Len(t, calls, 2)
+		require.Equal(t, epoch.Add(12*time.Minute), calls[1].Due)
+		require.Equal(t, 2, calls[1].Coalesced)
+		require.Equal(t, epoch.Add(14*time.Minute), calls[1].Started)
+		require.Equal(t, 10*time.Minute, calls[1].Lag)
+		require.Equal(t, epoch.Add(12*time.Minute), state.times["a"])
+		time.Sleep(2 * time.Minute) // put off at 16
+		require.Len(t, calls, 3)
+		p.Trigger("a")
+		synctest.Wait()
+		require.Len(t, calls, 4)
+		require.True(t, calls[3].Triggered)
+		stop()
+		require.NoError(t, <-done)
+	})
+}

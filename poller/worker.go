@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 )
 
 // errExited is the error of a run whose job ended its goroutine, as testing's FailNow does.
@@ -75,6 +76,11 @@ func (p *Poller) serve(ctx context.Context, o *object, f *Firing) {
 // conclude records the outcome of a run.
 func (p *Poller) conclude(ctx context.Context, o *object, f Firing, err error) {
 	interrupted := err != nil && ctx.Err() != nil
+	deferred, ok := errors.AsType[*DeferredError](err)
+	if ok && !interrupted {
+		p.postpone(o, f, deferred.Until)
+		return
+	}
 	p.mu.Lock()
 	o.running, o.lastEnd, o.lastErr = false, clockTime(), err
 	if !interrupted {
@@ -88,6 +94,15 @@ func (p *Poller) conclude(ctx context.Context, o *object, f Firing, err error) {
 		p.report(ctx, f, "run failed", err)
 	}
 	p.save(ctx, o, f)
+}
+
+// postpone makes a firing pending again.
+func (p *Poller) postpone(o *object, f Firing, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o.running = false
+	p.request(o, f)
+	p.hold(o, until)
 }
 
 // save hands the object's time to the State, also when the context ended while the run came to its end.
@@ -112,7 +127,5 @@ func (p *Poller) release(o *object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o.busy = false
-	if o.pending != nil || o.unsaved {
-		p.enqueue(o)
-	}
+	p.resume(o)
 }
