@@ -111,7 +111,7 @@ func (h *History) finish(ctx context.Context, t *tx) error {
 	if err := t.batch.PutJSON(h.keys.state(), t.now); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
-	h.opts.Fence(&t.batch)
+	h.fence(&t.batch)
 	if err := h.store.Commit(ctx, &t.batch); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}

@@ -66,7 +66,7 @@ func (h *History) Delete(ctx context.Context) error {
 		}
 		var b storage.Batch
 		b.DeleteRange(storage.Range{Start: r.Start, End: storage.After(last)})
-		h.opts.Fence(&b)
+		h.fence(&b)
 		if err := h.store.Commit(ctx, &b); err != nil {
 			return fmt.Errorf("history: deleting: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +17,8 @@ import (
 )
 
 // Errors that callers branch on, with errors.Is. Errors of the store are
-// wrapped: storage.ErrConflict means that a requirement of Options.Fence does
-// not hold, or that somebody else trims the same history.
+// wrapped: storage.ErrConflict means that a requirement of Options.Fence or
+// Fenced does not hold, or that somebody else trims the same history.
 var (
 	// ErrNotFound reports an object that did not exist at the time asked for.
 	ErrNotFound = errors.New("not found")
@@ -60,9 +61,6 @@ func (o *Options) withDefaults() Options {
 	}
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	c.BatchObjects = cmp.Or(c.BatchObjects, 500)
-	if c.Fence == nil {
-		c.Fence = func(*storage.Batch) {}
-	}
 	return c
 }
 
@@ -70,6 +68,12 @@ func (o *Options) withDefaults() Options {
 // concurrent use, and so are several of them over one store, in one process or
 // many. It holds nothing that needs to be closed.
 type History struct {
+	*shared
+	fences []func(*storage.Batch)
+}
+
+// shared is what a History and its Fenced ones have in common.
+type shared struct {
 	store       storage.Store
 	environment int64
 	keys        keys
@@ -95,7 +99,7 @@ type shape struct {
 // Open returns the history of one environment that is kept in store. It writes
 // nothing but, in a new store, the secret that digests are keyed with.
 func Open(ctx context.Context, store storage.Store, environment int64, opts *Options) (*History, error) {
-	h := &History{
+	h := &History{shared: &shared{
 		store:       store,
 		environment: environment,
 		keys:        newKeys(environment),
@@ -104,6 +108,9 @@ func Open(ctx context.Context, store storage.Store, environment int64, opts *Opt
 		passes:      map[string]*Pass{},
 		shapes:      map[string]*shape{},
 		unions:      map[[2]string]*Comparer{},
+	}}
+	if opts != nil && opts.Fence != nil {
+		h.fences = []func(*storage.Batch){opts.Fence}
 	}
 	if h.opts.BatchObjects < 0 {
 		return nil, fmt.Errorf("history: BatchObjects is %d, want a positive number or 0 for the default", h.opts.BatchObjects)
@@ -116,6 +123,19 @@ func Open(ctx context.Context, store storage.Store, environment int64, opts *Opt
 		return nil, fmt.Errorf("history: opening: %w", err)
 	}
 	return h, nil
+}
+
+// Fenced returns the same history for one task, whose every commit also requires
+// what fence adds to it, such as the lease under which the task is done.
+func (h *History) Fenced(fence func(*storage.Batch)) *History {
+	return &History{shared: h.shared, fences: append(slices.Clone(h.fences), fence)}
+}
+
+// fence adds to b what every commit requires.
+func (h *History) fence(b *storage.Batch) {
+	for _, f := range h.fences {
+		f(b)
+	}
 }
 
 // openSecret returns the secret of the store and makes one if it has none.

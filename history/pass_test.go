@@ -324,6 +324,19 @@ func TestKilledPass(t *testing.T) {
 
 // Rule 5: who lost the lease cannot write.
 func TestFence(t *testing.T) {
+	fence := func(b *storage.Batch) { b.Require("lease", []byte("me")) }
+	t.Run("Options", func(t *testing.T) {
+		testFence(t, func(s storage.Store) *History { return open(t, s, &Options{Fence: fence}) })
+	})
+	t.Run("Fenced", func(t *testing.T) {
+		testFence(t, func(s storage.Store) *History {
+			unheld := func(b *storage.Batch) { b.RequireAbsent("unheld") }
+			return open(t, s, &Options{Fence: unheld}).Fenced(fence).Fenced(unheld)
+		})
+	})
+}
+
+func testFence(t *testing.T, fenced func(storage.Store) *History) {
 	s := memory.New()
 	hold := func(owner string) {
 		var b storage.Batch
@@ -331,7 +344,7 @@ func TestFence(t *testing.T) {
 		require.NoError(t, s.Commit(t.Context(), &b))
 	}
 	hold("me")
-	h := open(t, s, &Options{Fence: func(b *storage.Batch) { b.Require("lease", []byte("me")) }})
+	h := fenced(s)
 	pass(t, h, Shape{}, obj("a", `"n":1`), obj("b", `"n":1`))
 	pass(t, h, Shape{}, obj("a", `"n":1`))
 	p, err := h.Begin(t.Context(), "queues", Shape{})

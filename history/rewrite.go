@@ -25,7 +25,7 @@ func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*rec
 		if frames == 0 {
 			return nil
 		}
-		h.opts.Fence(&b)
+		h.fence(&b)
 		if err := h.store.Commit(ctx, &b); err != nil {
 			return fmt.Errorf("history: removing from the log: %w", err)
 		}
