@@ -34,7 +34,7 @@ type LeaseOptions struct {
 	// Holder names who holds the lease, to people and to the lease: a holder
 	// takes its own lease at once, which fences its former self off. So it must
 	// be unique among those that run at the same time.
-	// Defaults to the host, the process id and a random number.
+	// Defaults to a [NewHolder].
 	Holder string
 	// TTL is how long the lease lasts without being renewed. Defaults to 30
 	// seconds.
@@ -51,12 +51,18 @@ func (o *LeaseOptions) withDefaults() LeaseOptions {
 		opts = *o
 	}
 	if opts.Holder == "" {
-		host, _ := os.Hostname() // an unknown host still leaves a unique name
-		opts.Holder = fmt.Sprintf("%s/%d/%08x", cmp.Or(host, "localhost"), os.Getpid(), rand.Uint32())
+		opts.Holder = NewHolder()
 	}
 	opts.TTL = cmp.Or(opts.TTL, 30*time.Second)
 	opts.MaxSkew = max(0, cmp.Or(opts.MaxSkew, opts.TTL/3))
 	return opts
+}
+
+// NewHolder returns a name that nobody else has: the host, the process id and a
+// random number.
+func NewHolder() string {
+	host, _ := os.Hostname() // an unknown host still leaves a unique name
+	return fmt.Sprintf("%s/%d/%08x", cmp.Or(host, "localhost"), os.Getpid(), rand.Uint32())
 }
 
 // leaseFence is the value under a lease's key. It changes only with the holder,
@@ -176,12 +182,18 @@ func (l *Lease) Keep(ctx context.Context) error {
 	}
 }
 
+// ReleaseWith adds to b what gives the lease back if it is still held, so that the
+// last commit under a lease ends it as well. The lease is of no use afterwards.
+func (l *Lease) ReleaseWith(b *Batch) {
+	l.Fence(b)
+	b.Delete(leaseTermKey(l.key))
+}
+
 // Release gives the lease back, so that anyone may take it at once. Releasing a
 // lease that is lost does nothing.
 func (l *Lease) Release(ctx context.Context) error {
 	var b Batch
-	l.Fence(&b)
-	b.Delete(leaseTermKey(l.key))
+	l.ReleaseWith(&b)
 	if err := l.store.Commit(ctx, &b); err != nil && !l.Lost(err) {
 		return err
 	}
@@ -189,4 +201,19 @@ func (l *Lease) Release(ctx context.Context) error {
 	defer l.mu.Unlock()
 	l.until = time.Time{}
 	return nil
+}
+
+// LeaseHolder tells people who holds the lease under key and until when, unless it is
+// renewed; nobody if it was released, or was never taken.
+func LeaseHolder(ctx context.Context, s Store, key string) (holder string, until time.Time, err error) {
+	last, err := GetJSON[leaseFence](ctx, s, key)
+	if err == nil {
+		var term leaseTerm
+		term, err = GetJSON[leaseTerm](ctx, s, leaseTermKey(key))
+		holder, until = last.Holder, term.Until
+	}
+	if errors.Is(err, ErrNotFound) {
+		return "", time.Time{}, nil
+	}
+	return holder, until, err
 }

@@ -21,6 +21,34 @@ func acquire(t *testing.T, s storage.Store, holder string) (*storage.Lease, erro
 	return storage.AcquireLease(t.Context(), s, "lease", &storage.LeaseOptions{Holder: holder, TTL: 30 * time.Second})
 }
 
+func TestLeaseEndsWithACommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		holder, _, err := storage.LeaseHolder(t.Context(), s, "lease")
+		require.NoError(t, err)
+		require.Empty(t, holder)
+		a, err := acquire(t, s, "a")
+		require.NoError(t, err)
+		holder, until, err := storage.LeaseHolder(t.Context(), s, "lease")
+		require.NoError(t, err)
+		require.Equal(t, "a", holder)
+		require.True(t, until.Equal(a.Until()))
+
+		var last storage.Batch
+		last.Put("done", []byte("a"))
+		a.ReleaseWith(&last)
+		require.NoError(t, s.Commit(t.Context(), &last))
+		holder, _, err = storage.LeaseHolder(t.Context(), s, "lease")
+		require.NoError(t, err)
+		require.Empty(t, holder)
+		_, err = acquire(t, s, "b")
+		require.NoError(t, err)
+		last.Put("done", []byte("a again"))
+		require.True(t, a.Lost(s.Commit(t.Context(), &last)))
+	})
+}
+
 func TestLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
