@@ -39,6 +39,9 @@ type LeaseOptions struct {
 	// TTL is how long the lease lasts without being renewed. Defaults to 30
 	// seconds.
 	TTL time.Duration
+	// Dead reports holders that are known to have ended. Their lease is taken at
+	// once. Defaults to none.
+	Dead func(holder string) bool
 	// MaxSkew is how far the clocks of holders may be apart. A lease is taken
 	// from another holder only this long after it ended. Defaults to a third of
 	// TTL; negative means no skew.
@@ -52,6 +55,9 @@ func (o *LeaseOptions) withDefaults() LeaseOptions {
 	}
 	if opts.Holder == "" {
 		opts.Holder = NewHolder()
+	}
+	if opts.Dead == nil {
+		opts.Dead = func(string) bool { return false }
 	}
 	opts.TTL = cmp.Or(opts.TTL, 30*time.Second)
 	opts.MaxSkew = max(0, cmp.Or(opts.MaxSkew, opts.TTL/3))
@@ -98,7 +104,7 @@ func AcquireLease(ctx context.Context, s Store, key string, opts *LeaseOptions) 
 			return err
 		}
 		now := time.Now()
-		if last.Holder != o.Holder && now.Before(term.Until.Add(o.MaxSkew)) {
+		if last.Holder != o.Holder && !o.Dead(last.Holder) && now.Before(term.Until.Add(o.MaxSkew)) {
 			return &LockedError{Name: key, Holder: last.Holder, Until: term.Until}
 		}
 		l = &Lease{store: s, key: key, token: last.Token + 1, ttl: o.TTL, until: now.Add(o.TTL)}

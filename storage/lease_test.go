@@ -94,6 +94,21 @@ func TestLease(t *testing.T) {
 	})
 }
 
+// The lease of a holder that is known to have ended is taken at once.
+func TestLeaseOfTheDead(t *testing.T) {
+	t.Parallel()
+	s := memory.New()
+	a, err := acquire(t, s, "a")
+	require.NoError(t, err)
+	for _, dead := range []string{"c", "a"} {
+		_, err = storage.AcquireLease(t.Context(), s, "lease", &storage.LeaseOptions{
+			Holder: "b", Dead: func(holder string) bool { return holder == dead },
+		})
+		require.Equal(t, dead == "a", err == nil)
+	}
+	require.True(t, a.Lost(a.Renew(t.Context())))
+}
+
 func TestLeaseKeep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

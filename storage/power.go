@@ -27,3 +27,10 @@ type Verifier interface {
 	// with a KeyError.
 	Verify(ctx context.Context) error
 }
+
+// An Exclusive Store is one whose data no other process can use while it is open.
+type Exclusive interface {
+	// Opening returns a name that this opening of the data has and no other one
+	// had or will have.
+	Opening() string
+}

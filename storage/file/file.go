@@ -51,13 +51,14 @@ type Options struct {
 }
 
 // A Store is a storage.Store in one file. It is a [storage.Backuper], a
-// [storage.Compacter] and a [storage.Verifier] too.
+// [storage.Compacter], a [storage.Verifier] and [storage.Exclusive] too.
 type Store struct {
-	path  string
-	opts  Options
-	lock  *lock
-	codec *codec
-	ended atomic.Pointer[error] // why the store does nothing any more
+	path    string
+	opts    Options
+	opening string
+	lock    *lock
+	codec   *codec
+	ended   atomic.Pointer[error] // why the store does nothing any more
 
 	learner    learner       // of dictionaries
 	writer     chan struct{} // holds a token while one goroutine may write
@@ -79,13 +80,14 @@ var _ interface {
 	storage.Backuper
 	storage.Compacter
 	storage.Verifier
+	storage.Exclusive
 } = (*Store)(nil)
 
 // Open opens the store in the file path, which it creates if it does not exist,
 // and the folder around it. It fails at once with a [storage.LockedError] if the
 // file is open already, in this process or another.
 func Open(path string, opts *Options) (*Store, error) {
-	s := &Store{path: path, writer: make(chan struct{}, 1), compacting: make(chan struct{}, 1), scans: map[*scan]struct{}{}}
+	s := &Store{path: path, opening: storage.NewHolder(), writer: make(chan struct{}, 1), compacting: make(chan struct{}, 1), scans: map[*scan]struct{}{}}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -94,6 +96,9 @@ func Open(path string, opts *Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Opening implements [storage.Exclusive].
+func (s *Store) Opening() string { return s.opening }
 
 func (s *Store) open() (err error) {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
