@@ -64,24 +64,15 @@ func (w *walker) parentState(ctx context.Context, parent genesys.ObjectType) err
 
 // firstPass reads a parent type that was never read, unless somebody else just did.
 func (s *session) firstPass(ctx context.Context, t genesys.ObjectType) (history.Summary, error) {
-	var result PassResult
-	ran := false
-	err := s.exclusive(ctx, t.Name, func() (err error) {
-		known := false
-		if result.Summary, known, err = s.history.LastPass(ctx, t.Name); err != nil || known {
-			return err
-		}
-		ran = true
-		result, err = s.walk(ctx, t)
-		return err
-	})
-	if ran {
-		result, err = s.conclude(ctx, t, result, err, 0)
-	}
+	result, err := s.pass(ctx, t, occasion{first: true})
 	if err == nil && result.Unavailable != "" {
 		err = parentUnavailable(t, result.Unavailable)
 	}
-	return result.Summary, err
+	if err != nil {
+		return history.Summary{}, err
+	}
+	last, _, err := s.history.LastPass(ctx, t.Name)
+	return last, err
 }
 
 func parentUnavailable(parent genesys.ObjectType, reason string) error {
@@ -190,6 +181,7 @@ func (w *walker) remember(ctx context.Context) error {
 	if b.Len() == 0 {
 		return nil
 	}
+	w.turn.Fence(&b)
 	return w.engine.store.Commit(ctx, &b)
 }
 

@@ -33,7 +33,7 @@ func (e *Engine) Delete(ctx context.Context, id int64, confirm string) error {
 		}
 		b.Delete(aliveKey(id))
 		b.Require(recordKey(id), raw)
-		return b.PutJSON(recordKey(id), r)
+		return e.putRecord(b, r)
 	})
 	if err != nil {
 		return err
@@ -53,6 +53,7 @@ func (e *Engine) Delete(ctx context.Context, id int64, confirm string) error {
 	b.DeleteRange(ownRange(id))
 	b.Delete(nameKey(foldName(record.Name)))
 	b.Delete(recordKey(id))
+	announce(&b)
 	return e.store.Commit(ctx, &b)
 }
 
@@ -84,7 +85,7 @@ func (e *Engine) setPaused(ctx context.Context, id int64, paused bool) error {
 		r.Updated = time.Now().UTC()
 		r.Revision++
 		b.Require(recordKey(id), raw)
-		return b.PutJSON(recordKey(id), r)
+		return e.putRecord(b, r)
 	})
 	e.changed.notify()
 	return err

@@ -1,6 +1,7 @@
 package environment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,18 @@ type Options struct {
 	// Types are added to the catalogue of object types, or replace those of the same name.
 	Types []genesys.ObjectType
 
+	// Instance names this process among those that share the store, to people and
+	// to the others; no two may have the same at a time. Give it one that it keeps
+	// over restarts, and it takes up its own work again at once, not after Lease.
+	// Defaults to the host, the process ID and a random number.
+	Instance string
+
+	// Lease is how long a process may show no sign of life, because it ended or
+	// stalled, before others take over its work. It is more than the store and the
+	// network ever take for one commit, and than four times the difference between
+	// the clocks of the processes. Defaults to 30 seconds.
+	Lease time.Duration
+
 	// Concurrency is the number of object types of one environment that are
 	// read at a time. Defaults to 4.
 	Concurrency int
@@ -76,15 +89,17 @@ const (
 // An Engine keeps the environments of one store and syncs them. It is safe for
 // concurrent use.
 type Engine struct {
-	store storage.Store
-	opts  Options
-	types []genesys.ObjectType
+	store  storage.Store
+	opts   Options
+	holder string // of leases
+	types  []genesys.ObjectType
 
 	opening  gate               // guards sessions
 	sessions map[int64]*session // open environments, by ID
-	polling  sync.Map           // environment ID -> *poller.Poller, while Run polls it
-	changed  *broadcast         // a record changed
-	recorded *broadcast         // a pass ended
+	turns    turns
+	polling  sync.Map   // environment ID -> *poller.Poller, while Run polls it
+	changed  *broadcast // a record changed
+	recorded *broadcast // a pass ended
 }
 
 // Open returns the Engine of a store. It starts nothing and leaves closing the
@@ -93,19 +108,23 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	if store == nil {
 		return nil, errors.New("environment: a store is required")
 	}
-	e := &Engine{store: store, opening: newGate(), sessions: map[int64]*session{}, changed: newBroadcast(), recorded: newBroadcast()}
+	e := &Engine{store: store, opening: newGate(), sessions: map[int64]*session{}, turns: turns{taken: map[string]chan struct{}{}}, changed: newBroadcast(), recorded: newBroadcast()}
 	if opts != nil {
 		e.opts = *opts
 	}
 	if e.opts.Logger == nil {
 		e.opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	if e.opts.Concurrency == 0 {
-		e.opts.Concurrency = 4
-	}
 	if e.opts.Concurrency < 0 {
 		return nil, fmt.Errorf("environment: Concurrency is %d; it counts object types read at a time", e.opts.Concurrency)
 	}
+	if e.opts.Lease < 0 {
+		return nil, fmt.Errorf("environment: Lease is %v; it is the time after which others take over", e.opts.Lease)
+	}
+	e.opts.Concurrency = cmp.Or(e.opts.Concurrency, 4)
+	e.opts.Lease = cmp.Or(e.opts.Lease, 30*time.Second)
+	e.opts.Instance = cmp.Or(e.opts.Instance, storage.NewHolder())
+	e.holder = e.holderName()
 	e.types = genesys.Merge(genesys.Catalogue(), e.opts.Types)
 	return e, nil
 }
@@ -306,6 +325,12 @@ func (e *Engine) put(ctx context.Context, b *storage.Batch, r Record) error {
 			return err
 		}
 	}
+	return e.putRecord(b, r)
+}
+
+// putRecord adds to b a record that every process is to notice.
+func (e *Engine) putRecord(b *storage.Batch, r Record) error {
+	announce(b)
 	return b.PutJSON(recordKey(r.ID), r.withoutSecret())
 }
 

@@ -176,7 +176,7 @@ func TestKilledAtAnyCommit(t *testing.T) {
 				}
 				require.ErrorIs(t, err, errKilled)
 				killed = true
-				store.left, store.err = -1, nil // a new process
+				store.revive()
 			}
 		}
 		engine := open(t, org, store, nil)
@@ -209,9 +209,25 @@ var errKilled = errors.New("killed")
 // mortal is a store whose process dies after some commits. A negative count never ends.
 type mortal struct {
 	storage.Store
-	mu   sync.Mutex
-	left int
-	err  error
+	mu    sync.Mutex
+	left  int
+	err   error
+	lives int
+}
+
+// revive is a new process that opens the store.
+func (m *mortal) revive() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left, m.err = -1, nil
+	m.lives++
+}
+
+// Opening implements storage.Exclusive.
+func (m *mortal) Opening() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fmt.Sprint("life ", m.lives)
 }
 
 // dies reports whether this commit comes after the end.

@@ -3,10 +3,15 @@ package environment
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage"
 )
+
+// A Consumer is a function that changes are handed to. Its context ends when
+// another process takes over from this one.
+type Consumer = func(context.Context, history.Change) error
 
 // Deliver hands every change that the named consumer has not had yet to f, in
 // order, and returns. The consumer's place is stored after each call of f that
@@ -14,11 +19,48 @@ import (
 // error of f ends Deliver with that error, and the change comes again. First
 // sights of an import are not delivered. A change that retention removes before
 // the consumer had it is not either.
-func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f func(context.Context, history.Change) error) error {
+//
+// One at a time delivers to a consumer, of all processes that share the store.
+// While another Deliver or Follow does, Deliver fails with storage.ErrLocked.
+func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f Consumer) error {
 	h, err := e.History(ctx, id)
 	if err != nil {
 		return err
 	}
+	return e.tryAlone(ctx, id, func(ctx context.Context, turn *turn) error {
+		return e.deliver(ctx, turn, h, id, consumer, f)
+	}, "consumer", consumer)
+}
+
+// Follow delivers as Deliver does, and goes on with what is recorded later, by
+// this process or another, until ctx ends; it then returns nil. While somebody
+// else delivers to the consumer, Follow waits and takes over when that one ends.
+func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f Consumer) error {
+	h, err := e.History(ctx, id)
+	if err != nil {
+		return err
+	}
+	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+		for {
+			news := e.recorded.next()
+			if err := e.deliver(ctx, turn, h, id, consumer, f); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-news:
+			case <-time.After(e.glance()):
+			}
+		}
+	}, "consumer", consumer)
+	if ended(ctx) {
+		return nil
+	}
+	return err
+}
+
+func (e *Engine) deliver(ctx context.Context, turn *turn, h *history.History, id int64, consumer string, f Consumer) error {
 	key := ownKey(id, "consumer", consumer)
 	place, err := storage.GetJSON[uint64](ctx, e.store, key)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -35,27 +77,11 @@ func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f func(
 		if err := b.PutJSON(key, change.Seq); err != nil {
 			return err
 		}
+		turn.Fence(&b)
 		// What f has done is done, even if the context ended meanwhile.
 		if err := e.store.Commit(context.WithoutCancel(ctx), &b); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Follow delivers as Deliver does, and goes on with what this Engine records
-// later, until ctx ends; it then returns nil.
-func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f func(context.Context, history.Change) error) error {
-	for {
-		news := e.recorded.next()
-		err := e.Deliver(ctx, id, consumer, f)
-		if ctx.Err() == nil && err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-news:
-		}
-	}
 }

@@ -54,7 +54,8 @@ func (e TypeError) Unwrap() error { return e.Err }
 // (genesys.ErrUnauthorized), a store that fails, a context that ended. An
 // import that was stopped within the last hour goes on where it was; types it
 // had done are not read again, and an import that is asked for while another one
-// is under way is that one. Requests are sent with interactive priority.
+// is under way is that one; if it is another process's, its types count as
+// resumed in the result. Requests are sent with interactive priority.
 func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (ImportResult, error) {
 	s, err := e.session(ctx, id)
 	if err == nil {
@@ -63,27 +64,30 @@ func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (Imp
 	if err != nil {
 		return ImportResult{}, err
 	}
-	im := &importing{session: s, began: time.Now()}
-	if opts != nil {
-		im.opts = *opts
-	}
-	err = s.importing.do(ctx, func() error {
-		if s.imported.Ended.After(im.began) {
-			im.result = s.imported // it was under way when this one was asked for
+	asked := time.Now()
+	var result ImportResult
+	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+		if s.imported.Ended.After(asked) {
+			result = s.imported // it was under way when this one was asked for
 			return nil
 		}
+		im := &importing{session: s, turn: turn, began: asked}
+		if opts != nil {
+			im.opts = *opts
+		}
 		err := im.run(ratelimit.WithPriority(ctx, ratelimit.Interactive))
-		if err == nil {
-			s.imported = im.result
+		if result = im.result; err == nil {
+			s.imported = result
 		}
 		return err
-	})
-	return im.result, err
+	}, "import")
+	return result, err
 }
 
 // importing is one import at work.
 type importing struct {
 	*session
+	turn *turn
 	opts ImportOptions
 
 	state importState
@@ -121,10 +125,10 @@ func (im *importing) run(ctx context.Context) error {
 		}
 	}
 	im.result.Ended = time.Now().UTC()
-	if err := im.finish(ctx); err != nil {
+	if err := im.trim(ctx, im.turn); err != nil {
 		return err
 	}
-	return im.trim(ctx)
+	return im.finish(ctx)
 }
 
 // all reads types side by side, none of which is listed under another.
@@ -139,7 +143,7 @@ func (im *importing) all(ctx context.Context, types []genesys.ObjectType) {
 				if ctx.Err() != nil {
 					continue
 				}
-				result, err := im.pass(ctx, t, im.state.Number)
+				result, err := im.pass(ctx, t, occasion{importing: im.state.Number})
 				if im.done(ctx, t, result, err); im.failed() {
 					stop(im.fatal)
 				}
@@ -203,36 +207,41 @@ func stopsImport(err error) bool {
 type importState struct {
 	Number  int64     `json:"number"`
 	Started time.Time `json:"started"`
-	Ended   bool      `json:"ended"`
+	Ended   time.Time `json:"ended,omitzero"`
 }
 
-// begin notes that an import has started, or finds the one that was interrupted.
+// begin notes that an import has started, or finds the one that was interrupted,
+// or that another process has ended one since this one was asked for.
 func (im *importing) begin(ctx context.Context) error {
 	state, err := storage.GetJSON[importState](ctx, im.engine.store, im.stateKey())
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
-	if now := im.began.UTC(); state.Number == 0 || state.Ended || now.Sub(state.Started) >= resumeWithin {
+	now := time.Now().UTC()
+	isOver := !state.Ended.IsZero() && !state.Ended.After(im.began)
+	if state.Number == 0 || isOver || state.Ended.IsZero() && now.Sub(state.Started) >= resumeWithin {
 		state = importState{Number: state.Number + 1, Started: now}
 	}
 	im.state, im.result.Started = state, state.Started
-	return im.putState(ctx)
-}
-
-func (im *importing) finish(ctx context.Context) error {
-	im.state.Ended = true
-	return im.putState(ctx)
-}
-
-func (im *importing) stateKey() string { return ownKey(im.record.ID, "import") }
-
-func (im *importing) putState(ctx context.Context) error {
 	var b storage.Batch
 	if err := b.PutJSON(im.stateKey(), im.state); err != nil {
 		return err
 	}
+	im.turn.Fence(&b)
 	return im.engine.store.Commit(ctx, &b)
 }
+
+// finish notes that the import is over and ends its turn.
+func (im *importing) finish(ctx context.Context) error {
+	im.state.Ended = im.result.Ended
+	var b storage.Batch
+	if err := b.PutJSON(im.stateKey(), im.state); err != nil {
+		return err
+	}
+	return im.turn.finish(ctx, im.engine.store, &b)
+}
+
+func (im *importing) stateKey() string { return ownKey(im.record.ID, "import") }
 
 // unfinished returns the types that this import has not read yet.
 func (im *importing) unfinished(ctx context.Context, types []genesys.ObjectType) ([]genesys.ObjectType, error) {

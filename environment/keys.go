@@ -1,7 +1,9 @@
 package environment
 
 import (
+	"crypto/rand"
 	"fmt"
+	"strconv"
 
 	"github.com/cxsync/cxsync/storage"
 )
@@ -9,6 +11,12 @@ import (
 // Where things lie in the store. Everything of one environment but its record
 // and its name is below its own prefix; its history has a prefix of its own.
 const sequenceKey = "environments-sequence"
+
+// The news key has another value after every commit that changes a record, so
+// that the other processes need to look at one key only.
+const newsKey = "environments-news"
+
+func announce(b *storage.Batch) { b.Put(newsKey, []byte(strconv.Quote(rand.Text()))) }
 
 func idText(id int64) string          { return fmt.Sprintf("%010d", id) } // sorts as the number does
 func recordKey(id int64) string       { return storage.Key("environments", idText(id)) }
@@ -18,6 +26,11 @@ func ownRange(id int64) storage.Range { return storage.Prefix(ownKey(id) + "/") 
 
 func ownKey(id int64, parts ...string) string {
 	return storage.Key(append([]string{"environment", idText(id)}, parts...)...)
+}
+
+// A turnKey is that of a lease; name says what the turn is for.
+func turnKey(id int64, name ...string) string {
+	return ownKey(id, append([]string{"turn"}, name...)...)
 }
 
 // The alive key is there from Create until Delete begins. Every commit of a

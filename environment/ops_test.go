@@ -50,7 +50,7 @@ func TestOperationsKilledAtAnyCommit(t *testing.T) {
 					return
 				}
 				killed = true
-				store.left, store.err = -1, nil // a new process
+				store.revive()
 			}
 		}
 		for _, name := range []string{"One", "Two"} {

@@ -31,20 +31,59 @@ type PassEvent struct {
 	Err         error
 }
 
-// pass reads one object type and records what changed. A type that is not
-// available to this client is a result, not an error. importNumber is the
-// import that the pass is part of, or 0.
-func (s *session) pass(ctx context.Context, t genesys.ObjectType, importNumber int64) (result PassResult, err error) {
-	err = s.exclusive(ctx, t.Name, func() error {
-		result, err = s.walk(ctx, t)
+// An occasion is why a pass is made. The zero occasion is that somebody asked for it.
+type occasion struct {
+	tick      time.Time // the schedule's intended time, or zero
+	importing int64     // number of the import that it is part of, or 0
+	first     bool      // only if the type was never read
+}
+
+// pass waits for its turn, reads one object type and records what changed. A
+// type that is not available to this client is a result, not an error.
+func (s *session) pass(ctx context.Context, t genesys.ObjectType, o occasion) (result PassResult, err error) {
+	err = s.engine.alone(ctx, s.record.ID, func(ctx context.Context, turn *turn) error {
+		result, err = s.inTurn(ctx, turn, t, o)
 		return err
-	})
-	return s.conclude(ctx, t, result, err, importNumber)
+	}, "pass", t.Name)
+	return result, err
+}
+
+// tryPass is pass for a tick. While somebody else reads the type it fails with
+// a storage.LockedError; and it does nothing if the tick has had its pass.
+func (s *session) tryPass(ctx context.Context, t genesys.ObjectType, tick time.Time) error {
+	return s.engine.tryAlone(ctx, s.record.ID, func(ctx context.Context, turn *turn) error {
+		_, err := s.inTurn(ctx, turn, t, occasion{tick: tick})
+		return err
+	}, "pass", t.Name)
+}
+
+func (s *session) inTurn(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion) (result PassResult, err error) {
+	if had, err := s.had(ctx, t, o); had || err != nil {
+		return result, err
+	}
+	result, err = s.walk(ctx, turn, t)
+	return s.conclude(ctx, turn, t, o, result, err)
+}
+
+// had reports whether somebody has made the pass before its turn came.
+func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bool, error) {
+	switch {
+	case o.first:
+		_, known, err := s.history.LastPass(ctx, t.Name)
+		return known, err
+	case !o.tick.IsZero():
+		due := dueTimes{s.engine.store, s.record.ID}
+		return due.settled(ctx, t.Name, o.tick)
+	}
+	return false, nil
 }
 
 // conclude books the end of a pass: it is remembered, observed, and announced
 // to those who follow the changes.
-func (s *session) conclude(ctx context.Context, t genesys.ObjectType, result PassResult, err error, importNumber int64) (PassResult, error) {
+func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion, result PassResult, err error) (PassResult, error) {
+	if turn.Lost(err) || errors.Is(context.Cause(ctx), errTakenOver) {
+		return result, err
+	}
 	result.Type = t.Name
 	if unavailable := new(unavailableError); errors.As(err, &unavailable) {
 		result.Unavailable, err = unavailable.reason, nil
@@ -52,7 +91,7 @@ func (s *session) conclude(ctx context.Context, t genesys.ObjectType, result Pas
 	if err != nil {
 		err = fmt.Errorf("environment: %s: %w", t.Name, err)
 	}
-	if noteErr := s.note(ctx, t, result, err, importNumber); err == nil {
+	if noteErr := s.note(ctx, turn, t, o, result, err); err == nil {
 		err = noteErr
 	}
 	if s.engine.opts.Observer != nil && ctx.Err() == nil {
@@ -67,18 +106,18 @@ type unavailableError struct{ reason string }
 
 func (e *unavailableError) Error() string { return e.reason }
 
-func (s *session) walk(ctx context.Context, t genesys.ObjectType) (result PassResult, err error) {
+func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType) (result PassResult, err error) {
 	began := time.Now()
 	seen, err := s.sight(ctx, t, began.Add(-accessFor))
 	if err != nil {
 		return result, err
 	}
-	p, err := s.history.Begin(ctx, t.Name, s.shape(t))
+	p, err := s.history.Fenced(turn.Fence).Begin(ctx, t.Name, s.shape(t))
 	if err != nil {
 		return result, err
 	}
 	ctx, requests := withRequests(ctx)
-	w := &walker{session: s, t: t, pass: p, sight: seen, requests: requests}
+	w := &walker{session: s, turn: turn, t: t, pass: p, sight: seen, requests: requests}
 	defer func() {
 		result.Requests = requests.Load()
 		result.steady = result.Requests - w.once

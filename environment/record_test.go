@@ -122,7 +122,7 @@ func TestDeleteCannotBeUndone(t *testing.T) {
 	env := create(t, open(t, org, store, nil), recordOf(org, "Queues"))
 	store.left = 1
 	require.ErrorIs(t, open(t, org, store, nil).Delete(ctx, env.ID, ""), errKilled)
-	store.left, store.err = -1, nil // a new process
+	store.revive()
 	engine := open(t, org, store, nil)
 	half, err := engine.Get(ctx, env.ID)
 	require.NoError(t, err)

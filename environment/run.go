@@ -1,8 +1,8 @@
 package environment
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -26,34 +26,47 @@ const (
 
 // Run polls every environment that is not paused, each object type on its
 // schedule, until ctx ends. Records that are created, changed, paused or
-// deleted meanwhile take effect at once. It returns nil when ctx ended, with
-// everything it started gone.
+// deleted meanwhile take effect at once, those by another process within a sixth
+// of Options.Lease. It returns nil when ctx ended, with everything it started
+// gone; the error is that of a store that cannot be read when Run begins.
+//
+// Processes that share a store share the work: each pass is made by one of
+// them, and if that one stops, by another within Options.Lease.
 func (e *Engine) Run(ctx context.Context) error {
 	r := &running{engine: e, pollers: map[int64]*polled{}}
 	defer r.wg.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	for {
-		news := e.changed.next()
-		if err := r.adopt(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+	for first := true; ; first = false {
+		changed := e.changed.next()
+		err := r.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && first:
 			return err
+		case err != nil:
+			e.opts.Logger.WarnContext(ctx, "the environments cannot be read; they are polled as they were", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-news:
+		case <-changed:
+		case <-time.After(e.glance()):
 		}
 	}
 }
+
+// glance is how often a process looks at what others may have done.
+func (e *Engine) glance() time.Duration { return e.opts.Lease / 6 }
 
 // running is what Run has started.
 type running struct {
 	engine  *Engine
 	wg      sync.WaitGroup
 	pollers map[int64]*polled
+	adopted bool   // the pollers agree with the records as they were
+	news    []byte // when this was the news
 }
 
 // polled is one environment that is being polled.
@@ -61,6 +74,22 @@ type polled struct {
 	*poller.Poller
 	revision int64
 	stop     context.CancelFunc
+}
+
+// look adopts the records if one was changed since the last look.
+func (r *running) look(ctx context.Context) error {
+	news, err := r.engine.store.Get(ctx, newsKey)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	if r.adopted && bytes.Equal(news, r.news) {
+		return nil
+	}
+	if err := r.adopt(ctx); err != nil {
+		return err
+	}
+	r.adopted, r.news = true, news
+	return nil
 }
 
 // adopt makes what runs agree with the records.
@@ -93,7 +122,7 @@ func (r *running) adopt(ctx context.Context) error {
 func (r *running) start(ctx context.Context, record Record) {
 	e, id := r.engine, record.ID
 	ctx, stop := context.WithCancel(ctx)
-	p := poller.New(func(ctx context.Context, f poller.Firing) error { return e.poll(ctx, id, f.Object) }, &poller.Options{
+	p := poller.New(func(ctx context.Context, f poller.Firing) error { return e.poll(ctx, id, f) }, &poller.Options{
 		Concurrency: e.opts.Concurrency,
 		Spread:      spread,
 		SpreadKey:   strconv.FormatInt(id, 10),
@@ -106,8 +135,12 @@ func (r *running) start(ctx context.Context, record Record) {
 	r.wg.Go(func() {
 		defer stop()
 		defer e.polling.CompareAndDelete(id, p)
-		if err := p.Run(ctx); err != nil && ctx.Err() == nil {
-			e.opts.Logger.ErrorContext(ctx, "polling ended", "environment", record.Name, "error", err)
+		for err := p.Run(ctx); err != nil && ctx.Err() == nil; err = p.Run(ctx) {
+			e.opts.Logger.ErrorContext(ctx, "polling could not begin and is tried again", "environment", record.Name, "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(e.glance()):
+			}
 		}
 	})
 	r.wg.Go(func() { e.trimDaily(ctx, id) })
@@ -127,30 +160,38 @@ func (e *Engine) plan(p *poller.Poller, record Record) {
 	p.SetPlan(plan, objects)
 }
 
-// poll makes one scheduled pass.
-func (e *Engine) poll(ctx context.Context, id int64, objectType string) error {
+// poll makes one scheduled pass, unless another process makes it.
+func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	s, err := e.session(ctx, id)
 	if err != nil {
 		return err
 	}
-	t, ok := s.client.Type(objectType)
+	t, ok := s.client.Type(f.Object)
 	if !ok {
-		return fmt.Errorf("environment: unknown object type %s", objectType)
+		return fmt.Errorf("environment: unknown object type %s", f.Object)
 	}
-	state, err := s.typeState(ctx, objectType)
+	state, err := s.typeState(ctx, f.Object)
 	if err != nil {
 		return err
 	}
 	if state.Unavailable != "" && time.Since(state.Checked) < retryUnavailable {
 		return nil
 	}
-	_, err = s.pass(ctx, t, 0)
+	err = s.tryPass(ctx, t, f.Due)
+	if busy, ok := errors.AsType[*storage.LockedError](err); ok {
+		// Once it is free, the due time tells whether there is still something to do.
+		return &poller.DeferredError{Until: later(time.Now(), busy.Until).Add(e.opts.Lease / 4)}
+	}
+	if errors.Is(err, errTakenOver) {
+		return &poller.DeferredError{Until: time.Now().Add(e.opts.Lease)}
+	}
 	return err
 }
 
 // Poll reads the named object types of an environment now, in the order given
-// but parents first, with interactive priority. An error of one type does not
-// keep the others from being read.
+// but parents first, with interactive priority. A pass over one of them that is
+// under way, here or in another process, is waited for, and another one follows. An
+// error of one type does not keep the others from being read.
 func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassResult, error) {
 	s, err := e.session(ctx, id)
 	if err == nil {
@@ -172,7 +213,7 @@ func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassR
 	var errs []error
 	for _, level := range levels(e.types, types) {
 		for _, t := range level {
-			result, err := s.pass(ctx, t, 0)
+			result, err := s.pass(ctx, t, occasion{})
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -187,11 +228,14 @@ func (e *Engine) trimDaily(ctx context.Context, id int64) {
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
 	for {
-		s, err := e.session(ctx, id)
-		if err == nil {
-			err = s.trim(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
+		err := e.tryAlone(ctx, id, func(ctx context.Context, turn *turn) error {
+			s, err := e.session(ctx, id)
+			if err != nil {
+				return err
+			}
+			return s.trim(ctx, turn)
+		}, "trim")
+		if err != nil && ctx.Err() == nil && !errors.Is(err, storage.ErrLocked) {
 			e.opts.Logger.ErrorContext(ctx, "removing expired changes failed", "environment", id, "error", err)
 		}
 		select {
@@ -203,47 +247,10 @@ func (e *Engine) trimDaily(ctx context.Context, id int64) {
 }
 
 // trim removes what the record's retention lets expire.
-func (s *session) trim(ctx context.Context) error {
+func (s *session) trim(ctx context.Context, turn *turn) error {
 	if s.record.RetentionDays == 0 {
 		return nil
 	}
-	_, err := s.history.Trim(ctx, s.record.retention(), nil)
+	_, err := s.history.Fenced(turn.Fence).Trim(ctx, s.record.retention(), nil)
 	return err
-}
-
-// dueTimes keeps the poller's intended times in the store.
-type dueTimes struct {
-	store storage.Store
-	id    int64
-}
-
-var _ poller.State = (*dueTimes)(nil)
-
-// Load implements poller.State.
-func (d *dueTimes) Load(ctx context.Context) (map[string]time.Time, error) {
-	times := map[string]time.Time{}
-	for entry, err := range d.store.Scan(ctx, storage.Prefix(ownKey(d.id, "due")+"/")) {
-		if err != nil {
-			return nil, err
-		}
-		parts, err := storage.SplitKey(entry.Key)
-		if err != nil {
-			return nil, err
-		}
-		var due time.Time
-		if err := json.Unmarshal(entry.Value, &due); err != nil {
-			return nil, err
-		}
-		times[parts[len(parts)-1]] = due
-	}
-	return times, nil
-}
-
-// Save implements poller.State.
-func (d *dueTimes) Save(ctx context.Context, object string, due time.Time) error {
-	var b storage.Batch
-	if err := b.PutJSON(ownKey(d.id, "due", object), due.UTC()); err != nil {
-		return err
-	}
-	return d.store.Commit(ctx, &b)
 }

@@ -155,7 +155,7 @@ func TestRunKilledAtAnyCommit(t *testing.T) {
 			stop()
 			if store.err != nil {
 				killed = true
-				store.left, store.err = -1, nil // a new process
+				store.revive()
 				engine = open(t, org, store, nil)
 				ctx, stop := context.WithTimeout(t.Context(), 15*time.Minute)
 				require.NoError(t, engine.Run(ctx))

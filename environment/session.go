@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"sync/atomic"
 
 	"github.com/cxsync/cxsync/genesys"
@@ -23,10 +22,8 @@ type session struct {
 	limiter *ratelimit.Limiter
 	history *history.History
 
-	access    accessCache
-	importing gate // one import at a time, guards imported
-	imported  ImportResult
-	passes    sync.Map // object type -> gate: one pass of a type at a time
+	access   accessCache
+	imported ImportResult // by this process; guarded by the turn to import
 }
 
 // session returns the open session of an environment, making it if the record
@@ -56,7 +53,7 @@ func (e *Engine) session(ctx context.Context, id int64) (*session, error) {
 }
 
 func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*session, error) {
-	s := &session{engine: e, record: r, access: accessCache{gate: newGate()}, importing: newGate()}
+	s := &session{engine: e, record: r, access: accessCache{gate: newGate()}}
 	var err error
 	if r.ClientSecret, err = e.secret(ctx, r); err != nil {
 		return nil, err
@@ -65,7 +62,7 @@ func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*sessi
 		s.limiter = old.limiter
 		err = s.limiter.SetLimits(r.limits())
 	} else {
-		s.limiter, err = ratelimit.New(r.limits(), &ratelimit.Options{Ledger: &ledger{e.store, ownKey(r.ID, "quota")}})
+		s.limiter, err = ratelimit.New(r.limits(), &ratelimit.Options{Ledger: &ledger{e.store, r.ID}})
 	}
 	if err != nil {
 		return nil, err
@@ -107,12 +104,6 @@ func (e *Engine) forget(ctx context.Context, id int64) error {
 		delete(e.sessions, id)
 		return nil
 	})
-}
-
-// exclusive runs f while no other pass of the object type runs.
-func (s *session) exclusive(ctx context.Context, objectType string, f func() error) error {
-	g, _ := s.passes.LoadOrStore(objectType, newGate())
-	return g.(gate).do(ctx, f)
 }
 
 type requestsKey struct{}

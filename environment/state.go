@@ -20,13 +20,11 @@ type TypeState struct {
 	Measured    bool      `json:"measured"`              // whether there was such a pass
 }
 
-// note remembers how a pass ended. It is written even when the pass was
-// interrupted, but not for the interruption itself.
-func (s *session) note(ctx context.Context, t genesys.ObjectType, result PassResult, passErr error, importNumber int64) error {
-	select {
-	case <-ctx.Done():
+// note remembers how a pass ended, and ends its turn. An interrupted pass is
+// not over, so nothing is remembered of it.
+func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion, result PassResult, passErr error) error {
+	if ended(ctx) {
 		return nil
-	default:
 	}
 	state, err := s.typeState(ctx, t.Name)
 	if err != nil {
@@ -34,8 +32,8 @@ func (s *session) note(ctx context.Context, t genesys.ObjectType, result PassRes
 	}
 	state.Type, state.Checked = t.Name, time.Now().UTC()
 	state.Unavailable, state.Failed = result.Unavailable, ""
-	if importNumber > 0 && passErr == nil {
-		state.Imported = importNumber
+	if o.importing > 0 && passErr == nil {
+		state.Imported = o.importing
 	}
 	if passErr != nil {
 		state.Failed = passErr.Error()
@@ -46,7 +44,14 @@ func (s *session) note(ctx context.Context, t genesys.ObjectType, result PassRes
 	if err := b.PutJSON(ownKey(s.record.ID, "type", t.Name), state); err != nil {
 		return err
 	}
-	return s.engine.store.Commit(ctx, &b)
+	if !o.tick.IsZero() {
+		due := dueTimes{s.engine.store, s.record.ID}
+		if err := due.put(&b, t.Name, o.tick); err != nil {
+			return err
+		}
+	}
+	b.Require(aliveKey(s.record.ID), alive)
+	return turn.finish(ctx, s.engine.store, &b)
 }
 
 func (s *session) typeState(ctx context.Context, objectType string) (TypeState, error) {

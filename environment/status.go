@@ -6,6 +6,7 @@ import (
 
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/ratelimit"
+	"github.com/cxsync/cxsync/storage"
 )
 
 // A Status tells how an environment is doing.
@@ -25,10 +26,12 @@ type TypeStatus struct {
 	Withheld int       `json:"withheld"`      // removals that are not proven; see AcceptRemovals
 	Next     time.Time `json:"next,omitzero"` // next scheduled pass
 
-	// While Run polls the environment: whether a pass runs, and how late the
-	// pending or last one is.
-	Running bool          `json:"running,omitempty"`
-	Lag     time.Duration `json:"lag,omitempty"` // nanoseconds in JSON
+	Running bool   `json:"running,omitempty"` // whether a pass is made, by any process
+	Holder  string `json:"holder,omitempty"`  // the Options.Instance of that process
+
+	// While Run polls the environment, how late the pending or last pass is, as
+	// far as this process knows.
+	Lag time.Duration `json:"lag,omitempty"` // nanoseconds in JSON
 }
 
 // Status returns how an environment and its object types are doing. It makes
@@ -68,7 +71,14 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 		if schedule, ok := plan.Schedule(t.Name); ok && !s.record.Paused {
 			ts.Next = schedule.Next(time.Now())
 		}
-		ts.Running, ts.Lag = polled[t.Name].Running, polled[t.Name].Lag
+		ts.Lag = polled[t.Name].Lag
+		holder, until, err := storage.LeaseHolder(ctx, e.store, turnKey(id, "pass", t.Name))
+		if err != nil {
+			return status, err
+		}
+		if time.Now().Before(until) {
+			ts.Running, ts.Holder = true, e.instanceOf(holder)
+		}
 		status.Types = append(status.Types, ts)
 	}
 	return status, nil
@@ -83,7 +93,9 @@ func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string
 	if err != nil {
 		return err
 	}
-	err = s.exclusive(ctx, objectType, func() error { return s.history.AcceptRemovals(ctx, objectType, ids...) })
+	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+		return s.history.Fenced(turn.Fence).AcceptRemovals(ctx, objectType, ids...)
+	}, "pass", objectType)
 	e.recorded.notify()
 	return err
 }
@@ -101,7 +113,9 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 	if err := s.record.confirmed(confirm); err != nil {
 		return err
 	}
-	err = s.exclusive(ctx, objectType, func() error { return s.history.Forget(ctx, objectType, objectID) })
+	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+		return s.history.Fenced(turn.Fence).Forget(ctx, objectType, objectID)
+	}, "pass", objectType)
 	e.recorded.notify()
 	return err
 }

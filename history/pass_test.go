@@ -337,6 +337,7 @@ func TestFence(t *testing.T) {
 }
 
 func testFence(t *testing.T, fenced func(storage.Store) *History) {
+	t.Helper()
 	s := memory.New()
 	hold := func(owner string) {
 		var b storage.Batch

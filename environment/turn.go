@@ -1,0 +1,185 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// errTakenOver ends what is done under a lease that another process has taken,
+// because this one had not renewed it in time.
+var errTakenOver = errors.New("environment: another process has taken over")
+
+// A turn is the right to act alone on something of one environment: among all
+// goroutines of this process, and by its lease among all processes that share the store.
+type turn struct {
+	*storage.Lease
+	over bool // released with a commit
+}
+
+// finish commits b as the last of the turn and ends it.
+func (t *turn) finish(ctx context.Context, s storage.Store, b *storage.Batch) error {
+	t.ReleaseWith(b)
+	err := s.Commit(ctx, b)
+	t.over = err == nil
+	return err
+}
+
+// turns are those that goroutines of this process have.
+type turns struct {
+	mu    sync.Mutex
+	taken map[string]chan struct{} // closed when it ends
+}
+
+// take takes a turn, or returns what to wait for.
+func (t *turns) take(key string) (busy <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ended, ok := t.taken[key]; ok {
+		return ended
+	}
+	t.taken[key] = make(chan struct{})
+	return nil
+}
+
+func (t *turns) end(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.taken[key])
+	delete(t.taken, key)
+}
+
+// tryAlone runs f while nobody else has the turn of that name. If somebody has,
+// it fails at once with a storage.LockedError.
+func (e *Engine) tryAlone(ctx context.Context, id int64, f func(context.Context, *turn) error, name ...string) error {
+	key := turnKey(id, name...)
+	if e.turns.take(key) != nil {
+		return &storage.LockedError{Name: key, Holder: e.holder}
+	}
+	defer e.turns.end(key)
+	return e.leased(ctx, id, key, f)
+}
+
+// alone waits for the turn of that name and runs f while nobody else has it. If
+// another process takes it over meanwhile, alone waits for it once more, and runs f anew.
+func (e *Engine) alone(ctx context.Context, id int64, f func(context.Context, *turn) error, name ...string) error {
+	key := turnKey(id, name...)
+	for busy := e.turns.take(key); busy != nil; busy = e.turns.take(key) {
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	defer e.turns.end(key)
+	for {
+		err := e.leased(ctx, id, key, f)
+		locked, isLocked := errors.AsType[*storage.LockedError](err)
+		again := errors.Is(err, errTakenOver) || isLocked && locked.Name == key
+		if !again {
+			return err
+		}
+		select {
+		case <-time.After(e.opts.Lease / 30):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// leased runs f under the lease of key, which it renews meanwhile. The context
+// of f ends when the lease is lost.
+func (e *Engine) leased(ctx context.Context, id int64, key string, f func(context.Context, *turn) error) error {
+	lease, err := storage.AcquireLease(ctx, e.store, key, &storage.LeaseOptions{
+		Holder: e.holder, Dead: e.dead, TTL: e.opts.Lease * 3 / 4, MaxSkew: e.opts.Lease / 4,
+	})
+	if err != nil {
+		return err
+	}
+	t := &turn{Lease: lease}
+	err = e.exists(ctx, id)
+	if err == nil {
+		err = t.keep(ctx, f)
+	}
+	switch {
+	case lease.Lost(err):
+		return fmt.Errorf("%w: %w", errTakenOver, err)
+	case errors.Is(err, ErrNotFound):
+		return errors.Join(err, e.sweep(ctx, id))
+	case t.over:
+		return err
+	}
+	releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.opts.Lease/4)
+	defer cancel()
+	if releaseErr := lease.Release(releasing); releaseErr != nil {
+		// It ends by itself; the work that was done under it is stored.
+		e.opts.Logger.WarnContext(ctx, "a lease was not given back", "lease", key, "error", releaseErr)
+	}
+	return err
+}
+
+// keep runs f and renews the lease for as long.
+func (t *turn) keep(ctx context.Context, f func(context.Context, *turn) error) error {
+	working, stop := context.WithCancelCause(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		if err := t.Keep(working); working.Err() == nil {
+			stop(fmt.Errorf("%w: %w", errTakenOver, err))
+		}
+	})
+	err := f(working, t)
+	if lost := context.Cause(working); err != nil && errors.Is(lost, errTakenOver) {
+		err = lost
+	}
+	stop(nil)
+	keeper.Wait()
+	return err
+}
+
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
+
+// exists returns ErrNotFound for an environment that is deleted, so that no
+// lease outlives it.
+func (e *Engine) exists(ctx context.Context, id int64) error {
+	_, _, err := e.read(ctx, id)
+	return err
+}
+
+// sweep removes what was written of an environment after its deletion.
+func (e *Engine) sweep(ctx context.Context, id int64) error {
+	var b storage.Batch
+	b.RequireAbsent(recordKey(id))
+	b.DeleteRange(ownRange(id))
+	if err := e.store.Commit(ctx, &b); !errors.Is(err, storage.ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// dead reports holders of leases that are known to have ended: those of an
+// earlier opening of a store that is open nowhere else.
+func (e *Engine) dead(holder string) bool {
+	store, ok := e.store.(storage.Exclusive)
+	return ok && !strings.HasPrefix(holder, store.Opening()+" ")
+}
+
+// holderName is the name under which this Engine holds leases.
+func (e *Engine) holderName() string {
+	if store, ok := e.store.(storage.Exclusive); ok {
+		return store.Opening() + " " + e.opts.Instance
+	}
+	return e.opts.Instance
+}
+
+// instanceOf returns the Options.Instance of a holder.
+func (e *Engine) instanceOf(holder string) string {
+	if store, ok := e.store.(storage.Exclusive); ok {
+		return strings.TrimPrefix(holder, store.Opening()+" ")
+	}
+	return holder
+}
