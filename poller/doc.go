@@ -40,7 +40,7 @@
 // An object has at most one run at a time. A tick that comes while a run goes on, or waits for its turn, is folded into one
 // pending run: [Firing.Coalesced] counts such ticks and [Firing.Lag] tells how late the earliest of them was
 // served. With a [State], ticks that passed while nobody ran lead to one run at once. A job that finds another process at
-the same run puts it off with a [DeferredError].
+// the same run puts it off with a [DeferredError].
 //
 // # Design
 //
