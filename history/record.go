@@ -3,6 +3,9 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"github.com/cxsync/cxsync/storage"
 )
 
 // pending is what a pass has found out about an object and not yet committed.
@@ -27,12 +30,18 @@ func (p *Pass) flush(ctx context.Context) error {
 				return err
 			}
 		}
-		for _, o := range p.queue {
-			kind, err := p.write(ctx, t, o)
+		for chunk := range slices.Chunk(p.queue, readAhead) {
+			known, err := p.known(ctx, chunk)
 			if err != nil {
 				return err
 			}
-			sum.count(kind)
+			for i, o := range chunk {
+				kind, err := p.write(ctx, t, o, known[i])
+				if err != nil {
+					return err
+				}
+				sum.count(kind)
+			}
 		}
 		for _, id := range p.found {
 			t.batch.Delete(p.h.keys.missing(p.typ, id))
@@ -68,18 +77,81 @@ func (p *Pass) commit(ctx context.Context, build func(*tx) error) error {
 	return err
 }
 
+// readAhead is how many of the objects of a commit are read at a time.
+const readAhead = 64
+
+// A knownObject is what the store has of an object.
+type knownObject struct {
+	head
+	found bool
+	body  []byte // if it is to be compared
+}
+
+// known reads what the store has of objects.
+func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, error) {
+	var keys []string
+	for _, o := range objects {
+		keys = append(keys, p.h.keys.head(p.typ, o.ID))
+	}
+	heads, err := storage.GetMany(ctx, p.h.store, keys)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	known := make([]knownObject, len(objects))
+	bodies := make([]string, len(objects))
+	for i, o := range objects {
+		k := &known[i]
+		var data []byte
+		if data, k.found = heads[keys[i]]; !k.found {
+			continue
+		}
+		if err := decode(keys[i], data, &k.head); err != nil {
+			return nil, err
+		}
+		if !o.remove && !p.same(o, k.head) {
+			bodies[i] = p.h.keys.body(p.typ, o.ID)
+		}
+	}
+	return known, p.readBodies(ctx, known, bodies)
+}
+
+// readBodies reads the bodies that have a key.
+func (p *Pass) readBodies(ctx context.Context, known []knownObject, keys []string) error {
+	wanted := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return key == "" })
+	if len(wanted) == 0 {
+		return nil
+	}
+	bodies, err := storage.GetMany(ctx, p.h.store, wanted)
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	for i, key := range keys {
+		if key == "" {
+			continue
+		}
+		body, ok := bodies[key]
+		if !ok {
+			return fmt.Errorf("history: %w", &storage.KeyError{Key: key, Err: storage.ErrNotFound})
+		}
+		known[i].body = body
+	}
+	return nil
+}
+
+// same reports whether an object compares equal to its head.
+func (p *Pass) same(o *pending, hd head) bool {
+	return hd.live() && hd.Shape == p.shape.comparer.Fingerprint() && hd.Canonical == o.canonical
+}
+
 // write adds to t what follows from o, and returns the kind of the entry that
 // it appended to the log, "" for none.
-func (p *Pass) write(ctx context.Context, t *tx, o *pending) (Kind, error) {
-	old, found, err := p.h.head(ctx, p.typ, o.ID)
+func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
 	switch {
-	case err != nil:
-		return "", err
-	case o.remove && (!found || !old.live()):
+	case o.remove && (!old.found || !old.live()):
 		return "", nil
 	case o.remove:
-		return p.h.writeRemoval(ctx, t, o.ID, old)
-	case !found:
+		return p.h.writeRemoval(ctx, t, o.ID, old.head)
+	case !old.found:
 		return p.writeFirst(t, o)
 	}
 	return p.writeNext(ctx, t, o, old)
@@ -101,14 +173,14 @@ func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 }
 
 // writeNext records what differs between an object and its head.
-func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old head) (Kind, error) {
-	fingerprint := p.shape.comparer.Fingerprint()
-	if old.live() && old.Shape == fingerprint && old.Canonical == o.canonical {
-		if old.Name == o.Name && old.Parent == o.Parent && old.Marker == o.Marker {
+func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
+	hd := old.head
+	if p.same(o, hd) {
+		if hd.Name == o.Name && hd.Parent == o.Parent && hd.Marker == o.Marker {
 			return "", nil
 		}
-		old.Name, old.Parent, old.Marker = o.Name, o.Parent, o.Marker
-		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), old)
+		hd.Name, hd.Parent, hd.Marker = o.Name, o.Parent, o.Marker
+		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), hd)
 	}
 	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: p.origin.after, By: o.By}
 	if err := p.compare(ctx, &r, o, old); err != nil {
@@ -127,7 +199,6 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old head) (Kind
 	if err != nil {
 		return "", err
 	}
-	hd := old
 	if r.hidden() {
 		hd.Hidden, hd.HiddenAt = seq, t.now.At
 	} else {
@@ -138,17 +209,13 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old head) (Kind
 
 // compare sets what r says about fields: the difference between the stored body
 // and that of o.
-func (p *Pass) compare(ctx context.Context, r *record, o *pending, old head) error {
-	body, err := p.h.store.Get(ctx, p.h.keys.body(p.typ, o.ID))
-	if err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
+func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObject) error {
 	fingerprint := p.shape.comparer.Fingerprint()
 	both, err := p.h.union(ctx, old.Shape, fingerprint)
 	if err != nil {
 		return err
 	}
-	if r.Fields, err = diff(both, both, both, body, o.Body); err != nil || old.Shape == fingerprint {
+	if r.Fields, err = diff(both, both, both, old.body, o.Body); err != nil || old.Shape == fingerprint {
 		return err
 	}
 	before, err := p.h.comparerOf(ctx, old.Shape)
@@ -156,7 +223,7 @@ func (p *Pass) compare(ctx context.Context, r *record, o *pending, old head) err
 		return err
 	}
 	r.Was = old.Shape
-	r.Step, err = diff(p.h.plain, before, p.shape.comparer, body, o.Body)
+	r.Step, err = diff(p.h.plain, before, p.shape.comparer, old.body, o.Body)
 	return err
 }
 

@@ -14,7 +14,7 @@
 // # Optional powers
 //
 // What only some backends can do is a small interface of its own, found by a
-// type assertion: [Backuper], [Compacter], [Verifier].
+// type assertion: [Backuper], [Compacter], [Verifier], [Exclusive], [ManyGetter].
 package storage
 
 import (

@@ -30,6 +30,7 @@ type toy struct {
 // A mutant says what is broken in a toy. The zero mutant is correct.
 type mutant struct {
 	get        func(t *toy, key string) ([]byte, error)
+	getMany    func(ctx context.Context, t *toy, keys []string) (map[string][]byte, error)
 	compare    func(a, b string) int
 	contains   func(r storage.Range, key string) bool
 	deletes    func(r storage.Range, key string) bool
@@ -75,6 +76,24 @@ func (t *toy) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, &storage.KeyError{Key: key, Err: storage.ErrNotFound}
 	}
 	return t.out(v), nil
+}
+
+func (t *toy) GetMany(ctx context.Context, keys []string) (map[string][]byte, error) {
+	if t.m.getMany != nil {
+		return t.m.getMany(ctx, t, keys)
+	}
+	values := map[string][]byte{}
+	for _, key := range keys {
+		v, err := t.Get(ctx, key)
+		if err == nil {
+			values[key] = v
+		} else if !errors.Is(err, storage.ErrNotFound) {
+			return nil, err
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return values, t.begin(ctx)
 }
 
 func (t *toy) out(v []byte) []byte {
@@ -305,6 +324,25 @@ var broken = []struct {
 		return nil, &storage.KeyError{Key: key, Err: storage.ErrNotFound}
 	}}},
 	{"takes any key", "Get/InvalidKey", "want ErrInvalid", mutant{anyKey: true}},
+	{"reads only some of many keys", "Get/Many", "GetMany of 3006 keys finds", mutant{getMany: func(ctx context.Context, t *toy, keys []string) (map[string][]byte, error) {
+		return storage.GetMany(ctx, struct{ storage.Store }{t}, keys[:min(len(keys), 1000)])
+	}}},
+	{"returns missing keys of many", "Get/Many", "GetMany of 3006 keys finds", mutant{getMany: func(_ context.Context, t *toy, keys []string) (map[string][]byte, error) {
+		values := map[string][]byte{}
+		for _, key := range keys {
+			values[key] = bytes.Clone(t.data[key])
+		}
+		return values, nil
+	}}},
+	{"does not check many keys", "Get/Many", "want ErrInvalid", mutant{getMany: func(_ context.Context, t *toy, keys []string) (map[string][]byte, error) {
+		values := map[string][]byte{}
+		for _, key := range keys {
+			if v, ok := t.data[key]; ok {
+				values[key] = bytes.Clone(v)
+			}
+		}
+		return values, nil
+	}}},
 	{"stores invalid keys", "Commit/InvalidStoresNothing", "want ErrInvalid", mutant{anyKey: true}},
 	{"stores the valid part of a batch", "Commit/InvalidStoresNothing", "before=", mutant{anyKey: true, commit: func(t *toy, b *storage.Batch) error {
 		for op := range b.Ops() {

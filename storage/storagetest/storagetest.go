@@ -51,6 +51,7 @@ func clauses() []clause {
 	return []clause{
 		{"Get/MissingKey", testMissingKey},
 		{"Get/InvalidKey", testInvalidKey},
+		{"Get/Many", testGetMany},
 		{"Values/Exact", testValuesExact},
 		{"Values/Large", testValuesLarge},
 		{"Keys/Exact", testKeysExact},
