@@ -5,7 +5,7 @@
 // A [Record] describes one org and how it is kept. An [Engine] holds the
 // records of a store and works on them:
 //
-//   - [Engine.Create], [Engine.Update], [Engine.Delete], [Engine.Pause], [Engine.Resume]
+//   - [Engine.Create], [Engine.Update], [Engine.Put], [Engine.Delete], [Engine.Pause], [Engine.Resume]
 //   - [Engine.Validate] and [Engine.Forecast] tell whether it will work
 //   - [Engine.Import] reads everything now, [Engine.Poll] some types, [Engine.Run] polls on schedule
 //   - [Engine.Deliver] and [Engine.Follow] hand over each change at least once,
@@ -26,6 +26,21 @@
 // A type that the client may not read (403), or that the org does not have
 // (501), is unavailable: it is tried again once a day, and its objects stay as
 // they were.
+//
+// # Several processes
+//
+// Processes that share a store, each with an Engine of its own, behave as one:
+// run the same program many times over one database. Each pass, import and
+// consumer belongs to one process at a time, by a lease. A process that dies or
+// stalls loses it within [Options].Lease, and what it still writes is refused. A
+// tick has one pass; the quota is one for all; a record that one process changes
+// is noticed by the others within a sixth of Lease. With the file store, which
+// one process has to itself, the same code runs, and the work of a process that
+// was killed is taken up at once.
+//
+// The clocks of the processes must not be further apart than a quarter of Lease.
+// Only the work of a healthy process can be taken from it early otherwise;
+// nothing false is recorded.
 //
 // # Secrets
 //

@@ -57,7 +57,7 @@ func (e TypeError) Unwrap() error { return e.Err }
 // is under way is that one; if it is another process's, its types count as
 // resumed in the result. Requests are sent with interactive priority.
 func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (ImportResult, error) {
-	s, err := e.session(ctx, id)
+	s, err := e.online(ctx, id)
 	if err == nil {
 		err = e.authorize(ctx, OpImport, s.record)
 	}

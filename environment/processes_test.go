@@ -67,7 +67,7 @@ func (p *process) Commit(ctx context.Context, b *storage.Batch) error {
 	case p.onCommit != nil:
 		p.onCommit(put)
 	case len(keys) == 1 && strings.Contains(put, "/due/"), waited && strings.HasSuffix(put, "/term"):
-		time.Sleep(5 * time.Second)
+		time.Sleep(9 * time.Second)
 	}
 	return p.Store.Commit(ctx, b)
 }
@@ -77,7 +77,7 @@ func start(t *testing.T, org *genesystest.Org, store storage.Store, name string)
 	p := &process{Store: store, going: make(chan struct{})}
 	close(p.going)
 	p.engine = open(t, org, p, func(o *environment.Options) {
-		o.Instance, o.Lease = name, lease
+		o.Instance, o.Lease, o.Concurrency = name, lease, 1
 		o.Observer = func(e environment.PassEvent) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -109,7 +109,7 @@ func (p *process) run(t *testing.T) (stop func()) {
 // after the other, and each notices what another does to the records.
 func TestProcessesShareTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		org := genesystest.New(&genesystest.Options{Latency: 300 * time.Millisecond})
+		org := genesystest.New(&genesystest.Options{Latency: 2 * time.Second}) // so they are late for ticks of others
 		store := memory.New()
 		var processes []*process
 		for i := range 3 {

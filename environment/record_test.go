@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -152,4 +153,64 @@ func TestKeysAreRotated(t *testing.T) {
 	require.NoError(t, err)
 	_, err = open(t, org, store, nil).Import(ctx, env.ID, nil)
 	require.ErrorIs(t, err, environment.ErrSealed)
+}
+
+// Put creates, updates, or leaves alone what says the same already, the secret
+// included.
+func TestPut(t *testing.T) {
+	ctx := t.Context()
+	org := genesystest.New(nil)
+	store := memory.New()
+	engine := open(t, org, store, nil)
+	r := recordOf(org, "Queues")
+	first, err := engine.Put(ctx, r)
+	require.NoError(t, err)
+	require.NoError(t, engine.Pause(ctx, first.ID))
+	for _, again := range []environment.Record{r, first} {
+		same, err := engine.Put(ctx, again)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, same.Revision, "only the pause")
+	}
+	r.Name = "TEST"
+	r.RateLimitDay = 1000
+	changed, err := engine.Put(ctx, r)
+	require.NoError(t, err)
+	require.Equal(t, first.ID, changed.ID)
+	require.Equal(t, "TEST", changed.Name)
+	require.True(t, changed.Paused)
+	r.ClientSecret = environment.NewSecret("another")
+	rotated, err := engine.Put(ctx, r)
+	require.NoError(t, err)
+	require.Equal(t, changed.Revision+1, rotated.Revision)
+
+	var putting sync.WaitGroup
+	for range 8 { // processes that start at once
+		other := open(t, org, store, nil)
+		putting.Go(func() {
+			both := recordOf(org)
+			both.Name = "Both"
+			if _, err := other.Put(ctx, both); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	putting.Wait()
+	both, err := engine.Find(ctx, "Both")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, both.Revision)
+}
+
+// What sends nothing needs no secret.
+func TestReadWithoutTheSecret(t *testing.T) {
+	org := genesystest.New(nil)
+	store := memory.New()
+	env := create(t, open(t, org, store, nil), recordOf(org, "Queues"))
+	reader, err := environment.Open(store, nil)
+	require.NoError(t, err)
+	_, err = reader.Status(t.Context(), env.ID)
+	require.NoError(t, err)
+	_, err = reader.Forecast(t.Context(), env.ID)
+	require.NoError(t, err)
+	_, err = reader.Poll(t.Context(), env.ID, "Queues")
+	require.ErrorContains(t, err, "Options.Vault")
 }

@@ -162,7 +162,7 @@ func (e *Engine) plan(p *poller.Poller, record Record) {
 
 // poll makes one scheduled pass, unless another process makes it.
 func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
-	s, err := e.session(ctx, id)
+	s, err := e.online(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 // under way, here or in another process, is waited for, and another one follows. An
 // error of one type does not keep the others from being read.
 func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassResult, error) {
-	s, err := e.session(ctx, id)
+	s, err := e.online(ctx, id)
 	if err == nil {
 		err = e.authorize(ctx, OpPoll, s.record)
 	}

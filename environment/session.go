@@ -14,13 +14,15 @@ import (
 )
 
 // A session is an environment at work: its record at one revision, with the
-// client, the limiter and the history that go with it.
+// limiter, the history and the client that go with it.
 type session struct {
 	engine  *Engine
 	record  Record
-	client  *genesys.Client
 	limiter *ratelimit.Limiter
 	history *history.History
+
+	connecting gate
+	client     *genesys.Client // from connect on
 
 	access   accessCache
 	imported ImportResult // by this process; guarded by the turn to import
@@ -53,11 +55,8 @@ func (e *Engine) session(ctx context.Context, id int64) (*session, error) {
 }
 
 func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*session, error) {
-	s := &session{engine: e, record: r, access: accessCache{gate: newGate()}}
+	s := &session{engine: e, record: r, connecting: newGate(), access: accessCache{gate: newGate()}}
 	var err error
-	if r.ClientSecret, err = e.secret(ctx, r); err != nil {
-		return nil, err
-	}
 	if old != nil {
 		s.limiter = old.limiter
 		err = s.limiter.SetLimits(r.limits())
@@ -67,20 +66,40 @@ func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*sessi
 	if err != nil {
 		return nil, err
 	}
+	s.history, err = history.Open(ctx, e.store, r.ID, &history.Options{
+		Logger: e.opts.Logger,
+		Fence:  func(b *storage.Batch) { b.Require(aliveKey(r.ID), alive) },
+	})
+	return s, err
+}
+
+// online returns the session with a client, for which it opens the secret. It sends nothing.
+func (e *Engine) online(ctx context.Context, id int64) (*session, error) {
+	s, err := e.session(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.connecting.do(ctx, func() error { return s.connect(ctx) }); err != nil {
+		return nil, fmt.Errorf("environment: %q: %w", s.record.Name, err)
+	}
+	return s, nil
+}
+
+func (s *session) connect(ctx context.Context) (err error) {
+	if s.client != nil {
+		return nil
+	}
+	e, r := s.engine, s.record
+	if r.ClientSecret, err = e.secret(ctx, r); err != nil {
+		return err
+	}
 	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
 		Transport: e.opts.Transport,
 		Pace:      func(base http.RoundTripper) http.RoundTripper { return s.limiter.Transport(counting{base}) },
 		Types:     e.opts.Types,
 		Logger:    e.opts.Logger,
 	})
-	if err != nil {
-		return nil, err
-	}
-	s.history, err = history.Open(ctx, e.store, r.ID, &history.Options{
-		Logger: e.opts.Logger,
-		Fence:  func(b *storage.Batch) { b.Require(aliveKey(r.ID), alive) },
-	})
-	return s, err
+	return err
 }
 
 func (e *Engine) secret(ctx context.Context, r Record) (Secret, error) {

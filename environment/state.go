@@ -50,7 +50,6 @@ func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 			return err
 		}
 	}
-	b.Require(aliveKey(s.record.ID), alive)
 	return turn.finish(ctx, s.engine.store, &b)
 }
 

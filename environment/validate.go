@@ -68,7 +68,7 @@ func (v *Validation) add(name string, status CheckStatus, finding, remedy string
 // result; the error is for an environment that does not exist or a store that
 // fails. It takes a handful of requests and ends within 30 seconds.
 func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
-	s, err := e.session(ctx, id)
+	s, err := e.online(ctx, id)
 	if err == nil {
 		err = e.authorize(ctx, OpValidate, s.record)
 	}

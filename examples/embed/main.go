@@ -92,7 +92,7 @@ func run(ctx context.Context, addr, data string, configs []string) (err error) {
 		return err
 	}
 	for _, record := range records {
-		if err := register(ctx, engine, record); err != nil {
+		if _, err := engine.Put(ctx, record); err != nil {
 			return err
 		}
 	}
@@ -154,18 +154,6 @@ func newVault(key string, records []environment.Record) (environment.Vault, erro
 		return nil, fmt.Errorf("CXSYNC_KEY is not in base64: %w", err)
 	}
 	return environment.NewKeyVault(raw)
-}
-
-// register creates the environment, or brings the one of that name up to date.
-func register(ctx context.Context, engine *environment.Engine, record environment.Record) error {
-	known, err := engine.Find(ctx, record.Name)
-	if errors.Is(err, environment.ErrNotFound) {
-		_, err = engine.Create(ctx, record)
-	} else if err == nil {
-		record.ID, record.Revision, record.Paused = known.ID, known.Revision, known.Paused
-		_, err = engine.Update(ctx, record)
-	}
-	return err
 }
 
 // listen takes loopback addresses only, because the service asks nobody who they are.

@@ -152,19 +152,11 @@ func dataFolder(o options, demo bool) (string, error) {
 
 // register creates the environment, or brings the one of that name up to date.
 func register(ctx context.Context, engine *environment.Engine, record environment.Record) (environment.Record, error) {
-	known, err := engine.Find(ctx, record.Name)
-	if errors.Is(err, environment.ErrNotFound) {
-		record, err = engine.Create(ctx, record)
-		if _, invalid := errors.AsType[*environment.InvalidError](err); invalid {
-			err = errors.Join(errConfig, err)
-		}
-		return record, err
+	record, err := engine.Put(ctx, record)
+	if _, invalid := errors.AsType[*environment.InvalidError](err); invalid {
+		err = errors.Join(errConfig, err)
 	}
-	if err != nil {
-		return record, err
-	}
-	record.ID, record.Revision = known.ID, known.Revision
-	return engine.Update(ctx, record)
+	return record, err
 }
 
 // A job is an environment with the engine and the output that it goes to.

@@ -165,10 +165,8 @@ func register(ctx context.Context, engine *environment.Engine, record environmen
 		if known.Name != record.Name {
 			return record, errors.New("-data has environments of yours; give their changes a -url")
 		}
-		record.ID, record.Revision = known.ID, known.Revision
-		return engine.Update(ctx, record)
 	}
-	return engine.Create(ctx, record)
+	return engine.Put(ctx, record)
 }
 
 // edit adds a skill every two seconds and polls, not to wait for the schedule.

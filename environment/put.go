@@ -1,0 +1,64 @@
+package environment
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// Put makes an environment of that name agree with the record: it creates one,
+// or updates the one that is there, whatever its ID and Revision in r. A record
+// that says what is stored already changes nothing. So a program can put its
+// configuration each time it starts, in many processes at once. A paused
+// environment stays paused. It returns the record as it is now; the errors are
+// those of Create and Update, but not ErrStale.
+func (e *Engine) Put(ctx context.Context, r Record) (Record, error) {
+	for {
+		known, err := e.Find(ctx, r.Name)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			created, err := e.Create(ctx, r)
+			if errors.Is(err, ErrNameTaken) && ctx.Err() == nil {
+				continue // by another process, just now
+			}
+			return created, err
+		case err != nil:
+			return r, err
+		}
+		if same, err := e.same(ctx, known, r); same || err != nil {
+			return known, err
+		}
+		r.ID, r.Revision = known.ID, known.Revision
+		updated, err := e.Update(ctx, r)
+		if errors.Is(err, ErrStale) && ctx.Err() == nil {
+			continue
+		}
+		return updated, err
+	}
+}
+
+// same reports whether a record, its secret included, says what a stored one says.
+func (e *Engine) same(ctx context.Context, known, r Record) (bool, error) {
+	a, err := known.said()
+	if err != nil {
+		return false, err
+	}
+	b, err := r.said()
+	if err != nil || !bytes.Equal(a, b) || !known.Deleting.IsZero() {
+		return false, err
+	}
+	if r.ClientSecret.IsZero() {
+		return true, nil
+	}
+	secret, err := e.secret(ctx, known)
+	return err == nil && secret.Reveal() == r.ClientSecret.Reveal(), nil //nolint:nilerr // what cannot be opened is written anew
+}
+
+// said returns what a user says in a record, but for the secret.
+func (r Record) said() ([]byte, error) {
+	r.ID, r.Revision, r.Paused, r.ClientSecret = 0, 0, false, Secret{}
+	r.Created, r.Updated, r.Deleting = time.Time{}, time.Time{}, time.Time{}
+	return json.Marshal(r)
+}
