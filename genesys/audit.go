@@ -27,6 +27,11 @@ type AuditQuery struct {
 
 	// Wait is how long to wait for the answer to be prepared. Defaults to 10 minutes.
 	Wait time.Duration
+
+	// Download lets the service lay a large answer down on another host, which
+	// saves requests to the API. It is fetched from there without the token,
+	// and one file of it is bounded by Options.MaxBody. Without Realtime only.
+	Download bool
 }
 
 // An AuditFilter wants a property, such as EntityId, EntityType, Action or UserId, to have a value.
@@ -105,7 +110,9 @@ func (c *Client) AuditServices(ctx context.Context, realtime bool) (map[string][
 
 // Audits walks the audit records of one service in an interval. Records are
 // written seconds to minutes after the fact, so a recent interval may have
-// more of them later. It ends with an error where List would.
+// more of them later. It ends with an error where List would, and where the
+// service failed to prepare the answer, cancelled that, or did not do it within
+// q.Wait. An answer that has expired before it was read is ErrNotFound.
 func (c *Client) Audits(ctx context.Context, q AuditQuery) iter.Seq2[AuditRecord, error] {
 	return func(yield func(AuditRecord, error) bool) {
 		if q.Service == "" || !q.Since.Before(q.Until) {
@@ -122,10 +129,12 @@ func (c *Client) Audits(ctx context.Context, q AuditQuery) iter.Seq2[AuditRecord
 				yield(AuditRecord{}, err)
 				return
 			}
-			for o, err := range c.List(ctx, t) {
+			for o, err := range c.List(withDownloads(ctx), t) {
 				var r AuditRecord
 				if err == nil {
 					err = json.Unmarshal(o.Body, &r)
+				} else {
+					err = expired(err, t.Paging == PagingCursor)
 				}
 				if !yield(r, err) || err != nil {
 					return
@@ -152,6 +161,9 @@ func (c *Client) auditList(ctx context.Context, q AuditQuery, from, to time.Time
 		return ObjectType{}, err
 	}
 	t.Path = auditsPath + "/" + escapeVariable("", id) + "/results?expand=user"
+	if q.Download {
+		t.Path += "&allowRedirect=true"
+	}
 	t.Paging, t.Token, t.PageSize = PagingCursor, "cursor=cursor", 500
 	return t, nil
 }
@@ -167,12 +179,26 @@ func auditMembers(q AuditQuery, from, to time.Time) (string, error) {
 	return strings.TrimSuffix(strings.TrimPrefix(string(b), "{"), "}"), err
 }
 
-// prepareAudits starts a query and waits until its answer is ready.
+// expired tells an answer that is not there any more from other errors.
+func expired(err error, prepared bool) error {
+	e, ok := errors.AsType[*APIError](err)
+	if !ok || !prepared || e.Status != http.StatusNotFound && e.Status != http.StatusGone {
+		return err
+	}
+	e.topList = false // it speaks of this query, not of audits
+	return fmt.Errorf("genesys: the answer to the audit query has expired, ask again: %w", err)
+}
+
+// newQuery is how long a query that was taken may not be found yet.
+const newQuery = 30 * time.Second
+
+// prepareAudits starts a query and waits until its answer is ready. States that
+// it does not know are taken for others on the way.
 func (c *Client) prepareAudits(ctx context.Context, query json.RawMessage, wait time.Duration) (id string, err error) {
 	if wait == 0 {
 		wait = 10 * time.Minute
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("genesys: the audit query was not answered within %s", wait))
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("genesys: the audit query was not answered within %s; ask again later, or for a shorter interval", wait))
 	defer cancel()
 	var status struct {
 		ID    string `json:"id"`
@@ -184,12 +210,13 @@ func (c *Client) prepareAudits(ctx context.Context, query json.RawMessage, wait 
 	if id = status.ID; id == "" {
 		return "", errors.New("genesys: the audit query got no id")
 	}
+	start, found := time.Now(), false
 	for pause := time.Second; ; pause = min(2*pause, 15*time.Second) {
 		switch strings.ToLower(status.State) {
 		case "succeeded":
 			return id, nil
-		case "failed", "cancelled":
-			return "", fmt.Errorf("genesys: the audit query %s", strings.ToLower(status.State))
+		case "failed", "cancelled", "expired":
+			return "", fmt.Errorf("genesys: the audit query ended as %s in the service; ask again, or for a shorter interval", status.State)
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -199,8 +226,12 @@ func (c *Client) prepareAudits(ctx context.Context, query json.RawMessage, wait 
 		case <-timer.C:
 		}
 		err := c.GetJSON(ctx, auditsPath+"/"+escapeVariable("", id), &status)
-		if err != nil && !errors.Is(err, ErrNotFound) { // a new query may not be visible yet
-			return "", err
+		switch {
+		case err == nil:
+			found = true
+		case errors.Is(err, ErrNotFound) && !found && time.Since(start) < newQuery:
+		default:
+			return "", expired(err, true)
 		}
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,11 +15,10 @@ import (
 
 const usersPerPage = 500
 
-// userPage makes one page of n users of about a kilobyte each.
-func userPage(number, n int) []byte {
+// userPage makes one page of n users of about a kilobyte each, in the memory of another one.
+func userPage(memory []byte, number, n int) []byte {
 	from := (number - 1) * usersPerPage
-	page := make([]byte, 0, usersPerPage*1300)
-	page = append(page, `{"entities":[`...)
+	page := append(slices.Grow(memory[:0], usersPerPage*1300), `{"entities":[`...)
 	for i := from; i < min(from+usersPerPage, n); i++ {
 		if i > from {
 			page = append(page, ',')
@@ -52,7 +53,7 @@ func BenchmarkList(b *testing.B) {
 	users, _ := Lookup("users")
 	pages := make([][]byte, n/usersPerPage)
 	for i := range pages {
-		pages[i] = userPage(i+1, n)
+		pages[i] = userPage(nil, i+1, n)
 	}
 	c, _ := newTestClient(b, servePages(func(number int) []byte { return pages[number-1] }))
 	b.ReportAllocs()
@@ -73,29 +74,80 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// TestMemoryOfALongWalk: what a walk holds grows by a few words per ID, and
-// not with the bodies.
-func TestMemoryOfALongWalk(t *testing.T) {
+// BenchmarkMemory measures what a walk holds: heap-MB is the most that the heap
+// had in use, garbage included; B/object what is still needed at the end of the
+// walk, but not at its beginning.
+func BenchmarkMemory(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				peak, first, last := walkMemory(b, n)
+				b.ReportMetric(float64(peak)/(1<<20), "heap-MB")
+				b.ReportMetric((float64(last)-float64(first))/float64(n), "B/object")
+			}
+		})
+	}
+}
+
+// walkMemory lists n users. It returns the most heap that was in use at any
+// page, and what was needed at the first object and at the last one.
+func walkMemory(tb testing.TB, n int) (peak, first, last uint64) {
+	tb.Helper()
 	users, _ := Lookup("users")
 	users.Split = nil
-	held := func(n int) uint64 {
-		c, _ := newTestClient(t, servePages(func(number int) []byte { return userPage(number, n) }))
-		var m runtime.MemStats
-		i := 0
-		for _, err := range c.List(t.Context(), users) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if i++; i == n {
-				runtime.GC()
-				runtime.ReadMemStats(&m)
-			}
-		}
-		require.Equal(t, n, i)
+	var m runtime.MemStats
+	var page []byte // the service takes the memory of one page for all of them
+	c, _ := newTestClient(tb, servePages(func(number int) []byte {
+		runtime.ReadMemStats(&m)
+		peak = max(peak, m.HeapInuse)
+		page = userPage(page, number, n)
+		return page
+	}))
+	needed := func() uint64 {
+		runtime.GC()
+		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	small, large := held(1000), held(10_000)
-	perObject := (float64(large) - float64(small)) / 9_000
-	t.Logf("%d bytes at 1,000 users, %d at 10,000: %.0f more per user, of %d in its body", small, large, perObject, len(userRest))
-	require.Less(t, perObject, 120.0)
+	i := 0
+	for _, err := range c.List(tb.Context(), users) {
+		require.NoError(tb, err)
+		if i++; i == 1 {
+			first = needed()
+		}
+		if i == n {
+			last = needed()
+		}
+	}
+	require.Equal(tb, n, i)
+	return peak, first, last
+}
+
+// TestMemoryOfALongWalk: what a walk holds grows by less than 20 bytes per
+// object, and not with the bodies.
+func TestMemoryOfALongWalk(t *testing.T) {
+	const n = 10_000
+	_, first, last := walkMemory(t, n)
+	perObject := (float64(last) - float64(first)) / n
+	t.Logf("%d bytes at the first user, %d at the last of %d: %.1f more per user, of %d in its body", first, last, n, perObject, len(userRest))
+	require.Less(t, perObject, 20.0)
+}
+
+// TestAWalkLetsGoOfItsPages: while a page is asked for, the one before is not held.
+func TestAWalkLetsGoOfItsPages(t *testing.T) {
+	const size = 8 << 20
+	filler := strings.Repeat("x", size)
+	var heap []uint64
+	typ := things(1)
+	c, _ := newTestClient(t, servePages(func(number int) []byte {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		heap = append(heap, m.HeapAlloc)
+		return fmt.Appendf(nil, `{"entities":[{"id":"%d","filler":"%s"}],"pageCount":3}`, number, filler)
+	}))
+	for _, err := range c.List(t.Context(), typ) {
+		require.NoError(t, err)
+	}
+	require.Len(t, heap, 3)
+	require.Less(t, heap[2], heap[0]+size/2)
 }

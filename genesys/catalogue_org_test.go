@@ -1,6 +1,8 @@
 package genesys_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"iter"
 	"net/http"
 	"slices"
@@ -17,12 +19,10 @@ import (
 // the fewest requests that its page size allows.
 func TestEveryTypeOfALocalOrg(t *testing.T) {
 	org := genesystest.New(&genesystest.Options{RateLimit: -1, Size: 120})
-	config := org.Config()
-	client, err := genesys.NewClient(config, &genesys.Options{Transport: org.Transport()})
-	require.NoError(t, err)
+	client := newClient(t, org)
 	for _, ot := range genesys.Catalogue() {
 		t.Run(ot.Name, func(t *testing.T) {
-			var want []string
+			var want, got []string
 			for id := range org.Objects(ot.Name) {
 				want = append(want, id)
 			}
@@ -33,18 +33,14 @@ func TestEveryTypeOfALocalOrg(t *testing.T) {
 					parents = append(parents, genesys.Object{Type: ot.Parent, ID: id, Body: body})
 				}
 			}
-			var got []string
 			for _, parent := range parents {
 				org.ClearRequests()
-				list := client.List(t.Context(), ot)
-				if ot.Parent != "" {
-					list = client.Children(t.Context(), ot, parent)
+				listed := collectObjects(t, below(t, client, ot, parent))
+				sent := apiRequests(org)
+				require.Equal(t, fewest(t, client, ot, parent, len(listed)), sent, "%s under %q: %d objects", ot.Path, parent.ID, len(listed))
+				for _, o := range listed {
+					got = append(got, o.ID)
 				}
-				ids := collectIDs(t, list)
-				if !ot.NeedsParentBody() { // else it is one request for each value of the parent's field
-					require.LessOrEqual(t, apiRequests(org), fewest(ot, len(ids)), "%s under %q: %d objects", ot.Path, parent.ID, len(ids))
-				}
-				got = append(got, ids...)
 			}
 			slices.Sort(want)
 			slices.Sort(got)
@@ -53,14 +49,57 @@ func TestEveryTypeOfALocalOrg(t *testing.T) {
 	}
 }
 
-func collectIDs(t *testing.T, list iter.Seq2[genesys.Object, error]) []string {
+// A type whose path takes values from its parent's body costs what listing
+// these parents costs, and one list for each of the values.
+func TestRequestsOfSourcedTypes(t *testing.T) {
+	org := genesystest.New(&genesystest.Options{RateLimit: -1, Size: 120})
+	client := newClient(t, org)
+	tested := 0
+	for _, ot := range genesys.Catalogue() {
+		if !ot.NeedsParentBody() {
+			continue
+		}
+		chain := []genesys.ObjectType{ot}
+		for chain[0].Parent != "" {
+			chain = slices.Insert(chain, 0, typeNamed(t, chain[0].Parent))
+		}
+		org.ClearRequests()
+		want := 0
+		level := []genesys.Object{{}}
+		for _, typ := range chain {
+			require.NotEmpty(t, level, "%s: nothing to list %s below", ot.Name, typ.Name)
+			var next []genesys.Object
+			for _, parent := range level {
+				before := apiRequests(org)
+				listed := collectObjects(t, below(t, client, typ, parent))
+				sent := apiRequests(org) - before
+				require.Equal(t, fewest(t, client, typ, parent, len(listed)), sent, "%s under %q", typ.Name, parent.ID)
+				want += sent
+				next = append(next, listed...)
+			}
+			level = next
+		}
+		require.Equal(t, want, apiRequests(org), "%s: nothing but lists is asked for", ot.Name)
+		tested++
+	}
+	require.Equal(t, 6, tested)
+}
+
+func below(t *testing.T, client *genesys.Client, ot genesys.ObjectType, parent genesys.Object) iter.Seq2[genesys.Object, error] {
 	t.Helper()
-	var ids []string
+	if ot.Parent == "" {
+		return client.List(t.Context(), ot)
+	}
+	return client.Children(t.Context(), ot, parent)
+}
+
+func collectObjects(t *testing.T, list iter.Seq2[genesys.Object, error]) (objects []genesys.Object) {
+	t.Helper()
 	for o, err := range list {
 		require.NoError(t, err)
-		ids = append(ids, o.ID)
+		objects = append(objects, o)
 	}
-	return ids
+	return objects
 }
 
 func apiRequests(org *genesystest.Org) int {
@@ -73,13 +112,63 @@ func apiRequests(org *genesystest.Org) int {
 	return n
 }
 
-// fewest returns how many requests n objects of a type take. Each variant may
-// hold any part of them, and a last page may have to be looked at.
-func fewest(ot genesys.ObjectType, n int) int {
-	variants := max(1, len(ot.Variants))
-	if ot.PageSize == 0 {
-		return variants
+// fewest returns how many requests it takes to list the n objects of a type
+// below one parent: full pages, for each variant and each value that the path
+// takes from the parent's body. All these values lead to the same n objects.
+func fewest(t *testing.T, client *genesys.Client, ot genesys.ObjectType, parent genesys.Object, n int) int {
+	t.Helper()
+	values := sourceValues(t, ot.Path, parent.Body)
+	switch {
+	case ot.PageSize == 0:
+		return max(1, len(ot.Variants)) * values
+	case len(ot.Variants) == 0:
+		return values * max(1, (n+ot.PageSize-1)/ot.PageSize)
 	}
-	full := n / ot.PageSize
-	return full + variants
+	requests := 0
+	for _, variant := range ot.Variants {
+		one := ot
+		one.Variants = nil
+		one.Path += map[bool]string{true: "&", false: "?"}[strings.Contains(ot.Path, "?")] + variant
+		n := len(collectObjects(t, below(t, client, one, parent)))
+		requests += values * max(1, (n+ot.PageSize-1)/ot.PageSize)
+	}
+	return requests
+}
+
+// sourceValues counts the different values that a path like
+// /api/v2/x/{xId}/versions/{versionId=latest} takes from a body.
+func sourceValues(t *testing.T, path string, body []byte) int {
+	t.Helper()
+	product := 1
+	for _, part := range strings.Split(path, "{")[1:] {
+		variable, _, _ := strings.Cut(part, "}")
+		_, source, sourced := strings.Cut(variable, "=")
+		if !sourced {
+			continue
+		}
+		var doc any
+		require.NoError(t, json.Unmarshal(body, &doc))
+		values := map[string]bool{}
+		for field := range strings.SplitSeq(source, ",") {
+			valuesAt(doc, strings.Split(field, "."), values)
+		}
+		product *= len(values)
+	}
+	return product
+}
+
+func valuesAt(doc any, path []string, values map[string]bool) {
+	switch doc := doc.(type) {
+	case []any:
+		for _, element := range doc {
+			valuesAt(element, path, values)
+		}
+	case map[string]any:
+		if len(path) > 0 {
+			valuesAt(doc[path[0]], path[1:], values)
+		}
+	case nil:
+	default:
+		values[fmt.Sprint(doc)] = true
+	}
 }

@@ -6,7 +6,7 @@
 // # Lists
 //
 // [Client.List] and [Client.Children] are iterators. They fetch the largest pages that a type allows, one at a time, so
-// memory does not grow with the list but for a few words per ID. A walk that ends without an error saw everything;
+// memory does not grow with the list but for less than 20 bytes per object. A walk that ends without an error saw everything;
 // every doubt (a page that repeats, a total that does not add up, a cursor that goes round) is an [IncompleteError].
 // Bodies are raw JSON, byte for byte, less the members that hold secrets; see [SecretNames].
 //

@@ -49,6 +49,9 @@ func (r *objectReader) listed(raw []byte) (Object, error) {
 	return r.object(id, raw)
 }
 
+// release lets go of the body that was read last, and so of its page.
+func (r *objectReader) release() { clear(r.members.values) }
+
 // single reads a body whose ID is known.
 func (r *objectReader) single(id string, raw []byte) (Object, error) {
 	raw = bytes.TrimSpace(raw)

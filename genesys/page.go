@@ -2,6 +2,7 @@ package genesys
 
 import (
 	"fmt"
+	"hash/maphash"
 	"net/url"
 	"strconv"
 	"strings"
@@ -87,10 +88,11 @@ type pager struct {
 	token  string // of the page; "" for the first
 	query  string // of the page, when a nextUri is followed as it stands
 
-	asked  map[string]bool // tokens asked for
-	linked bool            // some page had a nextUri
-	empty  int             // empty pages in a row
-	size0  int             // rows that the pages before number held, when the size changed on the way
+	seed   maphash.Seed
+	asked  sightings // tokens asked for
+	linked bool      // some page had a nextUri
+	empty  int       // empty pages in a row
+	size0  int       // rows that the pages before number held, when the size changed on the way
 }
 
 func (p *pager) byNumber() bool {
@@ -199,13 +201,8 @@ func (p *pager) nextByToken(e envelope, n int) (more bool, reason string) {
 	if p.empty >= 3 {
 		return false, "three empty pages in a row, and still a next one is announced"
 	}
-	if p.asked == nil {
-		p.asked = map[string]bool{}
-	}
-	if key := token + "?" + query; p.asked[key] {
+	if known, _, _ := p.asked.see(maphash.String(p.seed, token+"?"+query), 0); known {
 		return false, fmt.Sprintf("page %d announces a page that was read already", p.number)
-	} else {
-		p.asked[key] = true
 	}
 	p.token, p.query = token, query
 	p.number++

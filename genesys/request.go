@@ -53,6 +53,9 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte) ([]
 	if resp.StatusCode/100 == 2 {
 		return data, nil
 	}
+	if !c.isAPI(resp.Request.URL) {
+		return nil, fmt.Errorf("genesys: %s %s: its download is refused with status %d", method, cutQuery(path), resp.StatusCode)
+	}
 	apiErr := newAPIError(resp, data, c.redact)
 	if resp.StatusCode == http.StatusUnauthorized {
 		return nil, refused(apiErr)

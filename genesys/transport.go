@@ -48,7 +48,7 @@ func (c *Client) countTry(_ retryablehttp.Logger, r *http.Request, retry int) {
 var errRedirect = errors.New("the API answered with a redirect to another place, which is not followed: it would get the token")
 
 func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
-	if r.URL.Host != c.api.Host || r.URL.Scheme != c.api.Scheme || len(via) > 3 {
+	if len(via) > 3 || !c.isAPI(r.URL) && !c.mayDownload(r) {
 		return errRedirect
 	}
 	return nil
@@ -67,6 +67,9 @@ func (c *Client) checkRetry(ctx context.Context, r *http.Response, err error) (b
 		return retryAfter(r) <= c.opts.RetryAfterMax, nil
 	case http.StatusRequestTimeout:
 		return true, nil
+	}
+	if r.StatusCode >= 400 && !c.isAPI(r.Request.URL) {
+		return true, nil // the API gives a new URL
 	}
 	return r.StatusCode >= 500 && r.StatusCode != http.StatusNotImplemented, nil
 }
@@ -116,7 +119,9 @@ type wire struct {
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	w.c.stats.requests.Add(1)
+	if w.c.isAPI(r.URL) {
+		w.c.stats.requests.Add(1)
+	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), w.c.opts.Timeout, errSlow)
 	resp, err := w.base.RoundTrip(r.WithContext(ctx))
 	if err != nil {
@@ -166,8 +171,8 @@ type bearer struct {
 }
 
 func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host != b.c.api.Host {
-		return nil, errRedirect
+	if !b.c.isAPI(r.URL) {
+		return b.c.download(r)
 	}
 	token, err := b.c.tokens.get(r.Context(), "")
 	if err != nil {
@@ -210,11 +215,7 @@ type whole struct {
 
 func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	start := time.Now()
-	resp, err := w.base.RoundTrip(r)
-	var body []byte
-	if err == nil {
-		body, err = w.c.readBody(resp)
-	}
+	resp, body, err := w.read(r)
 	if err == nil && resp.StatusCode/100 == 2 && !wholeJSON(body) {
 		err = &wireError{fmt.Errorf("the answer is not JSON: %.100q", plainText(body))}
 	}
@@ -224,6 +225,31 @@ func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &wholeBody{data: body}
 	return resp, nil
+}
+
+// read makes a try. A download that it leads to is a part of it, since the API
+// gives a new URL for the next one.
+func (w *whole) read(r *http.Request) (*http.Response, []byte, error) {
+	resp, err := w.base.RoundTrip(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	resp.Request = r
+	if !w.c.isAPI(r.URL) {
+		body, err := w.c.readDownload(resp)
+		return resp, body, err
+	}
+	body, err := w.c.readBody(resp)
+	if err == nil && resp.StatusCode/100 == 3 {
+		err = checkLocation(resp)
+	}
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return resp, body, err
+	}
+	if link := linkIn(r.Context(), body); link != "" {
+		return w.c.follow(r.Context(), link)
+	}
+	return resp, body, nil
 }
 
 func (c *Client) logTry(r *http.Request, resp *http.Response, err error, size int, took time.Duration) {

@@ -20,6 +20,9 @@ import (
 // *IncompleteError, an *APIError, an *AuthError, or what the network or the
 // context said. An ID is yielded once. A singleton that is not configured
 // yields nothing.
+//
+// A walk holds one page of bodies, and 15 to 19 bytes for each object of the
+// list: about 16 MB for a million.
 func (c *Client) List(ctx context.Context, t ObjectType) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		if t.Parent != "" {
@@ -59,25 +62,17 @@ type walk struct {
 
 	reader  *objectReader
 	seed    maphash.Seed
-	seen    map[uint64]sighting // by hash of the ID
-	list    uint32              // which list is being walked, from 1
-	stopped bool                // the caller wants no more
-	flaw    string              // the first reason why the walk is incomplete
-	again   bool                // the list was walked before, so that objects may have changed since
-	split   bool                // the list is walked in parts
-}
-
-// A sighting is what is known of an ID that was seen. Hashes keep the walk's
-// memory small; if two IDs ever had the same one, the walk would be incomplete.
-type sighting struct {
-	content uint64
-	list    uint32
+	seen    sightings
+	stopped bool   // the caller wants no more
+	flaw    string // the first reason why the walk is incomplete
+	again   bool   // the list was walked before, so that objects may have changed since
+	split   bool   // the list is walked in parts
 }
 
 func newWalk(ctx context.Context, c *Client, t ObjectType, parent Object, yield func(Object, error) bool) *walk {
 	return &walk{
 		ctx: ctx, c: c, t: t, parent: parent, yield: yield,
-		reader: newObjectReader(t, parent.ID), seed: maphash.MakeSeed(), seen: map[uint64]sighting{},
+		reader: newObjectReader(t, parent.ID), seed: maphash.MakeSeed(),
 	}
 }
 
@@ -202,8 +197,8 @@ func (w *walk) walkParts(path string, ceiling *ceilingError) error {
 // walkPages walks the pages of one list. moved says why items may have moved
 // between them; other flaws are noted.
 func (w *walk) walkPages(path string) (moved string, err error) {
-	w.list++
-	p := &pager{t: w.t, path: path, number: 1, size: w.pageSize()}
+	w.seen.nextList()
+	p := &pager{t: w.t, path: path, number: 1, size: w.pageSize(), seed: w.seed}
 	distinct, total := 0, -1
 	var last uint64 // hash of the page before
 	for {
@@ -300,6 +295,7 @@ func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
 		}
 		return 0, 0, nil
 	}
+	defer w.reader.release()
 	it := jsonscan.Elements(e.items)
 	for it.Next() {
 		n++
@@ -308,15 +304,12 @@ func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
 			w.note(fmt.Sprintf("item %d of page %d: %v", n, p.number, err))
 			continue
 		}
-		id := maphash.String(w.seed, o.ID)
-		content := maphash.Bytes(w.seed, o.Body)
-		before, known := w.seen[id]
-		w.seen[id] = sighting{content, w.list}
-		if before.list != w.list {
+		known, listed, same := w.seen.see(maphash.String(w.seed, o.ID), maphash.Bytes(w.seed, o.Body))
+		if !listed {
 			fresh++
 		}
 		if known {
-			if before.content != content && (before.list == w.list || !w.again) {
+			if !same && (listed || !w.again) {
 				w.note(o.ID + " came twice with different content")
 			}
 			continue

@@ -46,18 +46,6 @@ type propertyDelta struct {
 	NewValues []string `json:"newValues"`
 }
 
-type auditQuery struct {
-	ID          string        `json:"id"`
-	State       string        `json:"state"`
-	StartDate   string        `json:"startDate"`
-	Interval    string        `json:"interval"`
-	ServiceName string        `json:"serviceName"`
-	Filters     []auditFilter `json:"filters"`
-
-	asked   time.Time
-	results []auditRecord
-}
-
 type auditFilter struct {
 	Property string `json:"property"`
 	Value    string `json:"value"`
@@ -176,13 +164,10 @@ func (o *Org) answerAudits(c *exchange) *reply {
 	case c.r.Method == http.MethodPost && slices.Equal(parts, []string{"query"}):
 		return o.answerAuditQuery(c)
 	case c.r.Method == http.MethodGet && len(parts) >= 2 && parts[0] == "query":
-		i := slices.IndexFunc(o.audit.queries, func(q auditQuery) bool { return q.ID == parts[1] })
-		if i < 0 {
-			return notFound()
-		}
-		q := o.audit.queries[i]
-		q.State = q.state(o.opts.AuditDelay)
+		q, found := o.auditQuery(parts[1])
 		switch {
+		case !found:
+			return notFound()
 		case len(parts) == 2:
 			return answerJSON(http.StatusOK, q)
 		case len(parts) == 3 && parts[2] == "results":
@@ -325,60 +310,4 @@ func (o *Org) answerRealtime(c *exchange) *reply {
 	return answerJSON(http.StatusOK, map[string]any{
 		"entities": append([]auditRecord{}, found...), "pageSize": size, "pageNumber": number, "total": total, "pageCount": (total + size - 1) / size,
 	})
-}
-
-func (o *Org) answerAuditQuery(c *exchange) *reply {
-	q, found, refused := o.find(c.body)
-	if refused != nil {
-		return refused
-	}
-	now := time.Now()
-	query := auditQuery{
-		ID: makeUUID(o.opts.Seed^0x7175657279, 0, len(o.audit.queries)), State: "Queued", StartDate: stamp(now),
-		Interval: q.Interval, ServiceName: q.ServiceName, Filters: append([]auditFilter{}, q.Filters...), asked: now, results: found,
-	}
-	o.audit.queries = append(o.audit.queries, query)
-	return answerJSON(http.StatusAccepted, query)
-}
-
-// state is how far a query has come: half of its time it is queued, half it is running.
-func (q auditQuery) state(delay time.Duration) string {
-	switch since := time.Since(q.asked); {
-	case since < delay/2:
-		return "Queued"
-	case since < delay:
-		return "Running"
-	default:
-		return "Succeeded"
-	}
-}
-
-func (o *Org) answerAuditResults(c *exchange, q auditQuery) *reply {
-	if q.State != "Succeeded" {
-		return fail(http.StatusBadRequest, "bad.request", "The query has not succeeded.")
-	}
-	size := defaultPageSize
-	if text := c.query.Get("pageSize"); text != "" {
-		var err error
-		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > 500 {
-			return invalid("pageSize", text, "25-500")
-		}
-	}
-	start := 0
-	if cursor := c.query.Get("cursor"); cursor != "" {
-		var err error
-		if start, err = strconv.Atoi(strings.TrimPrefix(cursor, "c")); err != nil || start < 0 || start > len(q.results) {
-			return invalid("cursor", cursor, "a value from a previous response")
-		}
-	}
-	end := min(start+size, len(q.results))
-	entities := append([]auditRecord{}, q.results[start:end]...)
-	if slices.Contains(c.query["expand"], "user") {
-		entities = o.expandUsers(entities)
-	}
-	answer := map[string]any{"id": q.ID, "pageSize": size, "entities": entities}
-	if end < len(q.results) {
-		answer["cursor"] = "c" + strconv.Itoa(end)
-	}
-	return answerJSON(http.StatusOK, answer)
 }

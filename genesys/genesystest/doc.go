@@ -33,8 +33,9 @@
 //
 // # What it does not do
 //
-// Filters and sort orders of list calls are ignored, except those that the
-// catalogue's paths depend on; bodies of writes are merged, not validated.
+// Lists can be narrowed by id, name, state, type and division and be ordered
+// where the service offers that; other filters are ignored. Of the search calls
+// there is POST /api/v2/users/search. Bodies of writes are merged, not validated.
 // References to a deleted object stay, also in lists such as queue members.
 // Users, conversations and analytics have no life of their own.
 package genesystest

@@ -347,3 +347,13 @@ func WrongTotal(by int) Fault {
 func NoTotals() Fault {
 	return Fault{Name: "no totals", twist: func(p *page) { p.bare = true }}
 }
+
+// QueryState answers requests for an asynchronous query with that state, whatever it has come to: "Failed", "Cancelled", "Running".
+func QueryState(state string) Fault {
+	return Fault{Name: "query state", after: func(r *reply) {
+		if body, err := parseFields(r.body); err == nil {
+			body.put("state", quote(state))
+			r.body = body.bytes()
+		}
+	}}
+}

@@ -54,6 +54,13 @@ type Options struct {
 	ConsistencyDelay time.Duration // until an edit is seen by requests
 	AuditDelay       time.Duration // until an edit's audit record is seen, and that an audit query takes
 
+	// DownloadAbove is how many records an audit query's results may have before
+	// a request with allowRedirect=true is led to gzip files of so many records
+	// on the host downloads.<Domain>, by redirects that are good for a minute.
+	// 0 means never. With DownloadLinks the answer is 200 and has the URL in its body.
+	DownloadAbove int
+	DownloadLinks bool
+
 	LogSize int          // requests that Requests keeps, the latest ones. Defaults to 100,000.
 	Logger  *slog.Logger // gets a debug line for each request. Silent by default.
 }

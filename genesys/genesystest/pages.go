@@ -302,7 +302,7 @@ func (p *page) searchLinks(f *fields) {
 	if p.number > 1 {
 		f.put("previousPage", quote("p"+strconv.Itoa(p.number-1)))
 	}
-	f.put("types", json.RawMessage(`[]`))
+	f.put("types", json.RawMessage(`["`+p.shape.t.Name+`"]`))
 }
 
 // nextURI is family B and, with the token nextPage, D.

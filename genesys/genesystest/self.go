@@ -24,6 +24,8 @@ func (o *Org) special(c *exchange) func(*exchange) *reply {
 		return func(*exchange) *reply {
 			return fail(http.StatusBadRequest, "bad.request", "This request requires a user context. Client credentials cannot be used for requests to this resource.")
 		}
+	case "POST users/search":
+		return o.answerUserSearch
 	case "GET authorization/subjects/me":
 		return o.answerSubject
 	case "GET authorization/subjects/" + strings.ToLower(o.opts.ClientID):

@@ -109,6 +109,14 @@ func (o *Org) route(c *exchange, entry *Request) *reply {
 		}
 		return o.mint(c.r, c.body, entry.Time)
 	}
+	if strings.HasPrefix(c.path, downloadsPath) {
+		if c.fault = o.faultFor(c.r.Method, c.path, c.query, nil); c.fault != nil {
+			if rep := c.fault.instead(); rep != nil {
+				return rep
+			}
+		}
+		return o.answerDownload(c)
+	}
 	o.log.stats.Requests++
 	o.access.requests++
 	header := http.Header{}

@@ -48,16 +48,17 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// check holds what the network would: only the region's two hosts are there, and each has its own paths.
+// check holds what the network would: only the region's hosts are there, and each has its own paths.
 func (t transport) check(r *http.Request) error {
 	host := strings.ToLower(r.URL.Hostname())
-	api, login := "api."+t.org.opts.Domain, "login."+t.org.opts.Domain
+	service, ok := strings.CutSuffix(host, "."+t.org.opts.Domain)
+	paths, known := map[string]string{"api": "/api/", "login": "/oauth/", "downloads": "/downloads/"}[service]
 	switch {
-	case host != api && host != login:
+	case !ok || !known:
 		return &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	case r.URL.Scheme != "https":
 		return errors.New("genesystest: the service does not speak plain http")
-	case (host == login) != strings.HasPrefix(r.URL.Path, "/oauth/"):
+	case !strings.HasPrefix(r.URL.Path, paths):
 		return fmt.Errorf("genesystest: %s does not serve %s", host, r.URL.Path)
 	}
 	return nil

@@ -3,47 +3,29 @@ package genesystest
 import (
 	"encoding/json"
 	"iter"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
-// A filter says which objects of a list a request may see and wants.
-type filter struct {
-	field string // body field that must have the value; "" for all
-	value string
-}
-
-// filterFor reads the filter out of a list request's query.
-func filterFor(s *shape, query url.Values) filter {
-	if len(s.t.Variants) > 0 {
-		name, _, _ := strings.Cut(s.t.Variants[0], "=")
-		f := filter{field: strings.TrimSuffix(name, "s"), value: query.Get(name)}
-		if f.value == "" && name == "deactivated" {
-			f.value = "false"
-		}
-		if f.value != "" {
-			return f
-		}
-	}
-	if s.t.Name == "users" {
-		state := query.Get("state")
-		if state == "" {
-			state = "active"
-		}
-		if state != "any" {
-			return filter{field: "state", value: state}
-		}
-	}
-	return filter{}
-}
-
 // sees reports whether a request gets the object at a position.
 func (o *Org) sees(s *shape, parentID string, pos int, f filter, hides bool) bool {
-	if f.field != "" && !strings.EqualFold(scalar(o.member(s, parentID, pos, f.field)), f.value) {
-		return false
+	for _, c := range f.conditions {
+		if !c.holds(func(field string) string { return o.fieldAt(s, parentID, pos, field) }) {
+			return false
+		}
 	}
 	return !hides || o.covers(o.member(s, parentID, pos, "division"))
+}
+
+// fieldAt is what a field of the body at a position says; a dot leads below its member.
+func (o *Org) fieldAt(s *shape, parentID string, pos int, path string) string {
+	name, below, deeper := strings.Cut(path, ".")
+	raw := o.member(s, parentID, pos, name)
+	if deeper {
+		return lookupText(raw, below)
+	}
+	return scalar(raw)
 }
 
 // member is one member of the body at a position, without the work of the others.
@@ -128,7 +110,7 @@ func (v view) from(pos int) int {
 // A viewKey names a view that took work to make; a few are kept until an edit.
 type viewKey struct {
 	typ, parentID string
-	filter        filter
+	filter        string
 	revision      int
 }
 
@@ -138,10 +120,10 @@ const keptViews = 16
 func (o *Org) view(s *shape, parentID string, f filter) view {
 	hides := o.hides(s)
 	l := o.list(s, parentID)
-	if f.field == "" && !hides && l == nil {
+	if f.empty() && !hides && l == nil {
 		return view{all: true, n: o.baseCount(s, parentID)}
 	}
-	key := viewKey{s.t.Name, parentID, f, o.revision}
+	key := viewKey{s.t.Name, parentID, f.key(), o.revision}
 	if v, ok := o.views[key]; ok {
 		return v
 	}
@@ -152,6 +134,9 @@ func (o *Org) view(s *shape, parentID string, f filter) view {
 		}
 		v.list = append(v.list, int32(pos))
 	}
+	if f.sortBy != "" {
+		o.sortView(s, parentID, v.list, f)
+	}
 	if o.lags() {
 		return v // it moves with time
 	}
@@ -160,6 +145,20 @@ func (o *Org) view(s *shape, parentID string, f filter) view {
 	}
 	o.views[key] = v
 	return v
+}
+
+// sortView orders positions by a field of their objects. Objects that say the same keep their order.
+func (o *Org) sortView(s *shape, parentID string, list []int32, f filter) {
+	texts := make(map[int32]string, len(list))
+	for _, pos := range list {
+		texts[pos] = strings.ToLower(o.fieldAt(s, parentID, int(pos), f.sortBy))
+	}
+	slices.SortStableFunc(list, func(a, b int32) int {
+		if f.descending {
+			a, b = b, a
+		}
+		return strings.Compare(texts[a], texts[b])
+	})
 }
 
 // bodyAt is the body at a position as requests see it now.

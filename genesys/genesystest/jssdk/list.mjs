@@ -51,4 +51,17 @@ const found = {
   'webdeployments.configurations': (await web.getWebdeploymentsConfigurations({})).entities.map((e) => e.id),
   'webdeployments.deployments': await linked((o) => web.getWebdeploymentsDeployments(o)),
 };
+
+// Narrowed lists, and a search, hold what was asked for and nothing else.
+const users = new sdk.UsersApi();
+const two = found['routing.queues'].slice(0, 2);
+const [queue] = (await routing.getRoutingQueues({ id: two.slice(0, 1) })).entities;
+for (const [what, want, got] of [
+  ['queues by id', two.length, (await routing.getRoutingQueues({ id: two })).total],
+  ['queues by name', 1, (await routing.getRoutingQueues({ name: queue.name })).total],
+  ['users by id', 1, (await users.getUsers({ id: found.users.slice(0, 1), state: 'any' })).total],
+  ['users by search', found.users.length, (await users.postUsersSearch({ pageSize: 5 })).total],
+]) {
+  if (want !== got) throw new Error(`${what}: ${got} instead of ${want}`);
+}
 console.log(JSON.stringify(found));
