@@ -87,6 +87,7 @@ func FuzzStored(f *testing.F) {
 
 // storedHistory returns what a store holds after a few passes, and a time between them.
 func storedHistory(f *testing.F) (entries []storage.Entry, middle time.Time) {
+	f.Helper()
 	s := memory.New()
 	h, err := Open(f.Context(), s, 1, nil)
 	require.NoError(f, err)

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/memory"
 )
 
 func TestQueries(t *testing.T) {
@@ -279,4 +283,24 @@ func TestAsOfBesidePass(t *testing.T) {
 		}
 		require.Equal(t, 23, n)
 	})
+}
+
+// A log that goes round in a circle is reported, not followed for ever.
+func TestCircularLog(t *testing.T) {
+	s := memory.New()
+	h := open(t, s, nil)
+	for i := range 3 {
+		pass(t, h, Shape{}, obj("a", fmt.Sprintf(`"n":%d`, i)))
+	}
+	var b storage.Batch
+	for e, err := range s.Scan(t.Context(), h.keys.log()) {
+		require.NoError(t, err)
+		b.Put(e.Key, bytes.Replace(e.Value, []byte(`"prev":2`), []byte(`"prev":3`), 1))
+	}
+	require.NoError(t, s.Commit(t.Context(), &b))
+	var err error
+	for _, err = range h.Versions(t.Context(), "queues", "a") {
+	}
+	require.ErrorIs(t, err, storage.ErrCorrupt)
+	require.ErrorContains(t, err, "change 3 follows change 3")
 }

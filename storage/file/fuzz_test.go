@@ -19,6 +19,7 @@ func FuzzDamagedFile(f *testing.F) {
 	for p := range len(sound) / pageSize {
 		f.Add(uint32(p*pageSize), []byte{0xff})
 		f.Add(uint32(p*pageSize+8), []byte{1, 0})
+		f.Add(uint32(p*pageSize+10), []byte{0})
 		f.Add(uint32(p*pageSize+24), []byte{3, 0, 0, 0, 0, 0, 0, 0})
 	}
 	f.Fuzz(func(t *testing.T, at uint32, piece []byte) {

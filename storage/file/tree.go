@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 )
 
@@ -32,6 +33,9 @@ func (c *checker) walk(t tree, id uint64, depth int, low, high []byte) {
 		return
 	}
 	elements, err := p.elements()
+	if err == nil && depth > 0 && len(elements) == 0 {
+		err = errors.New("a leaf without elements, which bbolt would have removed")
+	}
 	if err == nil {
 		err = ordered(elements, low, high)
 	}
