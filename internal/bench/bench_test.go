@@ -1,0 +1,71 @@
+package main
+
+import (
+	"math"
+	"testing"
+)
+
+// TestRows measures what is cheap to measure, and expects a number in every row.
+func TestRows(t *testing.T) {
+	for _, s := range sections {
+		switch s.name {
+		case "window", "cron", "storage", "git", "build": // need another process, or take long
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			rows, err := s.measure(&run{short: true, tmp: t.TempDir()})
+			if err != nil || len(rows) == 0 {
+				t.Fatalf("%d rows, %v", len(rows), err)
+			}
+			for _, r := range rows {
+				for _, f := range []figure{r.ours, r.theirs} {
+					if math.IsNaN(f.value) || math.IsInf(f.value, 0) || f.value <= 0 {
+						t.Errorf("%s, %s: the figure is %v", r.what, r.peer, f.value)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestRowsOfErrors has the peers and us answer CRON expressions, of which we must get none wrong and lose no tick.
+func TestRowsOfErrors(t *testing.T) {
+	posix, err := posixRows(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range posix {
+		if r.ours.value != 0 {
+			t.Errorf("%s: %v", r.what, r.ours)
+		}
+	}
+}
+
+// TestWorstWindow: no rolling minute holds more than the limit, and the quota is used.
+func TestWorstWindow(t *testing.T) {
+	results := worstWindows(t, 1)
+	if ours := results[0]; ours.Worst > windowLimit || ours.Share < 95 {
+		t.Errorf("%+v, limit is %d", ours, windowLimit)
+	}
+	if burst := results[1]; burst.Worst <= windowLimit {
+		t.Errorf("%+v: the measurement does not see a burst", burst)
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for want, f := range map[string]figure{
+		"1.50 µs": {1.5e-6, "s"}, "250 ns": {250e-9, "s"}, "41 s": {41, "s"}, "94 B": {94, "B"}, "6.90 GB": {6.9e9, "B"},
+		"105,119": {105119, ""}, "60 requests": {60, "requests"},
+	} {
+		if got := f.String(); got != want {
+			t.Errorf("%v is written as %q, want %q", f.value, got, want)
+		}
+	}
+	r := row{ours: figure{2, "s"}, theirs: figure{5, "s"}}
+	if r.ratio() != "2.50x" {
+		t.Error(r.ratio())
+	}
+	if r.higher = true; r.ratio() != "0.40x" {
+		t.Error(r.ratio())
+	}
+}

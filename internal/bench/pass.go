@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/file"
+)
+
+// passRows compares a pass over users of which none has changed, from the
+// compressed bytes of the pages to its end in the store, with no more than
+// decompressing and hashing the same bytes.
+func passRows(r *run) ([]row, error) {
+	users := r.pick(5_000, 50_000)
+	ctx := context.Background()
+	org := genesystest.New(&genesystest.Options{Counts: map[string]int{"users": users}, RateLimit: -1})
+	tape := &tape{org: org.Transport(), answers: map[string]answer{}}
+	store, err := file.Open(filepath.Join(r.tmp, "pass.db"), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	engine, id, err := newEnvironment(ctx, store, tape, org, "users")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := engine.Import(ctx, id, nil); err != nil {
+		return nil, err
+	}
+	if _, err := engine.Poll(ctx, id, "users"); err != nil { // records what a poll asks for and an import does not
+		return nil, err
+	}
+	var ours, plain []float64
+	for range r.pick(1, 3) {
+		before := cpuSeconds()
+		results, err := engine.Poll(ctx, id, "users")
+		ours = append(ours, cpuSeconds()-before)
+		if err != nil {
+			return nil, err
+		}
+		if s := results[0].Summary; s.Unchanged != users || !s.Complete {
+			return nil, fmt.Errorf("a pass that was to change nothing: %+v", s)
+		}
+		before = cpuSeconds()
+		if err := tape.hashAll(); err != nil {
+			return nil, err
+		}
+		plain = append(plain, cpuSeconds()-before)
+	}
+	self := func(v float64) float64 { return v }
+	pass, hash := median(ours, self), median(plain, self)
+	_, bytes := tape.pages()
+	note := fmt.Sprintf("%s users, %.0f MB in %d pages; file store", grouped(float64(users)), bytes/1e6, len(tape.list))
+	const peer = "gunzip + SHA-256 of the pages"
+	return []row{
+		{"unchanged pass, objects per second and core", figure{float64(users) / pass, "objects/s"}, peer, figure{float64(users) / hash, "objects/s"}, true, note},
+		{"unchanged pass, JSON per second and core", figure{bytes / pass, "B/s"}, peer, figure{bytes / hash, "B/s"}, true, note},
+	}, nil
+}
+
+// newEnvironment makes an environment without a quota for a local org.
+func newEnvironment(ctx context.Context, store storage.Store, transport http.RoundTripper, org *genesystest.Org, objects ...string) (*environment.Engine, int64, error) {
+	vault, err := environment.NewKeyVault(environment.NewKey())
+	if err != nil {
+		return nil, 0, err
+	}
+	engine, err := environment.Open(store, &environment.Options{Vault: vault, Transport: transport})
+	if err != nil {
+		return nil, 0, err
+	}
+	c := org.Config()
+	r, err := engine.Create(ctx, environment.Record{
+		Name: "Bench", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID,
+		ClientSecret: environment.NewSecret(c.ClientSecret), Objects: objects,
+	})
+	return engine, r.ID, err
+}
+
+// A tape answers as an org did the first time, from the compressed bytes, as
+// net/http does: it reads gzip on the fly.
+type tape struct {
+	org     http.RoundTripper
+	answers map[string]answer
+	list    []string // keys of the pages of users
+}
+
+type answer struct {
+	status int
+	header http.Header
+	zipped []byte
+	size   int
+}
+
+func (t *tape) RoundTrip(r *http.Request) (*http.Response, error) {
+	key := r.Method + " " + r.URL.String()
+	a, ok := t.answers[key]
+	if !ok {
+		var err error
+		if a, err = t.record(r); err != nil {
+			return nil, err
+		}
+		t.answers[key] = a
+		if r.URL.Query().Has("pageNumber") {
+			t.list = append(t.list, key)
+		}
+	}
+	z, err := gzip.NewReader(bytes.NewReader(a.zipped))
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: a.status, Header: a.header.Clone(), Body: z, ContentLength: -1, Uncompressed: true, Request: r}, nil
+}
+
+func (t *tape) record(r *http.Request) (answer, error) {
+	resp, err := t.org.RoundTrip(r)
+	if err != nil {
+		return answer{}, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, errZip := z.Write(body)
+	err = errors.Join(err, resp.Body.Close(), errZip, z.Close())
+	return answer{resp.StatusCode, resp.Header, zipped.Bytes(), len(body)}, err
+}
+
+// pages returns how many there are, and their bytes before compression.
+func (t *tape) pages() (n int, size float64) {
+	for _, key := range t.list {
+		size += float64(t.answers[key].size)
+	}
+	return len(t.list), size
+}
+
+// hashAll decompresses and hashes every page.
+func (t *tape) hashAll() error {
+	for _, key := range t.list {
+		z, err := gzip.NewReader(bytes.NewReader(t.answers[key].zipped))
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(sha256.New(), z); err != nil {
+			return err
+		}
+	}
+	return nil
+}
