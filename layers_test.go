@@ -26,7 +26,6 @@ var layers = map[string][]string{
 	"environment":         {"genesys", "poller", "ratelimit", "history", "storage"},
 	"examples/org":        {"genesys", "genesys/genesystest"},
 	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "storage", "storage/file"},
-	"examples/embed":      {"environment", "genesys/genesystest", "history", "poller", "storage/file"},
 	"examples/webhook":    {"environment", "genesys/genesystest", "history", "storage/file"},
 	"examples/history":    {"environment", "genesys", "history", "storage", "storage/file"},
 }

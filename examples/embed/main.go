@@ -10,8 +10,16 @@
 //
 // Client secrets are kept in the store, sealed, if CXSYNC_KEY holds a key, which
 // -newkey prints; the -config files need them the first time only. Without a
-// key those of the files are used and not stored. Without files it starts a
-// local org, which gets a new skill every 20 seconds.
+// key those of the files are used and not stored. Without files it runs what
+// the store has, or, if that is empty, a local org which gets a new skill every 20 seconds.
+//
+// The store is a file, or with -store a schema of a PostgreSQL database. Started
+// several times over one database, the processes share the work, and each tells
+// what it does of it:
+//
+//	export CXSYNC_KEY=$(go run . -newkey)
+//	go run . -store postgres://localhost/cxsync
+//	go run . -store postgres://localhost/cxsync -addr 127.0.0.1:8089
 package main
 
 import (
@@ -28,43 +36,50 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys/genesystest"
-	"github.com/cxsync/cxsync/poller"
+	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
+	"github.com/cxsync/cxsync/storage/postgres"
 )
 
+// options are the flags.
+type options struct {
+	addr, data, store string
+	configs           []string
+}
+
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8088", "loopback `address` to listen on")
-	data := flag.String("data", "", "`folder` of the store (default cxsync-data; a temporary one for the local org)")
-	newKey := flag.Bool("newkey", false, "print a new key for CXSYNC_KEY and exit")
-	var configs []string
+	var o options
+	flag.StringVar(&o.addr, "addr", "127.0.0.1:8088", "loopback `address` to listen on")
+	flag.StringVar(&o.data, "data", "", "`folder` of the file store (default cxsync-data; a temporary one without -config)")
+	flag.StringVar(&o.store, "store", "", "`DSN` of a PostgreSQL database to use instead: postgres://…")
 	flag.Func("config", "environment record, a JSON `file`; several with commas, or by repeating the flag", func(s string) error {
-		configs = append(configs, strings.Split(s, ",")...)
+		o.configs = append(o.configs, strings.Split(s, ",")...)
 		return nil
 	})
+	newKey := flag.Bool("newkey", false, "print a new key for CXSYNC_KEY and exit")
 	flag.Parse()
 	if *newKey {
 		fmt.Println(base64.StdEncoding.EncodeToString(environment.NewKey()))
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *addr, *data, configs)
+	err := run(ctx, o)
 	stop()
 	if err != nil {
 		log.Fatal("embed: ", err)
 	}
 }
 
-func run(ctx context.Context, addr, data string, configs []string) (err error) {
-	listener, err := listen(ctx, addr)
+func run(ctx context.Context, o options) (err error) {
+	listener, err := listen(ctx, o.addr)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	records, err := readRecords(ctx, configs)
+	records, err := readRecords(o.configs)
 	if err != nil {
 		return err
 	}
@@ -72,22 +87,16 @@ func run(ctx context.Context, addr, data string, configs []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if data == "" {
-		data = "cxsync-data"
-		if len(configs) == 0 {
-			if data, err = os.MkdirTemp("", "cxsync-"); err != nil {
-				return err
-			}
-			defer os.RemoveAll(data)
-		}
-	}
-	store, err := file.Open(filepath.Join(data, "cxsync.db"), nil)
+	store, remove, err := openStore(ctx, o)
 	if err != nil {
 		return err
 	}
+	defer remove()
 	defer func() { err = errors.Join(err, store.Close()) }()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	engine, err := environment.Open(store, &environment.Options{Vault: vault, Logger: logger})
+	engine, err := environment.Open(store, &environment.Options{
+		Vault: vault, Logger: logger, Observer: func(e environment.PassEvent) { tell(logger, e) },
+	})
 	if err != nil {
 		return err
 	}
@@ -96,13 +105,44 @@ func run(ctx context.Context, addr, data string, configs []string) (err error) {
 			return err
 		}
 	}
+	if len(records) == 0 {
+		if err := demonstrate(ctx, engine); err != nil {
+			return err
+		}
+	}
 	logger.Info("listening", "url", "http://"+listener.Addr().String()+"/environments")
 	return (&service{engine: engine, logger: logger, imports: map[int64]lastImport{}}).serve(ctx, listener)
 }
 
-// readRecords returns the records of the files or, if there are none, of a
-// local org that it starts.
-func readRecords(ctx context.Context, configs []string) (records []environment.Record, err error) {
+// tell says what this process has done.
+func tell(logger *slog.Logger, e environment.PassEvent) {
+	r := e.Result
+	logger.Info("pass", "environment", e.Environment, "object", r.Type, "objects", r.Objects, "created", r.Created,
+		"updated", r.Updated, "deleted", r.Deleted, "requests", r.Requests, "error", e.Err)
+}
+
+// openStore opens the database or the file. What remove removes is of no use any more.
+func openStore(ctx context.Context, o options) (store storage.Store, remove func(), err error) {
+	remove = func() {}
+	if o.store != "" {
+		store, err = postgres.Open(ctx, o.store, nil)
+		return store, remove, err
+	}
+	if o.data == "" {
+		o.data = "cxsync-data"
+		if len(o.configs) == 0 {
+			if o.data, err = os.MkdirTemp("", "cxsync-"); err != nil {
+				return nil, remove, err
+			}
+			remove = func() { os.RemoveAll(o.data) }
+		}
+	}
+	store, err = file.Open(filepath.Join(o.data, "cxsync.db"), nil)
+	return store, remove, err
+}
+
+// readRecords returns the records of the files.
+func readRecords(configs []string) (records []environment.Record, err error) {
 	for _, name := range configs {
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -114,26 +154,7 @@ func readRecords(ctx context.Context, configs []string) (records []environment.R
 		}
 		records = append(records, record)
 	}
-	if len(configs) > 0 {
-		return records, nil
-	}
-	org := genesystest.New(nil)
-	server, err := org.Listen(ctx, "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	go func() {
-		for now := range time.Tick(20 * time.Second) {
-			_, _ = org.Create("routing.skills", map[string]any{"name": "Skill of " + now.Format(time.TimeOnly)})
-		}
-	}()
-	c := server.Config()
-	return []environment.Record{{
-		Name: "Demonstration", BaseURL: c.BaseURL, LoginURL: c.LoginURL,
-		ClientID: c.ClientID, ClientSecret: environment.NewSecret(c.ClientSecret), RateLimitMinute: 250,
-		Objects: []string{"routing.queues", "routing.skills"},
-		Polling: []poller.Entry{{Object: poller.AllObjects, Cron: "* * * * *"}},
-	}}, nil
+	return records, nil
 }
 
 // newVault returns one that seals secrets with the key, which is in base64.
@@ -145,6 +166,9 @@ func newVault(key string, records []environment.Record) (environment.Vault, erro
 				if strings.EqualFold(record.Name, r.Name) {
 					return record.ClientSecret, nil
 				}
+			}
+			if r.Name == demonstration {
+				return environment.NewSecret(genesystest.ClientSecret), nil
 			}
 			return environment.Secret{}, errors.New("no -config file has its secret, and there is no CXSYNC_KEY")
 		}), nil

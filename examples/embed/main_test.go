@@ -172,7 +172,7 @@ func TestListenTakesLoopbackOnly(t *testing.T) {
 func TestRecordsAndSecretsOfFiles(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "record.json")
 	require.NoError(t, os.WriteFile(name, []byte(`{"name": "Contoso", "base_url": "mypurecloud.ie", "client_id": "id", "client_secret": "`+clientSecret+`"}`), 0o600))
-	records, err := readRecords(t.Context(), []string{name})
+	records, err := readRecords([]string{name})
 	require.NoError(t, err)
 
 	vault, err := newVault("", records)
@@ -189,7 +189,7 @@ func TestRecordsAndSecretsOfFiles(t *testing.T) {
 	_, err = newVault("no base64!", records)
 	require.ErrorContains(t, err, "CXSYNC_KEY")
 	require.NoError(t, os.WriteFile(name, []byte(`{"client_secret": "`+clientSecret+`", "rate_limit_minute": -1}`), 0o600))
-	_, err = readRecords(t.Context(), []string{name})
+	_, err = readRecords([]string{name})
 	require.ErrorContains(t, err, "rate_limit_minute")
 	require.NotContains(t, err.Error(), clientSecret)
 }
