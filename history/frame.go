@@ -132,6 +132,9 @@ func decodeFrame(e storage.Entry, id frameID) (storedFrame, error) {
 	}
 	for i := range f.Entries {
 		r := &f.Entries[i]
+		if r.Prev >= r.Seq { // who follows it would go round in a circle
+			return storedFrame{}, &storage.KeyError{Key: e.Key, Err: fmt.Errorf("%w: change %d comes after change %d", storage.ErrCorrupt, r.Seq, r.Prev)}
+		}
 		r.frameID = id
 		if r.After.IsZero() {
 			r.After = f.After

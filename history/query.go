@@ -203,10 +203,6 @@ func (h *History) chain(ctx context.Context, seq uint64) iter.Seq2[record, error
 	return func(yield func(record, error) bool) {
 		for seq != 0 {
 			r, err := h.record(ctx, seq)
-			if err == nil && r.Prev >= seq {
-				damaged := h.keys.frame(r.frameID.first, r.at, r.typ)
-				err = fmt.Errorf("history: %w", &storage.KeyError{Key: damaged, Err: fmt.Errorf("%w: change %d follows change %d", storage.ErrCorrupt, seq, r.Prev)})
-			}
 			if !yield(r, err) || err != nil {
 				return
 			}

@@ -302,5 +302,5 @@ func TestCircularLog(t *testing.T) {
 	for _, err = range h.Versions(t.Context(), "queues", "a") {
 	}
 	require.ErrorIs(t, err, storage.ErrCorrupt)
-	require.ErrorContains(t, err, "change 3 follows change 3")
+	require.ErrorContains(t, err, "change 3 comes after change 3")
 }

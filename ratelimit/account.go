@@ -14,6 +14,7 @@ import (
 type account struct {
 	Version int                 `json:"version"`
 	Holders map[string]*holding `json:"holders"`
+	Turn    int64               `json:"turn,omitzero"` // slots of interactive callers for which background may have its share
 
 	healed bool // what was read had to be mended, so it is worth a write
 }
@@ -26,6 +27,10 @@ type holding struct {
 	Until  int64   `json:"until,omitzero"` // all requests on them are over by then
 	Window int64   `json:"window"`         // of its limiter
 	Done   []batch `json:"done,omitempty"` // completed requests, ascending
+
+	// A program that does not know these drops them, which loosens nothing.
+	Waiting int64 `json:"waiting,omitzero"` // interactive callers without a slot
+	Word    int64 `json:"word,omitzero"`    // which is good until then
 }
 
 // A batch is an instant and how many requests completed by then.
@@ -49,11 +54,16 @@ type claim struct {
 	window int64
 	margin int64 // for the instants of other holders
 	reach  int64 // slots that cool for longer are not claimed yet
+	near   int64 // nor are these for the background, where there are other holders
+	trip   int64 // the time the next claim may take
+	word   int64 // for so long holds what it says about interactive callers
+	every  int64 // background gets one slot in that many, if it must
 
-	held  int64   // slots the limiter has, spent ones not included
-	spent []int64 // completions to report
-	want  int64   // slots for callers that wait
-	ahead int64   // slots beyond these, for callers to come
+	held   int64   // slots the limiter has, spent ones not included
+	spent  []int64 // completions to report
+	want   int64   // slots for callers that wait
+	urgent int64   // those of them that are interactive
+	ahead  int64   // slots beyond these, for callers to come
 
 	began int64 // the limiter's instant and epoch
 	epoch int
@@ -64,6 +74,10 @@ type verdict struct {
 	from    []int64 // when each slot claimed may be used, ascending
 	next    int64   // when a further one may be had; math.MaxInt64: unknown
 	others  int64   // slots others hold, which they may give back at any time
+	waiting int64   // interactive callers without a slot, as the account has it
+	shared  bool    // there are other holders
+	yielded bool    // slots are left to interactive callers of others
+	owed    bool    // background may have a slot before interactive callers
 	changed bool    // the account differs from before
 }
 
@@ -105,8 +119,12 @@ func decodeAccount(content []byte) *account {
 	if a.Version != accountVersion {
 		return a
 	}
+	if a.Turn < 0 {
+		return nil
+	}
 	for _, h := range a.Holders {
-		if h == nil || h.Held < 0 || h.Held > maxHeld || h.Until < 0 || h.Window <= 0 || h.Window > day.Milliseconds() {
+		if h == nil || h.Held < 0 || h.Held > maxHeld || h.Until < 0 || h.Window <= 0 || h.Window > day.Milliseconds() ||
+			h.Waiting < 0 || h.Waiting > maxHeld || h.Word < 0 {
 			return nil
 		}
 		for _, b := range h.Done {
@@ -128,6 +146,7 @@ func (a *account) clamp(latest int64) {
 	}
 	for _, h := range a.Holders {
 		cut(&h.Until)
+		cut(&h.Word)
 		for i := range h.Done {
 			cut(&h.Done[i][0])
 		}
@@ -138,6 +157,7 @@ func (a *account) clamp(latest int64) {
 func (a *account) apply(c *claim) verdict {
 	v := verdict{next: math.MaxInt64, changed: a.healed || len(c.spent) > 0}
 	a.prune(c)
+	v.shared = len(a.Holders) > 1 || len(a.Holders) == 1 && a.Holders[c.id] == nil
 	own := a.Holders[c.id]
 	if own == nil {
 		own = new(holding)
@@ -148,11 +168,8 @@ func (a *account) apply(c *claim) verdict {
 	own.report(c.spent, max(1, c.window/grains))
 
 	cooling, used := a.tally(c, &v)
-	free := c.limit - used
-	for range max(0, min(c.want+c.ahead, free)) {
-		v.from = append(v.from, c.now)
-	}
-	a.claimCooling(c, cooling, max(0, -free), &v)
+	a.grant(c, c.limit-used, cooling, &v)
+	own.say(c, &v)
 
 	own.Held += int64(len(v.from))
 	own.Until = 0
@@ -162,38 +179,11 @@ func (a *account) apply(c *claim) verdict {
 	for _, h := range a.Holders {
 		h.Done = slices.DeleteFunc(h.Done, func(b batch) bool { return b[1] == 0 })
 	}
-	if own.Held == 0 && len(own.Done) == 0 {
+	if own.isVoid() {
 		delete(a.Holders, c.id)
 	}
 	v.changed = v.changed || len(v.from) > 0
 	return v
-}
-
-// claimCooling claims slots that cool, the first to be free first, and leaves
-// the first few of them alone where the quota is overdrawn.
-func (a *account) claimCooling(c *claim, cooling []coolingBatch, leave int64, v *verdict) {
-	more := c.want + c.ahead - int64(len(v.from))
-	more = min(more, max(c.ahead, min(c.want, 1)))
-	for _, b := range cooling {
-		n := b.done[1] - min(leave, b.done[1])
-		leave -= b.done[1] - n
-		if n == 0 {
-			continue
-		}
-		if b.free > c.now+c.reach {
-			more = 0
-		}
-		k := min(n, more)
-		for range k {
-			v.from = append(v.from, b.free)
-		}
-		b.done[1] -= k
-		more -= k
-		if k < n {
-			v.next = min(v.next, b.free)
-			return
-		}
-	}
 }
 
 // A coolingBatch is a batch of another claim's view: when its slots are free.
@@ -245,11 +235,16 @@ func (a *account) prune(c *claim) {
 		if id != c.id && h.Until <= over {
 			h.Held, h.Until = 0, 0
 		}
-		if h.Held == 0 && len(h.Done) == 0 {
+		if id != c.id && h.Word+c.margin <= c.now {
+			h.Waiting, h.Word = 0, 0
+		}
+		if h.isVoid() {
 			delete(a.Holders, id)
 		}
 	}
 }
+
+func (h *holding) isVoid() bool { return h.Held == 0 && len(h.Done) == 0 && h.Waiting == 0 }
 
 // report adds completions, each rounded up to a whole grain.
 func (h *holding) report(spent []int64, grain int64) {

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -33,7 +34,7 @@ func TestAccountModel(t *testing.T) {
 			born++
 			return &modelHolder{offset: rng.Int64N(clockError + 1), claim: claim{
 				id: strconv.Itoa(born), limit: limit,
-				window: window, margin: 2 * clockError, reach: 15_000, term: 65_000,
+				window: window, margin: 2 * clockError, reach: 15_000, near: rng.Int64N(15_000), word: 20_000, every: 10, term: 65_000,
 			}}
 		}
 		holders := []*modelHolder{newHolder(), newHolder(), newHolder()}
@@ -65,6 +66,7 @@ func TestAccountModel(t *testing.T) {
 				h.claim.now, h.claim.seq = clock, h.claim.seq+1
 				h.claim.held = int64(len(h.stock))
 				h.claim.want, h.claim.ahead = rng.Int64N(4), rng.Int64N(4)
+				h.claim.urgent = rng.Int64N(h.claim.want + 1)
 				a, err := readAccount(content, &h.claim)
 				require.NoError(t, err)
 				require.False(t, a.healed)
@@ -101,7 +103,7 @@ func (h *modelHolder) void() {
 
 func TestAccount(t *testing.T) {
 	const now = 1_700_000_000_000
-	base := claim{id: "me", now: now, term: 360_000, limit: 10, window: 60_000, margin: 500, reach: 15_000}
+	base := claim{id: "me", now: now, term: 360_000, limit: 10, window: 60_000, margin: 500, reach: 15_000, near: 1000, word: 20_000, every: 10}
 	apply := func(t *testing.T, content string, change func(*claim)) (*account, verdict) {
 		t.Helper()
 		c := base
@@ -132,9 +134,68 @@ func TestAccount(t *testing.T) {
 		require.Equal(t, later+base.window+base.margin, v.next)
 	})
 	t.Run("a clock that was years ahead heals", func(t *testing.T) {
-		a, _ := apply(t, `{"version":1,"holders":{"other":{"held":1,"until":4000000000000,"window":60000,"done":[[4000000000000,1]]}}}`, func(*claim) {})
+		a, _ := apply(t, `{"version":1,"holders":{"other":{"held":1,"until":4000000000000,"window":60000,"waiting":1,"word":4000000000000,"done":[[4000000000000,1]]}}}`, func(*claim) {})
 		require.Less(t, a.Holders["other"].Until, now+base.term+int64(time.Minute/time.Millisecond))
+		require.Less(t, a.Holders["other"].Word, now+base.term+int64(time.Minute/time.Millisecond))
 		require.True(t, a.healed)
+	})
+	t.Run("slots are left to interactive callers of others", func(t *testing.T) {
+		const content = `{"version":1,"turn":%d,"holders":{
+			"busy":{"held":5,"until":1700000001000,"window":60000,"done":[[1699999940000,1],[1699999940300,2],[1699999940400,1],[1699999950000,1]]},
+			"other":{"window":60000,"waiting":%d,"word":%d}}}`
+		for _, tt := range []struct {
+			name           string
+			turn, waiting  int64
+			word           int64
+			change         func(*claim)
+			want           []int64
+			yielded        bool
+			turnAfterwards int64
+		}{
+			{"nobody waits", 0, 0, 0, func(c *claim) { c.want = 1 }, []int64{500}, false, 0},
+			{"the first is left alone", 0, 1, 5000, func(c *claim) { c.want = 1 }, []int64{800}, false, 0},
+			{"three are", 0, 3, 5000, func(c *claim) { c.want = 1 }, []int64{900}, false, 0},
+			{"four are, the next is not soon", 0, 4, 5000, func(c *claim) { c.want = 1 }, nil, true, 0},
+			{"the word is over", 0, 4, -500, func(c *claim) { c.want = 1 }, []int64{500}, false, 0},
+			{"interactive here too", 0, 4, 5000, func(c *claim) { c.want, c.urgent = 1, 1 }, []int64{500}, false, 1},
+			{"no more than four are owed", 36, 4, 5000, func(c *claim) { c.want, c.urgent = 1, 1 }, []int64{500}, false, 36},
+			{"both here", 0, 1, 5000, func(c *claim) { c.want, c.urgent, c.ahead = 1, 1, 2 }, []int64{500, 800}, true, 1},
+			{"background is owed one", 9, 9, 5000, func(c *claim) { c.want = 1 }, []int64{500}, false, 0},
+			{"not more than one", 17, 9, 5000, func(c *claim) { c.want, c.ahead = 2, 2 }, []int64{500}, true, 8},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				a, v := apply(t, fmt.Sprintf(content, tt.turn, tt.waiting, now+tt.word), tt.change)
+				var from []int64
+				for _, at := range v.from {
+					from = append(from, at-now)
+				}
+				require.Equal(t, tt.want, from)
+				require.Equal(t, tt.yielded, v.yielded)
+				require.Equal(t, tt.turnAfterwards, a.Turn)
+			})
+		}
+	})
+	t.Run("free slots are left to them as well", func(t *testing.T) {
+		const content = `{"version":1,"holders":{"other":{"held":4,"until":1700000001000,"window":60000,"waiting":2,"word":1700000005000}}}`
+		_, v := apply(t, content, func(c *claim) { c.want = 9 })
+		require.Len(t, v.from, 4)
+		_, v = apply(t, content, func(c *claim) { c.ahead = 9 })
+		require.Len(t, v.from, 2, "and half of what is left to other callers")
+		_, v = apply(t, content, func(c *claim) { c.want, c.urgent = 9, 9 })
+		require.Len(t, v.from, 6)
+		require.EqualValues(t, 3, v.waiting)
+	})
+	t.Run("what is said is worth a write", func(t *testing.T) {
+		const content = `{"version":1,"holders":{"busy":{"held":10,"until":1700000001000,"window":60000},"me":{"window":60000,"waiting":2,"word":%d}}}`
+		for _, tt := range []struct {
+			urgent, word int64
+			want         bool
+		}{{2, 19_000, false}, {2, 9_000, true}, {3, 19_000, true}, {0, 19_000, true}} {
+			a, v := apply(t, fmt.Sprintf(content, now+tt.word), func(c *claim) { c.want, c.urgent = 4, tt.urgent })
+			require.Equal(t, tt.want, v.changed, "%+v", tt)
+			require.Equal(t, tt.urgent, v.waiting)
+			require.Equal(t, tt.urgent > 0, a.Holders["me"] != nil)
+		}
 	})
 	t.Run("completions share a grain", func(t *testing.T) {
 		a, _ := apply(t, `{"version":1}`, func(c *claim) { c.spent = []int64{now, now + 1, now + 2, now + 5000} })

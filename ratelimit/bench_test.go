@@ -2,7 +2,10 @@ package ratelimit
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -30,6 +33,62 @@ func BenchmarkAcquireDone(b *testing.B) {
 				p.Done()
 			}
 		})
+	}
+}
+
+// Limiters that share a ledger admit requests as fast as they can, for a quota
+// that lasts, in blocks of 100. The figures tell what a claim costs.
+func BenchmarkSharedLedger(b *testing.B) {
+	for _, latency := range []time.Duration{0, time.Millisecond} {
+		for _, n := range []int{1, 4, 16} {
+			b.Run(fmt.Sprintf("limiters=%d/latency=%s", n, latency), func(b *testing.B) {
+				ledger := &countingLedger{Ledger: &delayedLedger{NewMemoryLedger(), latency}}
+				ctx := WithPriority(b.Context(), Interactive)
+				var left atomic.Int64
+				left.Store(int64(b.N))
+				var all sync.WaitGroup
+				b.ResetTimer()
+				for range n {
+					l := mustNew(b, Limits{Day: 1 << 30}, &Options{Ledger: ledger, ClaimBlock: 100})
+					all.Go(func() {
+						for left.Add(-1) >= 0 {
+							p, err := l.Acquire(ctx)
+							if err != nil {
+								b.Error(err)
+								return
+							}
+							p.Done()
+						}
+					})
+				}
+				all.Wait()
+				b.StopTimer()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+				b.ReportMetric(float64(ledger.swaps)/float64(b.N)*1000, "swaps/1000")
+			})
+		}
+	}
+}
+
+// A delayedLedger answers a while after it was asked.
+type delayedLedger struct {
+	Ledger
+	latency time.Duration
+}
+
+func (d *delayedLedger) Load(ctx context.Context) ([]byte, error) {
+	defer d.wait()
+	return d.Ledger.Load(ctx)
+}
+
+func (d *delayedLedger) Swap(ctx context.Context, prev, next []byte) (bool, error) {
+	defer d.wait()
+	return d.Ledger.Swap(ctx, prev, next)
+}
+
+func (d *delayedLedger) wait() {
+	if d.latency > 0 {
+		time.Sleep(d.latency)
 	}
 }
 

@@ -48,6 +48,9 @@ type book struct {
 	seq      int64 // of the last claim tried
 	accepted int64 // of the last claim written
 	told     int   // slots held, as the last claim wrote it
+	said     int   // interactive callers without a slot, likewise
+	shared   bool  // there are other holders
+	owed     bool  // background has not had its share of their slots
 
 	active bool // slots were used since idle was set
 	idle   *time.Timer
@@ -125,16 +128,29 @@ func (b *book) restock(l *Limiter, now int64) {
 // spend enters a completed request.
 func (b *book) spend(l *Limiter, at, now int64) {
 	b.spent = append(b.spent, at)
-	b.claimAt = min(b.claimAt, at+l.window-lead())
+	b.claimAt = min(b.claimAt, at+l.window-b.lead())
 	b.touch(l)
 	if b.err == nil && len(b.spent) >= max(1, l.opts.block(l.limit)/2) {
 		l.startClaim(now)
 	}
 }
 
+// near is how long before a slot is free it may be claimed for the background
+// where there are other holders: as late as claims can, lest it is missing when
+// one of them wants it for a person.
+func (b *book) near() int64 { return min(max(int64(time.Second), 4*b.latency), int64(reach)) }
+
 // lead is how long before a slot is free a limiter tries to claim it. It varies,
 // so that limiters that share a ledger take turns.
-func lead() int64 { return int64(reach/4) + rand.Int64N(int64(reach)/2) }
+func (b *book) lead() int64 {
+	switch {
+	case b.said > 0 || b.owed:
+		return int64(reach) - rand.Int64N(int64(reach)/4)
+	case b.shared:
+		return b.near()/4 + rand.Int64N(b.near()/2)
+	}
+	return int64(reach/4) + rand.Int64N(int64(reach)/2)
+}
 
 // slotAt returns when the slot after the next k ones may be used, as far as they
 // are claimed.

@@ -11,14 +11,21 @@ import (
 // supply starts a claim if slots run short, and returns when to see to it again.
 func (l *Limiter) supply(now int64) (again int64) {
 	b := l.book
-	if l.limit.N == 0 || b.busy != nil || l.frozen > now || b.stock.len() > b.ahead/2 {
+	if l.limit.N == 0 || b.busy != nil {
 		return never
 	}
-	if b.ahead == 0 && l.wanted(now) <= b.stock.len() {
-		return never // nobody waits, and nobody is expected soon
+	if l.frozen > now {
+		return l.frozen
 	}
-	if now < b.claimAt {
-		again = b.claimAt
+	again = l.speakAt(now)
+	switch {
+	case again <= now:
+	case b.stock.len() > b.ahead/2:
+		return again
+	case b.ahead == 0 && l.wanted(now) <= b.stock.len():
+		return again // nobody waits, and nobody is expected soon
+	case now < b.claimAt:
+		again = min(again, b.claimAt)
 		if l.flights.count > 0 {
 			again = min(again, l.flights.oldest+int64(l.opts.HoldTimeout))
 		}
@@ -37,7 +44,7 @@ func (l *Limiter) startClaim(now int64) {
 	b.ahead = b.demand(now, l.limit, l.opts.block(l.limit))
 	b.used, b.began = 0, now
 	c := l.draft(now)
-	if c.want+c.ahead == 0 && int64(b.told) == c.held {
+	if c.want+c.ahead == 0 && int64(b.told) == c.held && b.said == 0 {
 		return
 	}
 	b.busy = make(chan struct{})
@@ -75,9 +82,14 @@ func (l *Limiter) draft(now int64) *claim {
 		window: l.limit.Window.Milliseconds(),
 		margin: 2 * l.opts.ClockError.Milliseconds(),
 		reach:  reach.Milliseconds(),
+		near:   floorMilli(b.near()),
+		trip:   floorMilli(4 * b.latency),
+		word:   b.wordFor().Milliseconds(),
+		every:  int64(l.every),
 		held:   int64(l.flights.count + b.stock.len()),
 		spent:  make([]int64, len(b.spent)),
 		want:   int64(max(0, l.wanted(now)-b.stock.len())),
+		urgent: int64(l.urgent(now)),
 		ahead:  int64(max(0, b.ahead-b.stock.len())),
 		began:  now,
 		epoch:  b.epoch,
@@ -193,6 +205,7 @@ func (l *Limiter) reconcile(a *account, c *claim) *claim {
 // settle takes in a claim that is in the ledger.
 func (l *Limiter) settle(c *claim, v verdict) {
 	b := l.book
+	b.said = int(v.waiting)
 	b.spent = b.spent[len(c.spent):]
 	if len(b.spent) == 0 {
 		b.spent = nil
@@ -214,34 +227,55 @@ func (l *Limiter) settle(c *claim, v verdict) {
 // planClaim decides when the next claim makes sense.
 func (l *Limiter) planClaim(now int64, c *claim, v verdict) {
 	b := l.book
-	b.others = v.others > 0
+	b.others, b.shared, b.owed = v.others > 0, v.shared, v.owed
 	b.next = never
 	if v.next != never {
 		b.next = v.next*int64(time.Millisecond) - b.anchor
 	}
 	if len(v.from) > 0 || c.want+c.ahead == 0 {
 		b.claimAt, b.polls = now, 0
-		return
+	} else {
+		b.claimAt = l.lookAt(now)
 	}
-	b.claimAt = b.next
-	if early := b.next - lead(); early > now {
-		b.claimAt = early
-	}
-	if b.others {
-		b.claimAt = min(b.claimAt, now+l.pollInterval())
-	}
-	if len(b.spent) > 0 {
-		b.claimAt = min(b.claimAt, b.spent[0]+l.window-lead())
+	if v.yielded {
+		b.claimAt = max(b.claimAt, now+l.turnInterval())
 	}
 }
 
+// lookAt returns when to look again for slots after a claim in vain.
+func (l *Limiter) lookAt(now int64) int64 {
+	b := l.book
+	at := b.next
+	if early := b.next - b.lead(); early > now {
+		at = early
+	}
+	if b.others {
+		at = min(at, now+l.pollInterval())
+	}
+	if len(b.spent) > 0 {
+		at = min(at, b.spent[0]+l.window-b.lead())
+	}
+	return at
+}
+
+// turnInterval is how long background waits while slots are left to interactive
+// callers of others: about until its share is one more slot.
+func (l *Limiter) turnInterval() int64 {
+	d := max(l.limit.Window/time.Duration(l.limit.N)*time.Duration(l.every), 4*time.Duration(l.book.latency), wordGap)
+	d = min(d, wordFor/2) / 2
+	return int64(d) + rand.Int64N(int64(d))
+}
+
 // pollInterval is how long to wait before looking whether others have given
-// slots back. It doubles from poll to poll, up to a thirtieth of the window
-// or 10 minutes.
+// slots back. It doubles from poll to poll, up to a thirtieth of the window or 10
+// minutes, and to half the time for which a word about interactive callers is good.
 func (l *Limiter) pollInterval() int64 {
 	b := l.book
 	b.polls = min(b.polls+1, 16)
 	d := min(time.Second<<b.polls, l.limit.Window/30, 10*time.Minute) / 2
+	if b.said > 0 {
+		d = min(d, b.wordFor()/4)
+	}
 	return int64(d) + rand.Int64N(int64(d))
 }
 

@@ -22,6 +22,9 @@ func (l *Limiter) pump(now int64) {
 	if l.waiting > 0 && l.book != nil {
 		at = min(at, l.supply(now))
 	}
+	if l.book != nil {
+		l.hush(now)
+	}
 	l.arm(now, at)
 }
 

@@ -57,9 +57,49 @@
 // is free when it would have been anyway. [Limiter.Flush] before the end of a
 // process leaves nothing to wait for.
 //
+// # Many processes
+//
+// Limiters on one ledger keep the order of priorities among them. A claim that
+// leaves interactive callers without a slot says how many in the ledger, and a
+// claim for the background leaves as many slots alone, those that are free first,
+// but for its share: one for each nine that interactive callers get, or what
+// Options.BackgroundShare says, counted in the ledger. So once the claim for an
+// interactive caller is written, which takes one round trip, or two if another
+// claim is on its way, other processes send no more background requests before
+// its own than
+//
+//   - the slots they have claimed by then,
+//   - four for the share that is due,
+//   - two for each nine requests of other interactive callers that go before it:
+//     one is the share of processes in which only background waits, and one that
+//     of the process in which these callers wait, and
+//   - as many as become free during a few claims, where claims take longer than
+//     slots need to become free.
+//
+// What they have claimed by then is little where the quota is used up: what they
+// use in a second, or in four times the time their last claim took, and at most
+// Options.ClaimBlock; of free slots, they claim ahead half at most. Interactive
+// callers of several processes take turns by chance.
+//
+// The word is good for 20 seconds, or up to a minute when they have to wait for
+// long or the ledger is slow, and is taken back when they leave; so a process that
+// was killed delays the background of others for so long at most. While no
+// interactive caller has to wait there is neither a word nor a claim more. A
+// limiter of a version that does not know all this drops it from the ledger and
+// goes on as before; the limit holds all the same.
+//
+// What the server says stays with the limiter that heard it. Genesys Cloud counts
+// by token, and each process has its own; and where the server does count them
+// together, a process at work would hardly read of a freeze before the server
+// tells it, for its slots are claimed ahead: measured, that saves one refusal in
+// thirty. Each other process learns it from those of its requests that are on
+// their way.
+//
+// # Clocks and changes
+//
 // Processes compare wall clocks only where a slot passes from one to another, and
 // then add twice Options.ClockError. Ledger content that cannot be read counts as
 // a quota that is used up, until whatever it stood for is over; then it has healed.
-// Limiters on one ledger are given the same limits and options; while a change of
-// limits spreads, each holds to its own.
+// Limiters on one ledger are given the same limits and options. While a change of
+// limits spreads, each holds to its own, and all together to the loosest.
 package ratelimit

@@ -288,6 +288,8 @@ func FuzzLedger(f *testing.F) {
 		`{"version":1,"holders":{"a":{"held":9223372036854775807,"window":1}}}`,
 		`{"version":1,"holders":{"a":{"held":1,"until":9223372036854775807,"window":60000,"done":[[9223372036854775807,1]]}}}`,
 		`{"version":1,"holders":{"a":{"window":60000,"done":[[1,2,3],[]]}}}`,
+		`{"version":1,"turn":35,"holders":{"a":{"window":60000,"waiting":3,"word":1700000009000},"me":{"window":60000,"waiting":9,"word":1}}}`,
+		`{"version":1,"turn":-7,"holders":{"a":{"window":60000,"done":[[1699999941000,5]],"waiting":1099511627776,"word":9223372036854775807}}}`,
 	} {
 		f.Add([]byte(s), int64(3), int64(2))
 	}
@@ -296,7 +298,7 @@ func FuzzLedger(f *testing.F) {
 			t.Skip("no caller asks for that many")
 		}
 		const limit = 10
-		c := &claim{id: "me", seq: 7, now: now, term: 360_000, limit: limit, window: 60_000, margin: 500, reach: 15_000, want: want, ahead: ahead, held: 1, spent: []int64{now - 10}}
+		c := &claim{id: "me", seq: 7, now: now, term: 360_000, limit: limit, window: 60_000, margin: 500, reach: 15_000, near: 1000, word: 20_000, every: 10, want: want, urgent: want / 2, ahead: ahead, held: 1, spent: []int64{now - 10}}
 		a, err := readAccount(content, c)
 		if err != nil {
 			return
@@ -323,7 +325,7 @@ func FuzzLedger(f *testing.F) {
 		require.Equal(t, after, used(again, c))
 
 		late := *c
-		late.now, late.held, late.spent, late.want, late.ahead = now+2*(late.term+day.Milliseconds()), 0, nil, limit, 0
+		late.now, late.held, late.spent, late.want, late.urgent, late.ahead = now+2*(late.term+day.Milliseconds()), 0, nil, limit, 0, 0
 		require.Len(t, again.apply(&late).from, limit, "nothing lasts for ever: %s", next)
 	})
 }

@@ -20,7 +20,8 @@ type Options struct {
 	HoldTimeout time.Duration
 
 	// BackgroundShare is the part of the slots that background callers get at
-	// least while interactive callers want them all. At most 0.5. Defaults to 0.1.
+	// least while interactive callers want them all, of whichever process. At most
+	// 0.5. Defaults to 0.1.
 	BackgroundShare float64
 
 	// BackgroundBurst is how many background requests may go at once; after that

@@ -12,7 +12,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "seed of the property tests; 0 takes one at random")
-	hoursFlag = flag.Int("hours", 1200, "virtual hours of the property test")
+	hoursFlag = flag.Int("hours", 900, "virtual hours of the property test")
 )
 
 func newSeed(tb testing.TB) uint64 {
@@ -92,6 +92,15 @@ func (w *world) process(seed uint64, shared bool, life time.Duration) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Duration(rng.Int64N(int64(w.limit.Window)))):
+		}
+		if rng.IntN(4) == 0 { // others still hold to the old limit
+			limits := w.limits
+			for _, n := range []*int{&limits.Minute, &limits.Hour, &limits.Day} {
+				if *n == w.limit.N {
+					*n = 1 + rng.IntN(w.limit.N)
+				}
+			}
+			_ = l.SetLimits(limits)
 		}
 	}
 	if shared && rng.IntN(2) == 0 {
@@ -204,8 +213,8 @@ func TestGreedyUsesWhatTheRuleAllows(t *testing.T) {
 		"quick":              {Limits{Minute: 60}, 200, 100 * time.Millisecond, 1, 0, Interactive},
 		"slow":               {Limits{Minute: 20}, 200, 5 * time.Second, 1, 0, Interactive},
 		"smoothed":           {Limits{Minute: 20}, 200, time.Second, 1, 0, Background},
-		"ledger":             {Limits{Minute: 30}, 200, time.Second, 1, 20 * time.Millisecond, Interactive},
-		"slow ledger":        {Limits{Minute: 30}, 150, time.Second, 1, 200 * time.Millisecond, Background},
+		"ledger":             {Limits{Minute: 30}, 120, time.Second, 1, 20 * time.Millisecond, Interactive},
+		"slow ledger":        {Limits{Minute: 30}, 100, time.Second, 1, 200 * time.Millisecond, Background},
 		"four on one ledger": {Limits{Minute: 30}, 80, time.Second, 4, 20 * time.Millisecond, Background},
 		"day":                {Limits{Day: 50}, 10, 5 * time.Second, 2, 20 * time.Millisecond, Background},
 	}
