@@ -318,14 +318,23 @@ func (f *fleet) measureTakeover() {
 		require.NoError(f.t, err)
 		return name
 	}
-	victim := -1
-	for victim < 0 {
-		name := holder()
-		victim = slices.IndexFunc(f.crew, func(c *crewman) bool { return name != "" && strings.HasPrefix(name, c.name+"-") })
+	var victim *crewman
+	var name string
+	for victim == nil {
 		pause(ctx, 20*time.Millisecond)
+		require.NoError(f.t, ctx.Err())
+		name = holder()
+		i := slices.IndexFunc(f.crew, func(c *crewman) bool { return name != "" && strings.HasPrefix(name, c.name+"-") })
+		if i < 0 {
+			continue
+		}
+		f.crew[i].signal(f.t, syscall.SIGSTOP)
+		if holder() != name { // it has just ended its pass
+			f.crew[i].signal(f.t, syscall.SIGCONT)
+			continue
+		}
+		victim = f.crew[i]
 	}
-	name := holder()
-	f.crew[victim].signal(f.t, syscall.SIGSTOP)
 	stopped := time.Now()
 	var asking sync.WaitGroup
 	defer asking.Wait()
@@ -339,7 +348,7 @@ func (f *fleet) measureTakeover() {
 		pause(ctx, 10*time.Millisecond)
 	}
 	f.takeover = time.Since(stopped)
-	f.crew[victim].signal(f.t, syscall.SIGCONT)
+	victim.signal(f.t, syscall.SIGCONT)
 	require.LessOrEqual(f.t, f.takeover, fleetLease+fleetLease/4, "one lease, and the time until somebody looks")
 }
 
