@@ -31,7 +31,7 @@ import (
 )
 
 var (
-	chaos     = flag.Duration("chaos", 15*time.Second, "how long TestFleet disturbs its processes")
+	chaos     = flag.Duration("chaos", 10*time.Second, "how long TestFleet disturbs its processes")
 	chaosSeed = flag.Uint64("chaosseed", 0, "seed of TestFleet, 0 for one from the clock")
 )
 
@@ -308,7 +308,7 @@ func (f *fleet) awaitPass(o *fleetOrg, typ string, after time.Time) (ended time.
 // and measures until another one, which waits for it, has the pass.
 func (f *fleet) measureTakeover() {
 	o := f.orgs[0]
-	o.Fail("routing.skills", genesystest.SlowBody(fleetLease), 1000)
+	o.Fail("routing.skills", genesystest.SlowBody(fleetLease/2), 1000)
 	defer o.Recover()
 	key := storage.Key("environment", fmt.Sprintf("%010d", o.record.ID), "turn", "pass", "routing.skills")
 	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
