@@ -156,9 +156,9 @@ func (w *walker) walkedBefore(ctx context.Context) (map[string]string, error) {
 	return walked, nil
 }
 
-// remember stores the parents whose children are all known now that the pass
-// is recorded, so that a pass that was cut short is walked again.
-func (w *walker) remember(ctx context.Context) error {
+// remember adds to b the parents whose children are all known once the pass is
+// recorded, so that a pass that was cut short is walked again.
+func (w *walker) remember(ctx context.Context, b *storage.Batch) error {
 	if len(w.t.Marker) == 0 || w.t.Parent == "" {
 		return nil
 	}
@@ -166,7 +166,6 @@ func (w *walker) remember(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var b storage.Batch
 	for parent, marker := range w.walked {
 		if before[parent] != marker {
 			if err := b.PutJSON(w.walkedKey(parent), marker); err != nil {
@@ -178,11 +177,7 @@ func (w *walker) remember(ctx context.Context) error {
 	for parent := range before {
 		b.Delete(w.walkedKey(parent))
 	}
-	if b.Len() == 0 {
-		return nil
-	}
-	w.turn.Fence(&b)
-	return w.engine.store.Commit(ctx, &b)
+	return nil
 }
 
 func (w *walker) walkedKey(parent string) string {

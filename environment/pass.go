@@ -8,6 +8,7 @@ import (
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage"
 )
 
 // A PassResult tells how a pass over one object type ended.
@@ -61,7 +62,7 @@ func (s *session) inTurn(ctx context.Context, turn *turn, t genesys.ObjectType, 
 	if had, err := s.had(ctx, t, o); had || err != nil {
 		return result, err
 	}
-	result, err = s.walk(ctx, turn, t)
+	result, err = s.walk(ctx, turn, t, o)
 	return s.conclude(ctx, turn, t, o, result, err)
 }
 
@@ -78,8 +79,8 @@ func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bo
 	return false, nil
 }
 
-// conclude books the end of a pass: it is remembered, observed, and announced
-// to those who follow the changes.
+// conclude books the end of a pass: one that was not recorded is remembered, and
+// all are observed, and announced to those who follow the changes.
 func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion, result PassResult, err error) (PassResult, error) {
 	if turn.Lost(err) || errors.Is(context.Cause(ctx), errTakenOver) {
 		return result, err
@@ -91,8 +92,10 @@ func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType
 	if err != nil {
 		err = fmt.Errorf("environment: %s: %w", t.Name, err)
 	}
-	if noteErr := s.note(ctx, turn, t, o, result, err); err == nil {
-		err = noteErr
+	if !turn.over {
+		if noteErr := s.note(ctx, turn, t, o, result, err); err == nil {
+			err = noteErr
+		}
 	}
 	if s.engine.opts.Observer != nil && ctx.Err() == nil {
 		s.engine.opts.Observer(PassEvent{s.record.ID, result, err})
@@ -106,7 +109,8 @@ type unavailableError struct{ reason string }
 
 func (e *unavailableError) Error() string { return e.reason }
 
-func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType) (result PassResult, err error) {
+// walk makes the pass. What is remembered of it is stored together with its end.
+func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	began := time.Now()
 	seen, err := s.sight(ctx, t, began.Add(-accessFor))
 	if err != nil {
@@ -117,11 +121,8 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType) (r
 		return result, err
 	}
 	ctx, requests := withRequests(ctx)
-	w := &walker{session: s, turn: turn, t: t, pass: p, sight: seen, requests: requests}
-	defer func() {
-		result.Requests = requests.Load()
-		result.steady = result.Requests - w.once
-	}()
+	w := &walker{session: s, t: t, pass: p, sight: seen, requests: requests}
+	defer func() { result.Requests = requests.Load() }()
 	if t.Parent == "" {
 		err = w.objects(ctx, s.client.List(ctx, t))
 	} else {
@@ -137,8 +138,18 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType) (r
 	if err := w.confirm(ctx, absences, began); err != nil {
 		return result, err
 	}
-	if result.Summary, err = p.End(ctx); err != nil {
+	result.steady = requests.Load() - w.once
+	state, err := s.stateAfter(ctx, t, o, result, nil)
+	if err != nil {
 		return result, err
 	}
-	return result, w.remember(ctx)
+	result.Summary, err = p.EndWith(ctx, func(b *storage.Batch, _ history.Summary) error {
+		if err := w.remember(ctx, b); err != nil {
+			return err
+		}
+		turn.ReleaseWith(b)
+		return s.putState(b, o, state)
+	})
+	turn.over = err == nil
+	return result, err
 }

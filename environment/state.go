@@ -20,37 +20,51 @@ type TypeState struct {
 	Measured    bool      `json:"measured"`              // whether there was such a pass
 }
 
-// note remembers how a pass ended, and ends its turn. An interrupted pass is
-// not over, so nothing is remembered of it.
+// note remembers how a pass ended that was not recorded, and ends its turn. An
+// interrupted pass is not over, so nothing is remembered of it.
 func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion, result PassResult, passErr error) error {
 	if ended(ctx) {
 		return nil
 	}
-	state, err := s.typeState(ctx, t.Name)
+	state, err := s.stateAfter(ctx, t, o, result, passErr)
 	if err != nil {
 		return err
 	}
-	state.Type, state.Checked = t.Name, time.Now().UTC()
-	state.Unavailable, state.Failed = result.Unavailable, ""
-	if o.importing > 0 && passErr == nil {
-		state.Imported = o.importing
-	}
-	if passErr != nil {
-		state.Failed = passErr.Error()
-	} else if result.Unavailable == "" {
-		state.Requests, state.Measured = result.steady, true
-	}
 	var b storage.Batch
-	if err := b.PutJSON(ownKey(s.record.ID, "type", t.Name), state); err != nil {
+	if err := s.putState(&b, o, state); err != nil {
 		return err
 	}
-	if !o.tick.IsZero() {
-		due := dueTimes{s.engine.store, s.record.ID}
-		if err := due.put(&b, t.Name, o.tick); err != nil {
-			return err
-		}
-	}
 	return turn.finish(ctx, s.engine.store, &b)
+}
+
+// stateAfter returns what is to be remembered after a pass.
+func (s *session) stateAfter(ctx context.Context, t genesys.ObjectType, o occasion, result PassResult, passErr error) (TypeState, error) {
+	state, err := s.typeState(ctx, t.Name)
+	if err != nil {
+		return state, err
+	}
+	state.Checked, state.Unavailable, state.Failed = time.Now().UTC(), result.Unavailable, ""
+	switch {
+	case passErr != nil:
+		state.Failed = passErr.Error()
+		return state, nil
+	case result.Unavailable == "":
+		state.Requests, state.Measured = result.steady, true
+	}
+	state.Imported = max(state.Imported, o.importing)
+	return state, nil
+}
+
+// putState adds to b what is remembered of a type, and that the tick has had its pass.
+func (s *session) putState(b *storage.Batch, o occasion, state TypeState) error {
+	if err := b.PutJSON(ownKey(s.record.ID, "type", state.Type), state); err != nil {
+		return err
+	}
+	if o.tick.IsZero() {
+		return nil
+	}
+	due := dueTimes{s.engine.store, s.record.ID}
+	return due.put(b, state.Type, o.tick)
 }
 
 func (s *session) typeState(ctx context.Context, objectType string) (TypeState, error) {

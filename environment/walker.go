@@ -13,7 +13,6 @@ import (
 // A walker feeds one pass with what the client reads.
 type walker struct {
 	*session
-	turn *turn
 	t    genesys.ObjectType
 	pass *history.Pass
 

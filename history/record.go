@@ -22,10 +22,16 @@ func (p *Pass) flush(ctx context.Context) error {
 	if len(p.queue) == 0 && len(p.found) == 0 {
 		return nil
 	}
+	return p.flushWith(ctx, func(*tx, Summary) error { return nil })
+}
+
+// flushWith commits the queue together with what last adds, which is told what
+// the pass has found with that.
+func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) error {
 	var sum Summary
 	err := p.commit(ctx, func(t *tx) error {
-		sum = Summary{}
-		if !p.shape.stored.Load() {
+		sum = p.sum
+		if len(p.queue) > 0 && !p.shape.stored.Load() {
 			if err := t.batch.PutJSON(p.h.keys.shape(p.shape.comparer.Fingerprint()), p.shape.Shape); err != nil {
 				return err
 			}
@@ -46,13 +52,15 @@ func (p *Pass) flush(ctx context.Context) error {
 		for _, id := range p.found {
 			t.batch.Delete(p.h.keys.missing(p.typ, id))
 		}
-		return nil
+		return last(t, sum)
 	})
 	if err != nil {
 		return err
 	}
-	p.shape.stored.Store(true)
-	p.sum.add(&sum)
+	if len(p.queue) > 0 {
+		p.shape.stored.Store(true)
+	}
+	p.sum = sum
 	clear(p.queue)
 	clear(p.queued)
 	p.queue, p.bytes, p.found = p.queue[:0], 0, p.found[:0]

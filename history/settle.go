@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/cxsync/cxsync/storage"
 )
 
 // A Walk is what the caller knows about how the objects of a type were listed.
@@ -148,10 +150,17 @@ func (p *Pass) miss(ctx context.Context, id string, moved bool) (missing, error)
 // removed nor seen since Settle are then withheld. Without a Settle the walk
 // was not complete.
 func (p *Pass) End(ctx context.Context) (Summary, error) {
+	return p.EndWith(ctx, func(*storage.Batch, Summary) error { return nil })
+}
+
+// EndWith is End with one more part: what add puts into the Batch, under keys of
+// the caller's own, is committed together with the record of the pass. It may be
+// called more than once.
+func (p *Pass) EndWith(ctx context.Context, add func(*storage.Batch, Summary) error) (Summary, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over == nil {
-		p.over = p.end(ctx)
+		p.over = p.end(ctx, add)
 	}
 	if p.over != nil {
 		return Summary{}, p.over
@@ -160,43 +169,55 @@ func (p *Pass) End(ctx context.Context) (Summary, error) {
 	return p.sum, nil
 }
 
-func (p *Pass) end(ctx context.Context) error {
-	if err := p.flush(ctx); err != nil {
-		return err
-	}
+func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error) error {
 	if !p.settled {
 		p.fault("the walk was not settled")
 		p.sum.Reason = p.faults
 	}
 	p.sum.Withheld = len(p.absent())
-	p.sum.Unchanged = p.sum.Objects - p.sum.Imported - p.sum.Created - p.sum.Updated - p.sum.Restored
-	if err := p.writeMissing(ctx); err != nil {
+	missing, err := p.writeMissing(ctx)
+	if err != nil {
 		return err
 	}
-	p.sum.Ended = time.Now().UTC().Round(0)
-	r := passRecord{Summary: p.sum, Completed: p.last.Completed, Coverage: p.last.Coverage}
-	if p.sum.Complete {
-		r.Completed = p.sum.Started
-	}
-	return p.commit(ctx, func(t *tx) error { return t.batch.PutJSON(p.h.keys.pass(p.typ), r) })
+	var final Summary
+	err = p.flushWith(ctx, func(t *tx, sum Summary) error {
+		sum.Unchanged = sum.Objects - sum.Imported - sum.Created - sum.Updated - sum.Restored
+		sum.Ended = time.Now().UTC().Round(0)
+		final = sum
+		r := passRecord{Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage}
+		if sum.Complete {
+			r.Completed = sum.Started
+		}
+		if err := p.putMissing(t, missing); err != nil {
+			return err
+		}
+		if err := t.batch.PutJSON(p.h.keys.pass(p.typ), r); err != nil {
+			return err
+		}
+		return add(&t.batch, sum)
+	})
+	p.sum = final
+	return err
 }
 
-// writeMissing stores which objects the walk missed.
-func (p *Pass) writeMissing(ctx context.Context) error {
+// writeMissing stores which objects the walk missed, but for the last of them,
+// which it returns.
+func (p *Pass) writeMissing(ctx context.Context) (last []string, err error) {
 	ids := slices.DeleteFunc(p.absent(), func(id string) bool {
 		_, missed := p.missed[id]
 		return !missed
 	})
-	for chunk := range slices.Chunk(ids, p.h.opts.BatchObjects) {
-		err := p.commit(ctx, func(t *tx) error {
-			for _, id := range chunk {
-				if err := t.batch.PutJSON(p.h.keys.missing(p.typ, id), p.missed[id]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+	for n := p.h.opts.BatchObjects; len(ids) > n; ids = ids[n:] {
+		if err := p.commit(ctx, func(t *tx) error { return p.putMissing(t, ids[:n]) }); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+func (p *Pass) putMissing(t *tx, ids []string) error {
+	for _, id := range ids {
+		if err := t.batch.PutJSON(p.h.keys.missing(p.typ, id), p.missed[id]); err != nil {
 			return err
 		}
 	}

@@ -48,15 +48,6 @@ func (s *Summary) count(k Kind) {
 	}
 }
 
-func (s *Summary) add(o *Summary) {
-	s.Imported += o.Imported
-	s.Created += o.Created
-	s.Updated += o.Updated
-	s.Deleted += o.Deleted
-	s.Restored += o.Restored
-	s.Rebased += o.Rebased
-}
-
 // passRecord is the value of a pass key.
 type passRecord struct {
 	Summary
