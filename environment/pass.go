@@ -139,7 +139,7 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 		return result, err
 	}
 	result.steady = requests.Load() - w.once
-	state, err := s.stateAfter(ctx, t, o, result, nil)
+	state, err := s.stateAfter(ctx, t, o, result, "")
 	if err != nil {
 		return result, err
 	}

@@ -52,8 +52,8 @@ func (e *Engine) same(ctx context.Context, known, r Record) (bool, error) {
 	if r.ClientSecret.IsZero() {
 		return true, nil
 	}
-	secret, err := e.secret(ctx, known)
-	return err == nil && secret.Reveal() == r.ClientSecret.Reveal(), nil //nolint:nilerr // what cannot be opened is written anew
+	secret, err := e.secret(ctx, known) // what cannot be opened is written anew
+	return err == nil && secret.Reveal() == r.ClientSecret.Reveal(), nil
 }
 
 // said returns what a user says in a record, but for the secret.

@@ -26,7 +26,11 @@ func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 	if ended(ctx) {
 		return nil
 	}
-	state, err := s.stateAfter(ctx, t, o, result, passErr)
+	failed := ""
+	if passErr != nil {
+		failed = passErr.Error()
+	}
+	state, err := s.stateAfter(ctx, t, o, result, failed)
 	if err != nil {
 		return err
 	}
@@ -38,17 +42,16 @@ func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 }
 
 // stateAfter returns what is to be remembered after a pass.
-func (s *session) stateAfter(ctx context.Context, t genesys.ObjectType, o occasion, result PassResult, passErr error) (TypeState, error) {
+func (s *session) stateAfter(ctx context.Context, t genesys.ObjectType, o occasion, result PassResult, failed string) (TypeState, error) {
 	state, err := s.typeState(ctx, t.Name)
 	if err != nil {
 		return state, err
 	}
-	state.Checked, state.Unavailable, state.Failed = time.Now().UTC(), result.Unavailable, ""
-	switch {
-	case passErr != nil:
-		state.Failed = passErr.Error()
+	state.Checked, state.Unavailable, state.Failed = time.Now().UTC(), result.Unavailable, failed
+	if failed != "" {
 		return state, nil
-	case result.Unavailable == "":
+	}
+	if result.Unavailable == "" {
 		state.Requests, state.Measured = result.steady, true
 	}
 	state.Imported = max(state.Imported, o.importing)
