@@ -99,7 +99,7 @@ type Engine struct {
 	turns    turns
 	polling  sync.Map   // environment ID -> *poller.Poller, while Run polls it
 	changed  *broadcast // a record changed
-	recorded *broadcast // a pass ended
+	recorded sync.Map   // environment ID -> *broadcast: a pass ended
 }
 
 // Open returns the Engine of a store. It starts nothing and leaves closing the
@@ -108,7 +108,7 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	if store == nil {
 		return nil, errors.New("environment: a store is required")
 	}
-	e := &Engine{store: store, opening: newGate(), sessions: map[int64]*session{}, turns: turns{taken: map[string]chan struct{}{}}, changed: newBroadcast(), recorded: newBroadcast()}
+	e := &Engine{store: store, opening: newGate(), sessions: map[int64]*session{}, turns: turns{taken: map[string]chan struct{}{}}, changed: newBroadcast()}
 	if opts != nil {
 		e.opts = *opts
 	}

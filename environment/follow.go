@@ -42,7 +42,7 @@ func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f Consum
 	}
 	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
 		for {
-			news := e.recorded.next()
+			news := e.recordedOf(id).next()
 			if err := e.deliver(ctx, turn, h, id, consumer, f); err != nil {
 				return err
 			}
@@ -60,11 +60,33 @@ func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f Consum
 	return err
 }
 
+// recordedOf tells when this process has recorded something of an environment.
+func (e *Engine) recordedOf(id int64) *broadcast {
+	b, _ := e.recorded.LoadOrStore(id, newBroadcast())
+	return b.(*broadcast)
+}
+
+// deliver delivers what there is. The place moves past what is not delivered as
+// well, so that nothing is read twice.
 func (e *Engine) deliver(ctx context.Context, turn *turn, h *history.History, id int64, consumer string, f Consumer) error {
 	key := ownKey(id, "consumer", consumer)
 	place, err := storage.GetJSON[uint64](ctx, e.store, key)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
+	}
+	newest, err := h.Cursor(ctx)
+	if err != nil || newest <= place {
+		return err
+	}
+	move := func(to uint64) error {
+		var b storage.Batch
+		if err := b.PutJSON(key, to); err != nil {
+			return err
+		}
+		turn.Fence(&b)
+		place = to
+		// What f has done is done, even if the context ended meanwhile.
+		return e.store.Commit(context.WithoutCancel(ctx), &b)
 	}
 	for change, err := range h.Changes(ctx, history.Query{AfterSeq: place}) {
 		if err != nil {
@@ -73,15 +95,12 @@ func (e *Engine) deliver(ctx context.Context, turn *turn, h *history.History, id
 		if err := f(ctx, change); err != nil {
 			return err
 		}
-		var b storage.Batch
-		if err := b.PutJSON(key, change.Seq); err != nil {
+		if err := move(change.Seq); err != nil {
 			return err
 		}
-		turn.Fence(&b)
-		// What f has done is done, even if the context ended meanwhile.
-		if err := e.store.Commit(context.WithoutCancel(ctx), &b); err != nil {
-			return err
-		}
+	}
+	if place < newest {
+		return move(newest)
 	}
 	return nil
 }

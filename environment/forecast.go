@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/ratelimit"
 )
@@ -65,13 +64,13 @@ func (e *Engine) Forecast(ctx context.Context, id int64) (Forecast, error) {
 }
 
 func (s *session) forecast(ctx context.Context) (Forecast, error) {
+	known, err := s.overview(ctx)
+	if err != nil {
+		return Forecast{}, err
+	}
 	var costs []TypeForecast
 	for _, t := range s.engine.Selected(s.record) {
-		cost, err := s.cost(ctx, t)
-		if err != nil {
-			return Forecast{}, err
-		}
-		costs = append(costs, cost)
+		costs = append(costs, known.cost(t))
 	}
 	limit, err := s.record.limits().Effective()
 	if err != nil {
@@ -87,30 +86,6 @@ func (s *session) forecast(ctx context.Context) (Forecast, error) {
 	}
 	f.Proposal, err = s.engine.propose(s.record.polling(), costs, limit)
 	return f, err
-}
-
-// cost returns what one pass over a type takes.
-func (s *session) cost(ctx context.Context, t genesys.ObjectType) (TypeForecast, error) {
-	cost := TypeForecast{Type: t.Name, Requests: float64(max(1, len(t.Variants)))}
-	state, err := s.typeState(ctx, t.Name)
-	if err != nil {
-		return cost, err
-	}
-	switch {
-	case state.Unavailable != "":
-		cost.Requests, cost.Measured = 0, true // one try a day
-	case state.Measured:
-		cost.Requests, cost.Measured = float64(state.Requests), true
-	case t.Parent != "":
-		parents, ok, err := s.history.LastPass(ctx, t.Parent)
-		if err != nil {
-			return cost, err
-		}
-		if ok {
-			cost.Requests = float64(parents.Objects)
-		}
-	}
-	return cost, nil
 }
 
 // reckon holds a plan against a limit.

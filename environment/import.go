@@ -177,6 +177,8 @@ func (im *importing) done(ctx context.Context, t genesys.ObjectType, result Pass
 	switch {
 	case im.fatal != nil:
 		return
+	case err == nil && result.Type == "":
+		im.result.Resumed++
 	case err == nil:
 		im.result.Types = append(im.result.Types, result)
 	case ctx.Err() != nil || stopsImport(err):
@@ -245,13 +247,13 @@ func (im *importing) stateKey() string { return ownKey(im.record.ID, "import") }
 
 // unfinished returns the types that this import has not read yet.
 func (im *importing) unfinished(ctx context.Context, types []genesys.ObjectType) ([]genesys.ObjectType, error) {
+	known, err := im.overview(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("environment: %w", err)
+	}
 	var todo []genesys.ObjectType
 	for _, t := range types {
-		state, err := im.typeState(ctx, t.Name)
-		if err != nil {
-			return nil, fmt.Errorf("environment: %s: %w", t.Name, err)
-		}
-		if state.Imported != im.state.Number {
+		if known.states[t.Name].Imported != im.state.Number {
 			todo = append(todo, t)
 		}
 	}

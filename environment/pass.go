@@ -40,7 +40,8 @@ type occasion struct {
 }
 
 // pass waits for its turn, reads one object type and records what changed. A
-// type that is not available to this client is a result, not an error.
+// type that is not available to this client is a result, not an error. The
+// result has no type if somebody else has made the pass meanwhile.
 func (s *session) pass(ctx context.Context, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	err = s.engine.alone(ctx, s.record.ID, func(ctx context.Context, turn *turn) error {
 		result, err = s.inTurn(ctx, turn, t, o)
@@ -52,8 +53,12 @@ func (s *session) pass(ctx context.Context, t genesys.ObjectType, o occasion) (r
 // tryPass is pass for a tick. While somebody else reads the type it fails with
 // a storage.LockedError; and it does nothing if the tick has had its pass.
 func (s *session) tryPass(ctx context.Context, t genesys.ObjectType, tick time.Time) error {
+	o := occasion{tick: tick}
+	if had, err := s.had(ctx, t, o); had || err != nil {
+		return err // without a lease, which takes two commits
+	}
 	return s.engine.tryAlone(ctx, s.record.ID, func(ctx context.Context, turn *turn) error {
-		_, err := s.inTurn(ctx, turn, t, occasion{tick: tick})
+		_, err := s.inTurn(ctx, turn, t, o)
 		return err
 	}, "pass", t.Name)
 }
@@ -72,6 +77,9 @@ func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bo
 	case o.first:
 		_, known, err := s.history.LastPass(ctx, t.Name)
 		return known, err
+	case o.importing > 0:
+		state, err := s.typeState(ctx, t.Name)
+		return state.Imported >= o.importing, err
 	case !o.tick.IsZero():
 		due := dueTimes{s.engine.store, s.record.ID}
 		return due.settled(ctx, t.Name, o.tick)
@@ -100,7 +108,7 @@ func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType
 	if s.engine.opts.Observer != nil && ctx.Err() == nil {
 		s.engine.opts.Observer(PassEvent{s.record.ID, result, err})
 	}
-	s.engine.recorded.notify()
+	s.engine.recordedOf(s.record.ID).notify()
 	return result, err
 }
 

@@ -21,14 +21,14 @@ type Progress struct {
 // estimate reckons what the types to be done will take. It is done anew for
 // each level, because only then the parents are known.
 func (im *importing) estimate(ctx context.Context, levels [][]genesys.ObjectType) error {
+	known, err := im.overview(ctx)
+	if err != nil {
+		return err
+	}
 	im.left = map[string]float64{}
 	for _, level := range levels {
 		for _, t := range level {
-			cost, err := im.cost(ctx, t)
-			if err != nil {
-				return err
-			}
-			im.left[t.Name] = cost.Requests
+			im.left[t.Name] = known.cost(t).Requests
 		}
 	}
 	return nil

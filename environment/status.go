@@ -6,7 +6,6 @@ import (
 
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/ratelimit"
-	"github.com/cxsync/cxsync/storage"
 )
 
 // A Status tells how an environment is doing.
@@ -55,29 +54,23 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 			polled[ps.Object] = ps
 		}
 	}
-	for _, t := range e.Selected(s.record) {
-		state, err := s.typeState(ctx, t.Name)
-		if err != nil {
-			return status, err
-		}
-		ts := TypeStatus{TypeState: state}
-		last, ok, err := s.history.LastPass(ctx, t.Name)
-		if err != nil {
-			return status, err
-		}
-		if ok {
+	known, err := s.overview(ctx)
+	if err != nil {
+		return status, err
+	}
+	types := e.Selected(s.record)
+	holders, err := s.holders(ctx, types)
+	if err != nil {
+		return status, err
+	}
+	for _, t := range types {
+		ts := TypeStatus{TypeState: known.states[t.Name], Holder: holders[t.Name], Lag: polled[t.Name].Lag}
+		ts.Type, ts.Running = t.Name, ts.Holder != ""
+		if last, ok := known.passes[t.Name]; ok {
 			ts.LastPass, ts.Complete, ts.Reason, ts.Objects, ts.Withheld = last.Ended, last.Complete, last.Reason, last.Objects, last.Withheld
 		}
 		if schedule, ok := plan.Schedule(t.Name); ok && !s.record.Paused {
 			ts.Next = schedule.Next(time.Now())
-		}
-		ts.Lag = polled[t.Name].Lag
-		holder, until, err := storage.LeaseHolder(ctx, e.store, turnKey(id, "pass", t.Name))
-		if err != nil {
-			return status, err
-		}
-		if time.Now().Before(until) {
-			ts.Running, ts.Holder = true, e.instanceOf(holder)
 		}
 		status.Types = append(status.Types, ts)
 	}
@@ -96,7 +89,7 @@ func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string
 	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
 		return s.history.Fenced(turn.Fence).AcceptRemovals(ctx, objectType, ids...)
 	}, "pass", objectType)
-	e.recorded.notify()
+	e.recordedOf(id).notify()
 	return err
 }
 
@@ -116,6 +109,6 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
 		return s.history.Fenced(turn.Fence).Forget(ctx, objectType, objectID)
 	}, "pass", objectType)
-	e.recorded.notify()
+	e.recordedOf(id).notify()
 	return err
 }

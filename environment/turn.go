@@ -77,15 +77,19 @@ func (e *Engine) alone(ctx context.Context, id int64, f func(context.Context, *t
 		}
 	}
 	defer e.turns.end(key)
-	for {
+	for wait := e.opts.Lease / 30; ; wait = min(2*wait, e.glance()) {
+		soon := wait
 		err := e.leased(ctx, id, key, f)
 		locked, isLocked := errors.AsType[*storage.LockedError](err)
 		again := errors.Is(err, errTakenOver) || isLocked && locked.Name == key
 		if !again {
 			return err
 		}
+		if isLocked { // if the holder shows no sign of life, it is free then
+			soon = min(soon, max(time.Until(locked.Until)+e.opts.Lease/4, time.Millisecond))
+		}
 		select {
-		case <-time.After(e.opts.Lease / 30):
+		case <-time.After(soon):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -209,17 +210,38 @@ func (l *Lease) Release(ctx context.Context) error {
 	return nil
 }
 
-// LeaseHolder tells people who holds the lease under key and until when, unless it is
-// renewed; nobody if it was released, or was never taken.
-func LeaseHolder(ctx context.Context, s Store, key string) (holder string, until time.Time, err error) {
-	last, err := GetJSON[leaseFence](ctx, s, key)
-	if err == nil {
-		var term leaseTerm
-		term, err = GetJSON[leaseTerm](ctx, s, leaseTermKey(key))
-		holder, until = last.Holder, term.Until
+// A Holding says who holds a lease, and until when unless it is renewed.
+type Holding struct {
+	Holder string
+	Until  time.Time
+}
+
+// LeaseHolders tells people who holds the leases under keys: those that were
+// taken and not released.
+func LeaseHolders(ctx context.Context, s Store, keys ...string) (map[string]Holding, error) {
+	all := slices.Clone(keys)
+	for _, key := range keys {
+		all = append(all, leaseTermKey(key))
 	}
-	if errors.Is(err, ErrNotFound) {
-		return "", time.Time{}, nil
+	values, err := GetMany(ctx, s, all)
+	if err != nil {
+		return nil, err
 	}
-	return holder, until, err
+	holders := map[string]Holding{}
+	for _, key := range keys {
+		last, term := values[key], values[leaseTermKey(key)]
+		if last == nil || term == nil {
+			continue
+		}
+		f, err := decodeJSON[leaseFence](key, last)
+		if err != nil {
+			return nil, err
+		}
+		t, err := decodeJSON[leaseTerm](leaseTermKey(key), term)
+		if err != nil {
+			return nil, err
+		}
+		holders[key] = Holding{f.Holder, t.Until}
+	}
+	return holders, nil
 }

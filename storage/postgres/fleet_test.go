@@ -314,9 +314,9 @@ func (f *fleet) measureTakeover() {
 	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
 	defer cancel()
 	holder := func() string {
-		name, _, err := storage.LeaseHolder(ctx, f.store, key)
+		holders, err := storage.LeaseHolders(ctx, f.store, key)
 		require.NoError(f.t, err)
-		return name
+		return holders[key].Holder
 	}
 	var victim *crewman
 	var name string
