@@ -92,7 +92,7 @@ func (d *differ) body(old, new []byte, r *rule) error {
 			return err
 		}
 	}
-	return d.value(old, new, r, false)
+	return d.value(old, new, r)
 }
 
 // bounds returns the first and the last byte of body.
@@ -103,14 +103,22 @@ func bounds(body []byte) string {
 	return string([]byte{body[0], body[len(body)-1]})
 }
 
-func (d *differ) value(old, new []byte, r *rule, set bool) error {
+func (d *differ) value(old, new []byte, r *rule) error {
 	switch {
 	case bytes.Equal(old, new):
 		return nil
 	case old[0] == '{' && new[0] == '{':
 		return d.object(old, new, r)
 	case old[0] == '[' && new[0] == '[':
-		return d.array(old, new, r, set)
+		a, err := jsonscan.Split(old, nil)
+		if err != nil {
+			return err
+		}
+		b, err := jsonscan.Split(new, a)
+		if err != nil {
+			return err
+		}
+		return d.array(a, b, r, false)
 	}
 	d.emit(OpReplace, old, new)
 	return nil
@@ -120,7 +128,7 @@ func (d *differ) value(old, new []byte, r *rule, set bool) error {
 func (d *differ) object(old, new []byte, r *rule) error {
 	a, b := jsonscan.Members(old), jsonscan.Members(new)
 	moreA, errA := nextSorted(&a, nil)
-	moreB, errB := nextSorted(&b, a.Value())
+	moreB, errB := nextSorted(&b, &a)
 	for (moreA || moreB) && errA == nil && errB == nil {
 		order := -1
 		if !moreA {
@@ -137,8 +145,7 @@ func (d *differ) object(old, new []byte, r *rule) error {
 			d.enterMember(b.Key())
 			d.emit(OpAdd, nil, b.Value())
 		case !bytes.Equal(a.Value(), b.Value()):
-			member := r.member(d.enterMember(a.Key()))
-			if err := d.value(a.Value(), b.Value(), member, member != nil && member.set); err != nil {
+			if err := d.member(&a, &b, r.member(d.enterMember(a.Key()))); err != nil {
 				return err
 			}
 		}
@@ -147,20 +154,24 @@ func (d *differ) object(old, new []byte, r *rule) error {
 			moreA, errA = nextSorted(&a, nil)
 		}
 		if order >= 0 {
-			moreB, errB = nextSorted(&b, a.Value())
+			moreB, errB = nextSorted(&b, &a)
 		}
 	}
 	return cmp.Or(errA, errB)
 }
 
-// nextSorted goes to the next member, whose key must be above that of the last one. Its value may be the likely one.
-func nextSorted(it *jsonscan.Iter, likely []byte) (bool, error) {
-	last := it.Key()
-	values := [][]byte{likely}
-	if likely == nil {
-		values = nil
+// member compares the values of a member, of which arrays are split already.
+func (d *differ) member(a, b *jsonscan.Iter, r *rule) error {
+	if a.Value()[0] == '[' && b.Value()[0] == '[' {
+		return d.array(a.Parts(), b.Parts(), r, r != nil && r.set)
 	}
-	if _, ok := it.NextLike(values); !ok {
+	return d.value(a.Value(), b.Value(), r)
+}
+
+// nextSorted goes to the next member, whose key must be above that of the last one. Its value may be that of like.
+func nextSorted(it, like *jsonscan.Iter) (bool, error) {
+	last := it.Key()
+	if !it.NextLike(like) {
 		return false, it.Err()
 	}
 	if last != nil && compareKeys(last, it.Key()) >= 0 {

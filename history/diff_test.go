@@ -91,6 +91,8 @@ func TestDiffTable(t *testing.T) {
 		{`{"l":[{"name":"n","x":1,"id":""}]}`, `{"l":[{"name":"n","x":2,"id":""}]}`, "replace /l/0/x 1 -> 2 (/l[name=n]/x)"},
 		{`{"l":[{"x":1,"long":"the same in both"}]}`, `{"l":[{"x":2,"long":"the same in both"}]}`, "replace /l/0/x 1 -> 2 ()"},
 		{`{"l":[{"x":1,"y":1}]}`, `{"l":[{"p":2,"q":2}]}`, `replace /l/0 {"x":1,"y":1} -> {"p":2,"q":2} ()`},
+		{`{"k":[1],"l":[2]}`, `{"l":[1]}`, "remove /k [1] ->  ()\nreplace /l/0 2 -> 1 ()"},
+		{`{"l":[1]}`, `{"k":[1],"l":[2]}`, "add /k  -> [1] ()\nreplace /l/0 1 -> 2 ()"},
 		{`{"l":[[1,2],[3]]}`, `{"l":[[1,2],[4]]}`, `replace /l/1/0 3 -> 4 ()`},
 	} {
 		changes := checkDiff(t, c, canonical(t, c, []byte(test.old)), canonical(t, c, []byte(test.new)))

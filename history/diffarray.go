@@ -1,31 +1,11 @@
 package history
 
-import (
-	"bytes"
-
-	"github.com/cxsync/cxsync/internal/jsonscan"
-)
+import "bytes"
 
 // element is an element of an array that is compared.
 type element struct {
 	identity
 	raw []byte
-}
-
-// elements returns the elements of a canonical array. Elements of the array that it is compared with, likely, come again
-// in about their order.
-func elements(array []byte, likely [][]byte) ([][]byte, error) {
-	const ahead = 3 // That many elements may be missing at a time.
-	list := make([][]byte, 0, max(4, len(likely)+1))
-	it := jsonscan.Elements(array)
-	for {
-		match, ok := it.NextLike(likely[:min(ahead, len(likely))])
-		if !ok {
-			return list, it.Err()
-		}
-		likely = likely[match+1:]
-		list = append(list, it.Value())
-	}
 }
 
 // trim cuts off the elements that are equal at both ends and returns how many there were at the start.
@@ -48,17 +28,10 @@ func identifyAll(raw [][]byte) []element {
 	return list
 }
 
-func (d *differ) array(old, new []byte, r *rule, set bool) error {
-	rawOld, err := elements(old, nil)
-	if err != nil {
-		return err
-	}
-	rawNew, err := elements(new, rawOld)
-	if err != nil {
-		return err
-	}
-	rawOld, rawNew, first := trim(rawOld, rawNew)
-	a, b := identifyAll(rawOld), identifyAll(rawNew)
+// array compares the elements of two arrays.
+func (d *differ) array(old, new [][]byte, r *rule, set bool) error {
+	old, new, first := trim(old, new)
+	a, b := identifyAll(old), identifyAll(new)
 	m := align(a, b, set)
 	d.remove(m, first)
 	d.place(m, first)
@@ -81,7 +54,7 @@ func (d *differ) array(old, new []byte, r *rule, set bool) error {
 // shorter than what has changed inside.
 func (d *differ) elementValue(a, b *element, r *rule) error {
 	before := len(d.changes)
-	if err := d.value(a.raw, b.raw, r, false); err != nil {
+	if err := d.value(a.raw, b.raw, r); err != nil {
 		return err
 	}
 	if a.kind != byValue {

@@ -170,7 +170,7 @@ func (p *Pass) Observe(ctx context.Context, o Object) error {
 
 func (p *Pass) observe(ctx context.Context, o Object) error {
 	switch {
-	case o.ID == "" || len(p.h.keys.missing(p.typ, o.ID)) > storage.MaxKeySize:
+	case o.ID == "" || p.isLong(o.ID):
 		return fmt.Errorf("history: %s: %w: id of %d bytes, want 1 to about 900", p.typ, ErrBody, len(o.ID))
 	case len(o.Body) > maxBody:
 		return fmt.Errorf("history: %s %q: %w: %d bytes, more than %d", p.typ, o.ID, ErrBody, len(o.Body), maxBody)
@@ -206,6 +206,12 @@ func (p *Pass) observe(ctx context.Context, o Object) error {
 	p.seen[o.ID] = s
 	p.sight(o.ID, s)
 	return nil
+}
+
+// isLong reports whether an id does not fit into the longest key that has it.
+func (p *Pass) isLong(id string) bool {
+	most := 3*(len(p.typ)+len(id)) + 64 // an escaped byte takes three
+	return most > storage.MaxKeySize && len(p.h.keys.missing(p.typ, id)) > storage.MaxKeySize
 }
 
 // Keep says that an object was listed and that its marker has not moved: it is

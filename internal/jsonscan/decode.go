@@ -89,11 +89,14 @@ func hexRune(s []byte) rune {
 
 // Equal reports whether raw is a string that means s. It does not allocate unless raw holds an escape or is not ASCII.
 func Equal(raw []byte, s string) bool {
-	if len(raw) >= 2 && string(raw[1:len(raw)-1]) == s && utf8.ValidString(s) && bytes.IndexByte(raw, '\\') < 0 {
-		return raw[0] == '"'
-	}
 	end, form := ScanString(raw, 0)
-	return form != 0 && end == len(raw) && string(AppendString(nil, raw)) == s
+	switch {
+	case end != len(raw):
+		return false
+	case form == 0:
+		return string(raw[1:end-1]) == s
+	}
+	return string(AppendString(nil, raw)) == s
 }
 
 // Int decodes the raw JSON number raw if it is written as an integer and fits.

@@ -1,7 +1,5 @@
 package jsonscan
 
-import "bytes"
-
 // Iter walks the members of one object or the elements of one array, each value checked to be well-formed:
 //
 //	it := jsonscan.Members(doc)
@@ -10,13 +8,14 @@ import "bytes"
 //	}
 //	if err := it.Err(); err != nil { ... }
 //
-// It allocates nothing unless there is an error.
+// It allocates nothing unless there is an error, or [Iter.NextLike] meets an array.
 type Iter struct {
 	b          []byte
 	i          int
 	open       byte // '{' or '['
 	state      iterState
 	key, value []byte
+	parts      [][]byte
 	err        error
 }
 
@@ -40,30 +39,16 @@ func Elements(arr []byte) Iter {
 
 // Next goes to the next member or element. It returns false at the end and on an error.
 func (it *Iter) Next() bool {
-	_, ok := it.NextLike(nil)
-	return ok
+	i, ok := it.toValue()
+	return ok && it.take(i, ScanValue(it.b, i, 1))
 }
 
-// NextLike is Next, but does not scan the value if it is, byte for byte, one of the likely values, which were scanned
-// before. It also returns the index of that one, or -1.
-func (it *Iter) NextLike(likely [][]byte) (match int, ok bool) {
-	i, ok := it.toValue()
-	if !ok {
-		return -1, false
-	}
-	for match, value := range likely {
-		end := i + len(value)
-		if bytes.HasPrefix(it.b[i:], value) && end < len(it.b) && (it.b[end] == ',' || it.b[end] == it.open+2) {
-			it.value, it.i = it.b[i:end], end
-			return match, true
-		}
-	}
-	end := ScanValue(it.b, i, 1)
+func (it *Iter) take(start, end int) bool {
 	if end < 0 {
-		return -1, it.fail(^end)
+		return it.fail(^end)
 	}
-	it.value, it.i = it.b[i:end], end
-	return -1, true
+	it.value, it.i = it.b[start:end], end
+	return true
 }
 
 // toValue goes to the start of the next value.

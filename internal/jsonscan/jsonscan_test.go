@@ -105,31 +105,6 @@ func TestAgainstEncodingJSON(t *testing.T) {
 	}
 }
 
-func TestNextLike(t *testing.T) {
-	likely := [][]byte{[]byte("1"), []byte(`"a"`), []byte("[1]")}
-	it := jsonscan.Elements([]byte(`[12, 1,"a" ,"ab","a",[1],[1,2],1]`))
-	for i, want := range []struct {
-		value string
-		match int
-	}{{"12", -1}, {"1", 0}, {`"a"`, -1}, {`"ab"`, -1}, {`"a"`, 1}, {"[1]", 2}, {"[1,2]", -1}, {"1", 0}} {
-		match, ok := it.NextLike(likely)
-		if !ok || match != want.match || string(it.Value()) != want.value {
-			t.Errorf("element %d: %s, match %d, %v, want %s, match %d", i, it.Value(), match, ok, want.value, want.match)
-		}
-	}
-	if match, ok := it.NextLike(likely); ok || match != -1 || it.Err() != nil {
-		t.Errorf("after the end: %d, %v, %v", match, ok, it.Err())
-	}
-	for _, bad := range []string{"[1", "[1}", "[1]x", "[1,"} {
-		it := jsonscan.Elements([]byte(bad))
-		for ok := true; ok; _, ok = it.NextLike(likely) {
-		}
-		if it.Err() == nil {
-			t.Errorf("%s is accepted", bad)
-		}
-	}
-}
-
 func TestErrorSaysWhereAndWhat(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"a": tru}`:                        `unexpected character '}' at offset 9`,
