@@ -22,10 +22,10 @@ type accessCache struct {
 }
 
 // permissions returns what the client may read, as far as the service says. The
-// answer is no older than asOf. An error is one of the login or the network.
+// answer is newer than asOf. An error is one of the login or the network.
 func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys.Permissions, err error) {
 	err = s.access.gate.do(ctx, func() error {
-		if !s.access.known.Before(asOf) && !s.access.known.IsZero() {
+		if s.access.known.After(asOf) {
 			may = s.access.may
 			return nil
 		}
@@ -43,7 +43,7 @@ func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys
 // A sight is what the client sees of an object type. The zero sight is all of it.
 type sight struct{ divisions []string } // nil: no division limits it
 
-// sight returns what the client sees of a type, as it was no earlier than asOf.
+// sight returns what the client sees of a type, as it was after asOf.
 // A type that the client is known not to be able to read is an
 // *unavailableError, which saves the request.
 func (s *session) sight(ctx context.Context, t genesys.ObjectType, asOf time.Time) (sight, error) {

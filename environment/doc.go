@@ -32,9 +32,10 @@
 // Processes that share a store, each with an Engine of its own, behave as one:
 // run the same program many times over one database. Each pass, import and
 // consumer belongs to one process at a time, by a lease. A process that dies or
-// stalls loses it within [Options].Lease, and what it still writes is refused. A
-// tick has one pass; the quota is one for all; a record that one process changes
-// is noticed by the others within a sixth of Lease. With the file store, which
+// stalls loses it within [Options].Lease, and what it still writes is refused
+// (TestStalledProcessIsReplaced, TestTickOfADeadProcess). A tick has one pass; the
+// quota is one for all; a record that one process changes is noticed by the others
+// within a sixth of Lease (TestProcessesShareTheWork). With the file store, which
 // one process has to itself, the same code runs, and the work of a process that
 // was killed is taken up at once.
 //
@@ -42,8 +43,40 @@
 // Only the work of a healthy process can be taken from it early otherwise;
 // nothing false is recorded.
 //
+// # Planning schedules against a quota
+//
+// A pass takes a request for each page of its list: one for most types, and one or
+// more for each queue, user or group where a type is listed under these.
+// [Engine.Forecast] multiplies that by how often the schedules fire and holds
+// it against the limit. It is within 5 % of what an org counts in a week
+// (TestForecastOfAVirtualWeek). To plan:
+//
+//  1. Create the environment with the plan that you would like to have, and Import
+//     once: that measures what a pass over each type takes. Before, it is estimated.
+//  2. Forecast. Types has the dearest first. If the plan does not fit, Proposal is
+//     one that does, and leaves a fifth of the quota for edits, retries and imports:
+//     your entries with a slower default, or a slower default alone.
+//  3. Or choose: a short schedule for the few types whose changes matter soon, an
+//     hour for the rest, and for the dear types some hours or a night, each at a minute
+//     of its own, because what is due in one minute waits for the quota together.
+//  4. Update the record, which takes effect at once, and Forecast again.
+//
+// The Example of [Engine.Forecast] does this for an org with 500 users and 60,000
+// requests a day: everything each quarter of an hour does not fit, and six entries do.
+// A plan that takes more than the quota is not refused: its passes are late, as Lag
+// in [Engine.Status] tells, and ticks of a type that come meanwhile become one.
+//
+// # When things fail
+//
+// FAILURES.md in this folder says for each failure what happens, where it shows and
+// what to do. In short: but for what cannot be told apart, see above, nothing is
+// recorded that did not happen (TestWhatFailuresShow,
+// TestNothingInventedNothingMissedUnderFire, TestMonth), and the next passes complete what
+// is missing (TestKilledAtAnyCommit, TestRunKilledAtAnyCommit).
+//
 // # Secrets
 //
 // A client secret is a [Secret], which prints as "[redacted]". In the store it
-// is sealed by [NewKeyVault], or not kept at all with [SecretFunc].
+// is sealed by [NewKeyVault], or not kept at all with [SecretFunc]. Neither it nor a
+// token is in a log, an error or a file (TestSecretsStayOut).
 package environment

@@ -3,7 +3,6 @@ package environment
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 	"time"
 
@@ -29,7 +28,7 @@ type Forecast struct {
 	Fits        bool            `json:"fits"`
 
 	// WorstMinute is when the most requests fall due together in the coming 31
-	// days, and Backlog how long they take to be sent.
+	// days, and Backlog how long they take to be sent at an even pace.
 	WorstMinute         time.Time     `json:"worst_minute,omitzero"`
 	WorstMinuteRequests float64       `json:"worst_minute_requests"`
 	Backlog             time.Duration `json:"backlog"`
@@ -139,8 +138,7 @@ func (f *Forecast) worstMinute() {
 	if f.Limit.N > 0 && float64(f.Limit.N)/float64(f.Limit.Window) < float64(limit.N)/float64(limit.Window) {
 		limit = f.Limit
 	}
-	windows := math.Ceil(f.WorstMinuteRequests/float64(limit.N)) - 1
-	f.Backlog = time.Duration(max(0, windows)) * limit.Window
+	f.Backlog = time.Duration(f.WorstMinuteRequests / float64(limit.N) * float64(limit.Window)).Round(time.Second)
 }
 
 // cadences are what a proposal chooses the default schedule from.

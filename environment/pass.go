@@ -105,6 +105,10 @@ func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType
 			err = noteErr
 		}
 	}
+	if err == nil && result.Unavailable == "" && !result.Complete {
+		s.engine.opts.Logger.InfoContext(ctx, "a walk was not complete, so it removes nothing",
+			"environment", s.record.Name, "object", t.Name, "reason", result.Reason)
+	}
 	if s.engine.opts.Observer != nil && ctx.Err() == nil {
 		s.engine.opts.Observer(PassEvent{s.record.ID, result, err})
 	}
@@ -121,6 +125,9 @@ func (e *unavailableError) Error() string { return e.reason }
 func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	began := time.Now()
 	seen, err := s.sight(ctx, t, began.Add(-accessFor))
+	if _, lacking := errors.AsType[*unavailableError](err); lacking && o == (occasion{}) {
+		seen, err = s.sight(ctx, t, began) // who asks may just have given the permission
+	}
 	if err != nil {
 		return result, err
 	}

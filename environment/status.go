@@ -22,7 +22,7 @@ type TypeStatus struct {
 	Complete bool      `json:"complete"`           // whether that pass could prove absences
 	Reason   string    `json:"reason,omitempty"`   // why not
 	Objects  int       `json:"objects"`
-	Withheld int       `json:"withheld"`      // removals that are not proven; see AcceptRemovals
+	Withheld int       `json:"withheld"`      // absent objects that are not recorded as deleted; see AcceptRemovals for those that complete walks missed
 	Next     time.Time `json:"next,omitzero"` // next scheduled pass
 
 	Running bool   `json:"running,omitempty"` // whether a pass is made, by any process

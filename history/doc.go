@@ -37,6 +37,19 @@
 // Seq, so what was answered about the past stays true. The change happened
 // after After: the start of the last complete pass that did not show it.
 //
+// # Proofs
+//
+//   - TestModel holds random worlds, edits, kills, trims and shapes against a plain map of
+//     versions: no entry that is not a difference, and answers about any time that are right.
+//   - TestCanonicalAndDigest and TestRandomPairs prove what is the same and what is not,
+//     and that field changes lead forth and back.
+//   - TestMissingIsNotDeleted, TestIncompleteWalkRemovesNothing, TestSuddenDrop and
+//     TestCoverage prove what is not a removal.
+//   - TestShapeChanges: a new Shape makes no change appear. TestTimeNeverDecreases.
+//   - TestKilledPass: a pass that dies anywhere, its last commit made or not, leaves what
+//     the next one completes. TestFence: who lost the right to write cannot.
+//   - TestRetention, TestTrimBesidePass, TestForget: what is removed, and what never is.
+//
 // # Errors
 //
 // Callers branch on [ErrNotFound], [ErrTrimmed], [ErrBody], [ErrSuperseded] and

@@ -42,6 +42,14 @@
 // served. With a [State], ticks that passed while nobody ran lead to one run at once. A job that finds another process at
 // the same run puts it off with a [DeferredError].
 //
+// # Proofs
+//
+// The grammar is that of TestParseRefuses and TestParseReportsEveryField. The times agree with a search that tries every
+// minute, in UTC and around every change of the clock: TestNextAgreesWithBruteForceInUTC,
+// TestNextAgreesWithBruteForceAroundTransitions, TestDaylightSaving. No tick is lost or served twice while a poller is stopped,
+// restarted and given other plans: TestYear; missed runs happen once: TestMissedRunsHappenOnce. A job that fails or panics
+// ends nothing else: TestFailuresAreContained.
+//
 // # Design
 //
 // gronx searches the calendar, on dates held in UTC, where it is exact; what it accepts and what it does around

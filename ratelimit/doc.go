@@ -102,4 +102,17 @@
 // a quota that is used up, until whatever it stood for is over; then it has healed.
 // Limiters on one ledger are given the same limits and options. While a change of
 // limits spreads, each holds to its own, and all together to the loosest.
+//
+// # Proofs
+//
+//   - No rolling window ever holds more than the limit, with any latency, lost
+//     requests, processes that die and one to four of them: TestNeverOverLimit. All
+//     that the rule allows is used: TestGreedyUsesWhatTheRuleAllows.
+//   - Interactive waits for one slot at most, background gets its share:
+//     TestInteractiveWaitsForOneSlotAtMost, TestBackgroundGetsItsShare; between
+//     processes TestInteractiveGoesFirstAcrossProcesses, TestBackgroundGetsItsShareAcrossProcesses.
+//   - A caller that gives up leaves no trace: TestCancelledWaiterLeavesNoTrace.
+//   - The budget survives a restart, and the ledger damage and clocks that leap:
+//     TestBudgetSurvivesRestart, TestUnreadableLedgerHeals, TestClaimsDoNotOutliveALeapOfTheClock.
+//   - The server's word is kept: TestRetryAfterFreezes, TestOthersWhoUseTheQuotaDoNotLeadToRefusals.
 package ratelimit

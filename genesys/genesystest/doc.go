@@ -31,6 +31,14 @@
 // that repeat. [Options] has latency, consistency delay, permissions and
 // divisions. [Org.Requests] and [Org.Stats] tell what clients did.
 //
+// # How true it is
+//
+// A client of its own walks every type in its paging family and finds what Objects
+// says: TestEveryType. References lead somewhere: TestReferences. Logins, rate
+// windows, permissions, divisions and faults have a test each: TestLogin, TestWindow,
+// TestPermissions, TestDivisions, TestFaults. The service's own JavaScript SDK reads
+// it: TestJavaScriptSDK, which is skipped where that SDK is not installed.
+//
 // # What it does not do
 //
 // Lists can be narrowed by id, name, state, type and division and be ordered

@@ -11,7 +11,9 @@
 // when it is that safe. After a failed write or sync the store refuses
 // everything until it is opened again, which brings back the last commit that is
 // safe: the kernel may have dropped what it could not write, so a second try
-// that succeeds proves nothing.
+// that succeeds proves nothing. TestCrash kills processes while they commit,
+// TestFailingDisk fails every write and sync in turn, and
+// TestEveryFlippedByteOfValuesIsReported and FuzzDamagedFile damage the file.
 //
 // # Files
 //

@@ -1,6 +1,6 @@
 // Package memory keeps a [storage.Store] in memory, for tests and for programs
 // that need no history of their last run. Scans read copy-on-write snapshots
-// and block nobody.
+// and block nobody. TestStore proves the contract.
 package memory
 
 import (

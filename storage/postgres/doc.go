@@ -24,6 +24,10 @@
 // Damage that the server finds, if its cluster has data checksums, is reported as
 // ErrCorrupt.
 //
+// TestCrashOfClient and TestCrashOfServer kill both sides during commits;
+// TestFleet kills, stops and restarts four processes and the server at random while
+// they keep three orgs in sync.
+//
 // # Isolation
 //
 // A commit is one call of a function in the schema: one round trip, one READ
@@ -43,7 +47,8 @@
 // environments of their own, and within one environment 75 %, with two retries
 // for each commit.
 //
-// Readers take no locks and wait for nobody.
+// Readers take no locks and wait for nobody. TestCommitsAreSerializable holds
+// commits that meet against some order of them, one after the other.
 //
 // # Connections
 //
@@ -124,4 +129,85 @@
 //	GRANT SELECT ON cxsync.environments, cxsync.objects, cxsync.changes, cxsync.field_changes, cxsync.passes TO reports;
 //
 // Do not grant it entries, nor ALL TABLES IN SCHEMA.
+//
+// # Capacity
+//
+// The program capacity computes what a number of environments takes, and what
+// breaks first:
+//
+//	go -C storage/postgres run ./capacity -orgs 100,1000 -processes 3 -every 4h
+//
+// For large orgs with the defaults of package environment, and a server with 16
+// GiB of memory and the settings that PostgreSQL comes with, it prints
+//
+//	20000 objects of 1500 bytes, 328 types every 1h0m0s, 2000 changes a day, kept 365 days;
+//	processes: 10 of 4 connections; consumers of each org: 1, followed in all processes
+//
+//	orgs                                  100             1000            10000
+//	passes/s                              9.1               91              910
+//	commits/s                              51              510             5.1k
+//	  passes                               18              180             1.8k
+//	  quotas                               16              160             1.6k
+//	  consumers                            16              160             1.6k
+//	small reads/s                        1.3k              13k             130k
+//	  passes                              130             1.3k              13k
+//	  the other processes                 740             7.4k              74k
+//	  consumers                            41              410             4.1k
+//	  waiting for consumers               360             3.6k              36k
+//	heads read/s                          560             5.6k              56k
+//	WAL a day                            11GB            110GB            1.1TB
+//	rows, imported                       4.2M              42M             420M
+//	  table, index               4.6GB, 640MB      46GB, 6.4GB      460GB, 64GB
+//	rows, a month more                   5.3M              53M             530M
+//	  table, index               2.6GB, 820MB      26GB, 8.2GB      260GB, 82GB
+//	rows, in the end                      69M             690M             6.9G
+//	  table, index                 36GB, 11GB     360GB, 110GB     3.6TB, 1.1TB
+//	connections                            40               40               40
+//	requests a day and org                48k              48k              48k
+//	cores of all processes                0.1              0.9              9.3
+//
+//	100 orgs, of what there is:
+//	  quota           81 %  slower schedules for the large types, fewer types
+//
+//	1000 orgs, of what there is:
+//	  memory          91 %  more memory; then several databases by environment
+//	  quota           81 %  slower schedules for the large types, fewer types
+//	  WAL             65 %  raise max_wal_size; slower schedules
+//	  reads           63 %  fewer consumers, in fewer processes; then several databases by environment
+//
+//	10000 orgs, of what there is:
+//	  memory         910 %  more memory; then several databases by environment
+//	  WAL            650 %  raise max_wal_size; slower schedules
+//	  reads          630 %  fewer consumers, in fewer processes; then several databases by environment
+//	  commits        130 %  fewer processes, slower schedules, a faster disk; then several databases by environment
+//	  quota           81 %  slower schedules for the large types, fewer types
+//
+// Only the newest change of an object stays beyond the retention, so "in the end"
+// is one retention after the import. The quota is that of one org, and does not
+// depend on how many there are.
+//
+// The figures behind this come from the test TestCapacityInputs, with -v:
+// statements, bytes and WAL are counted, those of processes that poll a local
+// org on schedule. What the server does in a second was measured on a virtual
+// machine with two cores, which the clients and other work shared: 270 to 2,400
+// small commits with one connection, 1,200 to 2,400 with 4, 3,600 to 4,200 with
+// 16, on a disk whose cache may answer for it. The disk decides: measure yours,
+// and take commits as the first of all limits on one that syncs slowly.
+//
+// What to do, in this order:
+//
+//   - 100 orgs: nothing for the server. An org of 20,000 objects takes most of
+//     60,000 requests a day, so poll its large types less often.
+//   - 1,000 orgs: two or three processes, not ten: every process looks at every
+//     tick, and that is most of the reads. Follow changes where they are needed, in
+//     two processes. Raise max_wal_size to 8 GB, and give the server memory for the
+//     index and the heads, which every round reads.
+//   - 10,000 orgs: ten databases of 1,000 environments, on several servers, each
+//     with two or three processes of its own. Nothing goes from one environment to
+//     another, so it does not matter which one is where. Partitions of entries by
+//     hash of key are no way around that: they let several autovacuum workers at the
+//     table and keep its indexes small, but commits, reads and WAL stay.
+//
+// Connections are the last to run out: 4 for each process, and PgBouncer in
+// transaction mode where there are more than max_connections allows.
 package postgres

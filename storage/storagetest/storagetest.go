@@ -8,8 +8,23 @@
 //	}
 //
 // Each clause of the contract is a subtest of its own, so that a failure names
-// the clause that is broken. [RunBenchmarks] measures what the packages above
-// do with a Store.
+// the clause that is broken. TestSuiteFindsBrokenStores holds it against stores
+// that are broken on purpose, and TestCorrectStorePasses against one that is not.
+// [RunBenchmarks] measures what the packages above do with a Store.
+//
+// # What is checked
+//
+//   - Get and Values: missing and invalid keys, empty and large values, exact bytes.
+//   - Scan: order, bounds, completeness, early stops, one snapshot for each
+//     iteration, no lock while the body runs, abandoned iterations.
+//   - Commit: visible at once, operations in order, ranges, requirements against the
+//     state before, all or nothing, nothing after a conflict or an invalid batch, the
+//     same batch again, serializable, no write skew.
+//   - Context, Aliasing, Close: what ended before does nothing, nobody shares memory
+//     with the caller, a closed store refuses everything.
+//   - Reopen and Crash: what was committed is there; skipped if the [Harness] has no
+//     way to do it.
+//   - Model: random operations against a map, from a seed that a failure logs.
 package storagetest
 
 import (

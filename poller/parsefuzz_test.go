@@ -1,0 +1,74 @@
+package poller
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// FuzzPlan gives NewPlan what a person may write. It either says what is wrong with which entry, and where, or its plan
+// is the same when it is made again of its own entries.
+func FuzzPlan(f *testing.F) {
+	f.Add("All objects", "0 * * * *", "Queues", "*/5 * * * *")
+	f.Add("all OBJECTS", "off", "routing.queues", "@daily")
+	f.Add("Queues", "0 0 31 2 *", "routing.queues", "60 24 0 13 8")
+	f.Add("", " OFF\t", "Nobody", "1-2-3 ,, a/b +5 99 7")
+	opts := &PlanOptions{Resolve: func(object string) (string, bool) {
+		switch strings.ToLower(strings.TrimSpace(object)) {
+		case "queues", "routing.queues":
+			return "routing.queues", true
+		case "users":
+			return "users", true
+		}
+		return "", false
+	}}
+	f.Fuzz(func(t *testing.T, object1, cron1, object2, cron2 string) {
+		entries := []Entry{{object1, cron1}, {object2, cron2}}
+		plan, err := NewPlan(entries, opts)
+		if err != nil {
+			checkEntryErrors(t, entries, err)
+			return
+		}
+		normal := plan.Entries()
+		again, err := NewPlan(normal, opts)
+		if err != nil || !slices.Equal(again.Entries(), normal) {
+			t.Fatalf("%q became %q, and that %q, %v", entries, normal, again.Entries(), err)
+		}
+		for i, e := range entries {
+			s, on := plan.Schedule(e.Object)
+			if wantOn := !strings.EqualFold(strings.TrimSpace(e.Cron), off); on != wantOn {
+				t.Fatalf("%q: on is %v", e, on)
+			}
+			if own, _ := ParseSchedule(e.Cron, nil); on && (own.String() != s.String() || s.String() != normal[i].Cron) {
+				t.Fatalf("%q has the schedule %s", e, s)
+			}
+		}
+		if _, on := plan.Schedule("users"); on != slices.ContainsFunc(normal, func(e Entry) bool {
+			return e.Cron != off && (e.Object == "users" || e.Object == AllObjects && normal[0].Object != "users" && normal[1].Object != "users")
+		}) {
+			t.Fatalf("%q: the default for users is %v", normal, on)
+		}
+	})
+}
+
+func checkEntryErrors(t *testing.T, entries []Entry, err error) {
+	t.Helper()
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		t.Fatalf("%q: %T", entries, err)
+	}
+	for _, err := range joined.Unwrap() {
+		e, ok := errors.AsType[*EntryError](err)
+		if !ok || e.Index < 0 || e.Index >= len(entries) || e.Object != entries[e.Index].Object {
+			t.Fatalf("%q: %#v", entries, err)
+		}
+		text := entries[e.Index].Cron
+		if e.Field == "object" {
+			text = e.Object
+		}
+		if e.Field == "" || e.Position < 1 || e.Position > len(text)+1 || e.Err == nil {
+			t.Fatalf("%q: %#v", entries, e)
+		}
+	}
+}
