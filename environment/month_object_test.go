@@ -1,0 +1,217 @@
+package environment_test
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/history"
+)
+
+// monthOthers are faults that a list cannot be told from one that is right by, or that end more than a request.
+var monthOthers = []genesystest.Fault{
+	genesystest.LostPage(), genesystest.EmptyPage(), genesystest.RepeatedPage(), genesystest.Shift(1), genesystest.NoTotals(),
+	genesystest.Forbidden(), genesystest.FeatureOff(), genesystest.AddressRefused(), genesystest.LoginRefused(400, "", ""),
+}
+
+// checkVersions finds for each version the instant at which it was read, and
+// holds its kind, its span and its field changes against the truth.
+func (c *monthCheck) checkVersions(mt *monthType, object *monthObject, versions []monthVersion) {
+	reads := mt.reads
+	if mt.Parent != "" { // a child is gone when its parent is
+		reads = slices.SortedFunc(slices.Values(slices.Concat(reads, c.byName[mt.Parent].reads)), func(a, b monthRead) int { return a.at.Compare(b.at) })
+	}
+	cursor := 0 // into the reads: versions are read one after the other
+	for i, v := range versions {
+		where := strings.Join([]string{string(v.Kind), mt.Name, object.id}, " ")
+		if v.Kind == history.KindImported && i == 0 && !v.At.After(c.imported) {
+			continue // checkEnd or checkFields would see another body
+		}
+		since := c.passBefore(mt, v.At)
+		for cursor < len(reads) && reads[cursor].at.Before(since) {
+			cursor++
+		}
+		from := cursor
+		ignored, sure := c.rule(since, v.At)
+		for ; cursor < len(reads) && !reads[cursor].at.After(v.At); cursor++ {
+			if c.wasRead(mt, object, v, reads[cursor].at, ignored, sure) && (v.body != nil || c.wasGone(mt, object, versions[:i], reads[cursor].at)) {
+				break
+			}
+		}
+		if cursor == len(reads) || reads[cursor].at.After(v.At) {
+			c.fail("%s, recorded at %v and after %v, was never so when the org was asked since %v (%d times):\n%s", where, v.At, v.After, since, cursor-from, v.text)
+			return
+		}
+		read := reads[cursor].at
+		c.checkKind(mt, versions[:i], v, where)
+		c.checkSpan(mt, object, versions[:i], v, read, where)
+		if i > 0 && versions[i-1].body != nil && v.body != nil {
+			if len(v.Fields) == 0 || versions[i-1].text == v.text {
+				c.fail("%s at %v changes nothing in\n%s", where, v.At, v.text)
+			}
+			c.checkFields(mt, versions[i-1], v, where)
+		}
+	}
+}
+
+// wasRead reports whether the client could read at t what a version says.
+func (c *monthCheck) wasRead(mt *monthType, object *monthObject, v monthVersion, t time.Time, ignored, sure bool) bool {
+	state := &monthState{}
+	if i := object.at(t); i >= 0 {
+		state = object.states[i]
+	}
+	if v.Kind == history.KindDeleted {
+		return true // see wasGone
+	}
+	text := mt.textOf(state)
+	if !mt.exists(state.raw) || text.main != v.text.main || !c.sees(state, t, t) {
+		return false
+	}
+	switch {
+	case !sure:
+		return v.text.toggled == "" || v.text.toggled == text.toggled
+	case ignored:
+		return v.text.toggled == ""
+	}
+	return v.text.toggled == text.toggled
+}
+
+// wasGone reports whether an object was gone at t, or looked so: where the org
+// answers 404 for what is out of sight, one that moved there looks deleted.
+func (c *monthCheck) wasGone(mt *monthType, object *monthObject, before []monthVersion, t time.Time) bool {
+	i := object.at(t)
+	if i < 0 || !mt.exists(object.states[i].raw) {
+		return true
+	}
+	if c.hiddenGet != http.StatusNotFound || c.sees(object.states[i], t, t) || len(before) == 0 {
+		return false
+	}
+	return c.sees(&monthState{division: monthDivision(before[len(before)-1].body)}, t, t)
+}
+
+// checkKind holds the kind of a version against the ones before it.
+func (c *monthCheck) checkKind(mt *monthType, before []monthVersion, v monthVersion, where string) {
+	want := history.KindCreated
+	if n := len(before); n > 0 {
+		want = history.KindUpdated
+		if before[n-1].body == nil {
+			want = history.KindRestored
+		}
+		if v.body == nil {
+			want = history.KindDeleted
+		}
+	}
+	if v.Kind != want && (v.Kind != history.KindImported || want != history.KindCreated) {
+		c.fail("%s at %v should be %s", where, v.At, want)
+	}
+	if v.Environment != c.record.ID && c.record.RetentionDays == 0 {
+		c.fail("%s is of environment %d", where, v.Environment)
+	}
+	if mt.Title == "name" && v.body != nil && (mt.Whole || monthNameOfBody) && !strings.Contains(v.text.main, `"name":`+monthJSON(v.Name)) {
+		c.fail("%s has the name %q in\n%s", where, v.Name, v.text)
+	}
+}
+
+// checkSpan checks that what the object was before still was so in (After, At],
+// and that it became what it was when it was read in that span too.
+func (c *monthCheck) checkSpan(mt *monthType, object *monthObject, before []monthVersion, v monthVersion, read time.Time, where string) {
+	if v.Kind == history.KindImported || !monthSpanOfChildren && mt.Parent != "" || !monthSpanOfMissing && c.wasMissing(mt, object, read) {
+		return
+	}
+	var old monthVersion
+	if len(before) > 0 {
+		old = before[len(before)-1]
+	}
+	for i := object.at(read); i >= -1; i-- {
+		state := &monthState{}
+		if i >= 0 {
+			state = object.states[i]
+		}
+		var until time.Time
+		if i+1 < len(object.states) {
+			until = object.states[i+1].at
+		}
+		if !until.IsZero() && !until.After(v.After) {
+			break
+		}
+		was := mt.textOf(state)
+		if was.main == old.text.main && (i == -1 || mt.exists(state.raw) == (old.body != nil)) {
+			return
+		}
+		if len(before) > 0 && old.body == nil && !c.sees(state, v.After, read) {
+			return // it was hidden, and counted as deleted
+		}
+	}
+	c.fail("%s has the span (%v, %v], in which it was not what it was before, read %v", where, v.After, v.At, read)
+	if c.problems <= 12 {
+		for _, s := range object.states {
+			c.t.Logf("it was from %v on, in %s: %.200s", s.at, s.division, mt.textOf(s).main)
+		}
+		for _, s := range c.sights {
+			if !s.at.After(read) && s.at.After(v.After.Add(-24*time.Hour)) {
+				c.t.Logf("from %v on the client saw %v", s.at, s.divisions)
+			}
+		}
+	}
+}
+
+// What the history is not right about, and so is not asked about.
+const (
+	// monthNameOfBody is whether a change has the name that is in its body when the
+	// object was renamed after it was listed and before it was read by ID.
+	monthNameOfBody = false
+	// monthLostBelowMarker is whether children that a list has lost without a trace
+	// are looked for again although the marker of their parent does not move.
+	monthLostBelowMarker = false
+	// monthSpanOfMissing is whether the span of a change is right when the last
+	// complete pass did not list the object: it was hidden, or gone for a while.
+	monthSpanOfMissing = false
+	// monthSpanOfChildren is whether the span of a change of a child is right when
+	// the last complete pass over the children relied on an older one over the parents.
+	monthSpanOfChildren = false
+)
+
+// checkFields checks that the field changes of a version lead from the one before
+// to it, and touch what differs and nothing else.
+func (c *monthCheck) checkFields(mt *monthType, old, v monthVersion, where string) {
+	if old.Kind == history.KindImported && c.record.RetentionDays > 0 {
+		return // its body is in the org's words
+	}
+	before, after := monthTree(old.body), monthTree(v.body)
+	fields := v.Fields
+	if mt.toggled != "" {
+		for _, tree := range []any{before, after} {
+			delete(tree.(map[string]any), mt.toggled)
+		}
+		fields = slices.DeleteFunc(slices.Clone(fields), func(f history.FieldChange) bool { return monthPointer(f.Path)[0] == mt.toggled })
+	}
+	differ, touched := map[string]bool{}, map[string]bool{}
+	a, isObject := before.(map[string]any)
+	b, _ := after.(map[string]any)
+	if isObject {
+		for _, tree := range []map[string]any{a, b} {
+			for key := range tree {
+				_, inA := a[key]
+				_, inB := b[key]
+				if inA != inB || monthJSON(a[key]) != monthJSON(b[key]) {
+					differ[key] = true
+				}
+			}
+		}
+		for _, f := range fields {
+			touched[monthPointer(f.Path)[0]] = true
+		}
+		if !maps.Equal(differ, touched) {
+			c.fail("%s at %v differs in %v, and its field changes name %v", where, v.At, sortedKeys(differ), sortedKeys(touched))
+		}
+	}
+	result, err := monthApply(before, fields)
+	if err != nil {
+		c.fail("%s at %v: %v", where, v.At, err)
+	} else if monthJSON(result) != monthJSON(after) {
+		c.fail("%s at %v: its field changes lead to\n%s\nand not to\n%s", where, v.At, monthJSON(result), monthJSON(after))
+	}
+}

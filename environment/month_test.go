@@ -1,0 +1,50 @@
+package environment_test
+
+import (
+	"flag"
+	"testing"
+	"testing/synctest"
+)
+
+var (
+	monthDays = flag.Int("month", 0, "virtual days of TestMonth over orgs of 2,000 users; 0 is a short form over small ones")
+	monthSeed = flag.Uint64("seed", 1, "seed of TestMonth")
+)
+
+// monthProcesses is the number of engines that run over the one store at a time.
+const monthProcesses = 2
+
+// TestMonth runs three environments for a month of virtual time under random
+// edits, faults, kills and changes of everything that can be changed, and holds
+// what was recorded against the test's own record of what each org was at any time:
+//
+//   - Nothing is invented. The versions of an object are, in their order, what it was
+//     at instants at which the org was asked for its type: later than the pass before
+//     the one that recorded the version ended, and not later than the version.
+//   - The span is right. What an object was before a change, it still was at some
+//     instant of (After, At], and became what it is in that span.
+//   - Nothing is missed. Where an object was visible and one and the same for as long
+//     as a complete pass took, the history has that state at the end of that pass.
+//     A removal may come later, as long as the pass says that it withholds some.
+//   - The field changes lead from each version to the next, and name no member
+//     that did not change.
+//   - As-of answers lag by the polling interval and by nothing else: the answer for T is
+//     what the object was at an instant at which the org was asked, not before the last
+//     pass that ended by T, was complete and could see the object, and not after T.
+//   - No rolling window holds more requests, as the org counted them, than the limit allows.
+//   - A consumer that fails at random gets each change, in order, and repeated only after a failure.
+//
+// What no client can know is left out: a page that a list without totals lost, and
+// an object that is deleted and one that is created between two pages of a list.
+func TestMonth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMonth(t, *monthSeed, *monthDays)
+		m.begin()
+		m.run()
+		m.heal()
+		m.check()
+		if t.Failed() {
+			t.Logf("repeat with: go test ./environment -run TestMonth -seed %d -month %d -timeout 1h", *monthSeed, *monthDays)
+		}
+	})
+}

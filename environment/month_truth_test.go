@@ -1,0 +1,256 @@
+package environment_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/genesys"
+)
+
+// A monthState is what an object was from an instant on, in the org's own words.
+type monthState struct {
+	at       time.Time
+	raw      []byte // nil: it did not exist
+	division string
+	text     *monthText
+}
+
+// A monthText is a body as a history has to see it, written by this test's own
+// rules and not by those of package history: ignored members are left out, sets
+// sorted, numbers exact. The member that a rule ignores at times stands apart.
+type monthText struct{ main, toggled string }
+
+// A monthObject is an object with all its states, oldest first.
+type monthObject struct {
+	id     string
+	states []*monthState
+}
+
+// at returns the index of the state at an instant, -1 for before the first. An
+// edit at that very instant is not seen.
+func (o *monthObject) at(t time.Time) int {
+	n, _ := slices.BinarySearchFunc(o.states, t, func(s *monthState, t time.Time) int { return s.at.Compare(t) })
+	return n - 1
+}
+
+// steady reports whether the object is one and the same in [from, to], and its state.
+func (o *monthObject) steady(from, to time.Time) (*monthState, bool) {
+	i := o.at(from)
+	if i+1 < len(o.states) && !o.states[i+1].at.After(to) {
+		return nil, false
+	}
+	if i < 0 {
+		return &monthState{}, true
+	}
+	return o.states[i], true
+}
+
+// A monthType is the truth about an object type of an org, and what the engine
+// said and the org counted while it was read.
+type monthType struct {
+	genesys.ObjectType
+	toggled string          // member that a rule ignores at times
+	omitted map[string]bool // members of the objects that the list call leaves out
+	ignored [][]string
+	sets    [][]string
+	objects map[string]*monthObject
+	live    []string // IDs, for a random choice
+	lied    bool     // a page of it was lost without a trace
+
+	reads  []monthRead // requests for the type, in their order
+	passes []monthPass // that ended, in their order
+	moves  []time.Time // instants at which an object came, went or changed its division
+}
+
+// A monthRead is a request that the org answered.
+type monthRead struct {
+	at    time.Time
+	fault string
+}
+
+func newMonthType(t genesys.ObjectType, toggled string) *monthType {
+	mt := &monthType{ObjectType: t, toggled: toggled, omitted: map[string]bool{}, objects: map[string]*monthObject{}}
+	for _, path := range append([]string{"**.selfUri", "**.dateModified"}, t.Volatile...) {
+		mt.ignored = append(mt.ignored, strings.Split(path, "."))
+	}
+	for _, path := range t.Sets {
+		mt.sets = append(mt.sets, strings.Split(path, "."))
+	}
+	return mt
+}
+
+// exists reports whether a body is that of an object: languages and sites stay in their lists when they are deleted.
+func (mt *monthType) exists(body []byte) bool {
+	return body != nil && (!mt.soft() || !bytes.Contains(body, []byte(`"state":"deleted"`)))
+}
+
+func (mt *monthType) soft() bool {
+	return mt.Name == "routing.languages" || mt.Name == "telephony.sites"
+}
+
+// textOf is the text of a state.
+func (mt *monthType) textOf(s *monthState) monthText {
+	if s.text == nil {
+		text := mt.compared(s.raw, mt.omitted)
+		s.text = &text
+	}
+	return *s.text
+}
+
+// compared makes the text of a body without the omitted members.
+func (mt *monthType) compared(raw []byte, omitted map[string]bool) monthText {
+	if !mt.exists(raw) {
+		return monthText{}
+	}
+	tree := monthTree(raw)
+	if top, ok := tree.(map[string]any); ok {
+		maps.DeleteFunc(top, func(key string, _ any) bool { return omitted[key] })
+	}
+	monthPrune(tree, mt.ignored)
+	for _, path := range mt.sets {
+		monthSort(tree, path)
+	}
+	var text monthText
+	if top, ok := tree.(map[string]any); ok && mt.toggled != "" {
+		if v, ok := top[mt.toggled]; ok {
+			text.toggled = monthJSON(v)
+			delete(top, mt.toggled)
+		}
+	}
+	text.main = monthJSON(tree)
+	return text
+}
+
+// monthTree decodes JSON with exact numbers.
+func monthTree(raw []byte) any {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var tree any
+	if err := d.Decode(&tree); err != nil {
+		panic(err) // the org and the history make JSON
+	}
+	return monthNumbers(tree)
+}
+
+func monthNumbers(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key := range v {
+			v[key] = monthNumbers(v[key])
+		}
+	case []any:
+		for i := range v {
+			v[i] = monthNumbers(v[i])
+		}
+	case json.Number:
+		if r, ok := new(big.Rat).SetString(v.String()); ok {
+			return "number " + r.RatString()
+		}
+	}
+	return v
+}
+
+func monthJSON(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // it was decoded from JSON
+	}
+	return string(raw)
+}
+
+// monthPrune removes what the paths name; * is any member, ** any depth.
+func monthPrune(v any, paths [][]string) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			monthPrune(e, paths)
+		}
+	case map[string]any:
+		for key, value := range v {
+			var below [][]string
+			for _, path := range paths {
+				below = append(below, monthStep(path, key)...)
+			}
+			if slices.ContainsFunc(below, func(path []string) bool { return len(path) == 0 }) {
+				delete(v, key)
+				continue
+			}
+			monthPrune(value, below)
+		}
+	}
+}
+
+// monthStep returns what is left of a path behind a member.
+func monthStep(path []string, key string) [][]string {
+	if len(path) == 0 {
+		return nil
+	}
+	switch path[0] {
+	case "**":
+		return append(monthStep(path[1:], key), path)
+	case "*", key:
+		return [][]string{path[1:]}
+	}
+	return nil
+}
+
+func monthSort(v any, path []string) {
+	switch v := v.(type) {
+	case []any:
+		if len(path) > 0 {
+			for _, e := range v {
+				monthSort(e, path)
+			}
+			return
+		}
+		slices.SortStableFunc(v, func(a, b any) int { return strings.Compare(monthIdentity(a), monthIdentity(b)) })
+	case map[string]any:
+		if len(path) > 0 {
+			monthSort(v[path[0]], path[1:])
+		}
+	}
+}
+
+func monthIdentity(v any) string {
+	if o, ok := v.(map[string]any); ok {
+		for _, key := range []string{"id", "key", "name"} {
+			if s, ok := o[key].(string); ok && s != "" {
+				return s
+			}
+		}
+	}
+	return monthJSON(v)
+}
+
+// enumerate notes every object of a type as it is now.
+func (o *monthOrg) enumerate(mt *monthType) {
+	for id, body := range o.Objects(mt.Name) {
+		o.note(mt, id, body)
+	}
+}
+
+// note adds to the truth that an object is this from now on; nil: it does not exist.
+func (o *monthOrg) note(mt *monthType, id string, body []byte) {
+	object := mt.objects[id]
+	if object == nil {
+		object = &monthObject{id: id}
+		mt.objects[id] = object
+	}
+	i := slices.Index(mt.live, id)
+	switch there := mt.exists(body); {
+	case there && i < 0:
+		mt.live = append(mt.live, id)
+	case !there && i >= 0:
+		mt.live = slices.Delete(mt.live, i, i+1)
+		o.gone = append(o.gone, mt.Name+" "+id)
+	}
+	if last := len(object.states) - 1; last >= 0 && string(object.states[last].raw) == string(body) {
+		return
+	}
+	object.states = append(object.states, &monthState{at: time.Now(), raw: slices.Clone(body), division: monthDivision(body)})
+}
