@@ -60,6 +60,15 @@ func (s *session) sight(ctx context.Context, t genesys.ObjectType, asOf time.Tim
 	return sight{}, nil
 }
 
+// widens reports whether the client sees more than when its sight was before.
+func (s sight) widens(before string) bool {
+	if before == "" {
+		return false
+	}
+	known := strings.Fields(before)
+	return s.divisions == nil || slices.ContainsFunc(s.divisions, func(id string) bool { return !slices.Contains(known, id) })
+}
+
 // String returns a text that changes when the sight does.
 func (s sight) String() string { return strings.Join(s.divisions, " ") }
 

@@ -26,11 +26,19 @@ func (w *walker) children(ctx context.Context) error {
 	}
 	w.walked, w.skipped = map[string]string{}, map[string]bool{}
 	live := map[string]bool{}
+	absent, err := w.absentParents(ctx, parent)
+	if err != nil {
+		return err
+	}
 	for head, err := range w.history.Heads(ctx, parent.Name) {
 		if err != nil {
 			return err
 		}
 		live[head.ID] = true
+		if absent[head.ID] {
+			w.cut(fmt.Errorf("%s %s is out of sight", head.Type, head.ID))
+			continue
+		}
 		if marker := before[head.ID]; len(w.t.Marker) > 0 && marker != "" && marker == head.Marker {
 			w.walked[head.ID], w.skipped[head.ID] = marker, true
 			continue
@@ -40,6 +48,19 @@ func (w *walker) children(ctx context.Context) error {
 		}
 	}
 	return w.unseen(ctx, live)
+}
+
+// absentParents returns the parents that their own pass missed, and that are not
+// known to be deleted: nothing can be said of their children.
+func (w *walker) absentParents(ctx context.Context, parent genesys.ObjectType) (map[string]bool, error) {
+	absent := map[string]bool{}
+	for o, err := range w.history.Withheld(ctx, parent.Name) {
+		if err != nil {
+			return nil, err
+		}
+		absent[o.ID] = true
+	}
+	return absent, nil
 }
 
 // parentState looks at the parents' own last pass: without one there is
@@ -59,6 +80,7 @@ func (w *walker) parentState(ctx context.Context, parent genesys.ObjectType) err
 	if err == nil && !last.Complete {
 		w.cut(fmt.Errorf("%s was not read whole", parent.Name))
 	}
+	w.since = last.AsOf
 	return err
 }
 

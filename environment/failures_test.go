@@ -336,3 +336,30 @@ func TestGrantIsNarrowedAtOnce(t *testing.T) {
 		require.Empty(t, changes(t, engine, env.ID, history.Query{}))
 	})
 }
+
+// What comes into sight was not created then: it is imported, and nobody is told
+// of a creation.
+func TestGrantIsWidened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(nil)
+		engine := open(t, org, memory.New(), nil)
+		env := create(t, engine, recordOf(org, "routing.queues"))
+		org.SetDivisions("Home")
+		first, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		org.SetDivisions()
+		second, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		require.Positive(t, second.Types[0].Imported)
+		require.Equal(t, 12, first.Types[0].Imported+second.Types[0].Imported)
+		require.Empty(t, changes(t, engine, env.ID, history.Query{}))
+
+		time.Sleep(time.Hour)
+		_, err = org.Create("routing.queues", map[string]any{"name": "New"})
+		require.NoError(t, err)
+		_, err = engine.Poll(t.Context(), env.ID, "routing.queues")
+		require.NoError(t, err)
+		require.Equal(t, []string{"created routing.queues New"}, changes(t, engine, env.ID, history.Query{}))
+	})
+}

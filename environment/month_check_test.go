@@ -184,6 +184,7 @@ func (c *monthCheck) versions(mt *monthType, object *monthObject, delivered []mo
 			versions = append(versions, monthVersion{Change: history.Change{Kind: history.KindImported, At: c.limits[0].at}, body: first.raw})
 			versions[0].text = mt.textOf(first)
 		}
+		versions = append(versions, c.cameIntoSight(mt, object)...)
 		versions = append(versions, delivered...)
 	}
 	for i := range versions {
@@ -192,6 +193,18 @@ func (c *monthCheck) versions(mt *monthType, object *monthObject, delivered []mo
 		}
 	}
 	return versions
+}
+
+// cameIntoSight returns the first version of an object that was imported when the
+// client came to see more: consumers do not get it.
+func (c *monthCheck) cameIntoSight(mt *monthType, object *monthObject) (first []monthVersion) {
+	for v, err := range c.h.Versions(c.t.Context(), mt.Name, object.id) {
+		require.NoError(c.t, err)
+		if v.Kind == history.KindImported && v.At.After(c.imported) {
+			first = []monthVersion{{Change: v.Change, body: v.Body}}
+		}
+	}
+	return first
 }
 
 // sight returns what the client saw at t, and until when; zero: to the end.

@@ -110,7 +110,7 @@ func (c *monthCheck) checkKind(mt *monthType, before []monthVersion, v monthVers
 	if v.Environment != c.record.ID && c.record.RetentionDays == 0 {
 		c.fail("%s is of environment %d", where, v.Environment)
 	}
-	if mt.Title == "name" && v.body != nil && (mt.Whole || monthNameOfBody) && !strings.Contains(v.text.main, `"name":`+monthJSON(v.Name)) {
+	if mt.Title == "name" && v.body != nil && !strings.Contains(v.text.main, `"name":`+monthJSON(v.Name)) {
 		c.fail("%s has the name %q in\n%s", where, v.Name, v.text)
 	}
 }
@@ -118,8 +118,8 @@ func (c *monthCheck) checkKind(mt *monthType, before []monthVersion, v monthVers
 // checkSpan checks that what the object was before still was so in (After, At],
 // and that it became what it was when it was read in that span too.
 func (c *monthCheck) checkSpan(mt *monthType, object *monthObject, before []monthVersion, v monthVersion, read time.Time, where string) {
-	if v.Kind == history.KindImported || !monthSpanOfChildren && mt.Parent != "" || !monthSpanOfMissing && c.wasMissing(mt, object, read) {
-		return
+	if v.Kind == history.KindImported || len(before) == 0 && c.wasMissing(mt, object, read) {
+		return // it came into sight, and nobody can know since when it exists
 	}
 	var old monthVersion
 	if len(before) > 0 {
@@ -157,22 +157,6 @@ func (c *monthCheck) checkSpan(mt *monthType, object *monthObject, before []mont
 		}
 	}
 }
-
-// What the history is not right about, and so is not asked about.
-const (
-	// monthNameOfBody is whether a change has the name that is in its body when the
-	// object was renamed after it was listed and before it was read by ID.
-	monthNameOfBody = false
-	// monthLostBelowMarker is whether children that a list has lost without a trace
-	// are looked for again although the marker of their parent does not move.
-	monthLostBelowMarker = false
-	// monthSpanOfMissing is whether the span of a change is right when the last
-	// complete pass did not list the object: it was hidden, or gone for a while.
-	monthSpanOfMissing = false
-	// monthSpanOfChildren is whether the span of a change of a child is right when
-	// the last complete pass over the children relied on an older one over the parents.
-	monthSpanOfChildren = false
-)
 
 // checkFields checks that the field changes of a version lead from the one before
 // to it, and touch what differs and nothing else.

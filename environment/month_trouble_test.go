@@ -84,7 +84,7 @@ func (m *month) trouble(o *monthOrg) {
 // a second look can tell, it happens once.
 func (m *month) lie(o *monthOrg, mt *monthType) {
 	i := slices.IndexFunc(o.types, func(mt *monthType) bool {
-		return mt.Get == "" && mt.Paging != genesys.PagingSingleton && !mt.lied && (monthLostBelowMarker || mt.comesAlone())
+		return mt.Get == "" && mt.Paging != genesys.PagingSingleton && !mt.lied
 	})
 	if i >= 0 {
 		mt = o.types[i]

@@ -135,6 +135,13 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 	if err != nil {
 		return result, err
 	}
+	state, err := s.typeState(ctx, t.Name)
+	if err != nil {
+		return result, err
+	}
+	if state.Sight != nil && seen.widens(*state.Sight) {
+		p.Widened()
+	}
 	ctx, requests := withRequests(ctx)
 	w := &walker{session: s, t: t, pass: p, sight: seen, requests: requests}
 	defer func() { result.Requests = requests.Load() }()
@@ -146,7 +153,7 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 	if err != nil {
 		return result, err
 	}
-	absences, err := p.Settle(ctx, history.Walk{Complete: w.incomplete == "", Reason: w.incomplete, Coverage: seen.String()})
+	absences, err := p.Settle(ctx, history.Walk{Complete: w.incomplete == "", Reason: w.incomplete, Coverage: seen.String(), Since: w.since})
 	if err != nil {
 		return result, err
 	}
@@ -154,15 +161,15 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 		return result, err
 	}
 	result.steady = requests.Load() - w.once
-	state, err := s.stateAfter(ctx, t, o, result, "")
-	if err != nil {
-		return result, err
-	}
-	result.Summary, err = p.EndWith(ctx, func(b *storage.Batch, _ history.Summary) error {
+	result.Summary, err = p.EndWith(ctx, func(b *storage.Batch, sum history.Summary) error {
 		if err := w.remember(ctx, b); err != nil {
 			return err
 		}
 		turn.ReleaseWith(b)
+		state := state.after(o, result, "")
+		if sum.Complete {
+			state.Sight = new(w.sight.String())
+		}
 		return s.putState(b, o, state)
 	})
 	turn.over = err == nil

@@ -18,6 +18,7 @@ type TypeState struct {
 	Requests    int64     `json:"requests"`              // of a pass in which nothing changes, from the last one that was neither
 	Imported    int64     `json:"imported,omitempty"`    // number of the last import that read it
 	Measured    bool      `json:"measured"`              // whether there was such a pass
+	Sight       *string   `json:"sight,omitempty"`       // what the client saw in the last complete pass: divisions, "" for all
 }
 
 // note remembers how a pass ended that was not recorded, and ends its turn. An
@@ -30,32 +31,28 @@ func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 	if passErr != nil {
 		failed = passErr.Error()
 	}
-	state, err := s.stateAfter(ctx, t, o, result, failed)
+	state, err := s.typeState(ctx, t.Name)
 	if err != nil {
 		return err
 	}
 	var b storage.Batch
-	if err := s.putState(&b, o, state); err != nil {
+	if err := s.putState(&b, o, state.after(o, result, failed)); err != nil {
 		return err
 	}
 	return turn.finish(ctx, s.engine.store, &b)
 }
 
-// stateAfter returns what is to be remembered after a pass.
-func (s *session) stateAfter(ctx context.Context, t genesys.ObjectType, o occasion, result PassResult, failed string) (TypeState, error) {
-	state, err := s.typeState(ctx, t.Name)
-	if err != nil {
-		return state, err
-	}
+// after returns what is to be remembered after a pass.
+func (state TypeState) after(o occasion, result PassResult, failed string) TypeState {
 	state.Checked, state.Unavailable, state.Failed = time.Now().UTC(), result.Unavailable, failed
 	if failed != "" {
-		return state, nil
+		return state
 	}
 	if result.Unavailable == "" {
 		state.Requests, state.Measured = result.steady, true
 	}
 	state.Imported = max(state.Imported, o.importing)
-	return state, nil
+	return state
 }
 
 // putState adds to b what is remembered of a type, and that the tick has had its pass.

@@ -1,6 +1,7 @@
 package environment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type walker struct {
 	once     int64 // requests for what a marker lets later passes skip
 
 	seen       int
+	since      time.Time         // up to when what the parents' pass found is known
 	incomplete string            // why the walk cannot prove an absence
 	walked     map[string]string // parents whose children are all known, with the parent's marker
 	skipped    map[string]bool   // those of them that were not read, because the marker did not move
@@ -99,7 +101,7 @@ func (w *walker) observe(ctx context.Context, o genesys.Object) error {
 		}
 		return nil
 	}
-	full.Name, full.Marker, full.Parent = o.Name, o.Marker, o.Parent
+	full.Name, full.Marker, full.Parent = cmp.Or(full.Name, o.Name), o.Marker, o.Parent
 	return w.compare(ctx, full)
 }
 
@@ -125,9 +127,11 @@ func (w *walker) confirm(ctx context.Context, absences []history.Absence, began 
 		return err
 	}
 	if now.String() != w.sight.String() {
+		w.sight = now // what is remembered, so that what comes back into sight is not created then
 		return nil
 	}
 	for _, a := range absences {
+		delete(w.walked, a.Parent) // a page may have been lost, and with it what nobody knows yet
 		if err := w.settle(ctx, a); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func TestPassKinds(t *testing.T) {
 		t1 := tick()
 		sum = pass(t, h, Shape{}, obj("a", `"n":1.0`), obj("b", `"n":2`), obj("c", `"n":1`))
 		require.Equal(t, Summary{
-			Type: "queues", Number: 2, Started: t1, Ended: t1, Complete: true,
+			Type: "queues", Number: 2, Started: t1, Ended: t1, AsOf: t1, Complete: true,
 			Objects: 3, Created: 1, Updated: 1, Unchanged: 1, Ignored: 1,
 		}, sum, "1 to 1.0 is no change")
 
@@ -446,4 +446,35 @@ func TestTimeNeverDecreases(t *testing.T) {
 	c := collect(t, h.Changes(t.Context(), Query{Imported: true}))
 	require.Equal(t, future, c[0].At)
 	require.Equal(t, uint64(10), c[0].Seq)
+}
+
+// A change happened after the last pass that saw the object, or after what that
+// pass relied on was read.
+func TestSpan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		span := func() time.Time {
+			newest := collect(t, h.Changes(t.Context(), Query{Newest: true, Limit: 1}))
+			require.Len(t, newest, 1)
+			return newest[0].After
+		}
+		seen := tick()
+		pass(t, h, Shape{}, obj("a", `"n":1`), obj("b", `"n":1`))
+		missed := tick()
+		pass(t, h, Shape{}, obj("b", `"n":1`))
+		tick()
+		pass(t, h, Shape{}, obj("a", `"n":2`), obj("b", `"n":1`))
+		require.Equal(t, seen, span(), "it was missing at %v", missed)
+
+		again := tick()
+		pass(t, h, Shape{}, obj("a", `"n":2`), obj("b", `"n":1`))
+		parents := tick()
+		tick()
+		sum := passOver(t, h, "queues", Shape{}, Walk{Complete: true, Since: parents}, obj("a", `"n":2`), obj("b", `"n":2`))
+		require.Equal(t, parents, sum.AsOf)
+		require.Equal(t, again, span())
+		tick()
+		pass(t, h, Shape{}, obj("a", `"n":3`), obj("b", `"n":2`))
+		require.Equal(t, parents, span())
+	})
 }

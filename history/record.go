@@ -92,7 +92,8 @@ const readAhead = 64
 type knownObject struct {
 	head
 	found bool
-	body  []byte // if it is to be compared
+	body  []byte  // if it is to be compared
+	since missing // if the last complete walk missed it
 }
 
 // known reads what the store has of objects.
@@ -101,7 +102,12 @@ func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, er
 	for _, o := range objects {
 		keys = append(keys, p.h.keys.head(p.typ, o.ID))
 	}
-	heads, err := storage.GetMany(ctx, p.h.store, keys)
+	for _, o := range objects {
+		if s := p.seen[o.ID]; s != nil && s.missing {
+			keys = append(keys, p.h.keys.missing(p.typ, o.ID))
+		}
+	}
+	values, err := storage.GetMany(ctx, p.h.store, keys)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -110,11 +116,17 @@ func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, er
 	for i, o := range objects {
 		k := &known[i]
 		var data []byte
-		if data, k.found = heads[keys[i]]; !k.found {
+		if data, k.found = values[keys[i]]; !k.found {
 			continue
 		}
 		if err := decode(keys[i], data, &k.head); err != nil {
 			return nil, err
+		}
+		missed := p.h.keys.missing(p.typ, o.ID)
+		if data, ok := values[missed]; ok {
+			if err := decode(missed, data, &k.since); err != nil {
+				return nil, err
+			}
 		}
 		if !o.remove && !p.same(o, k.head) {
 			bodies[i] = p.h.keys.body(p.typ, o.ID)
@@ -191,6 +203,9 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), hd)
 	}
 	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: p.origin.after, By: o.By}
+	if old.since.Walks > 0 {
+		r.After = old.since.After
+	}
 	if err := p.compare(ctx, &r, o, old); err != nil {
 		return "", err
 	}

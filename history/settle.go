@@ -21,6 +21,10 @@ type Walk struct {
 	// complete walk, absences mean nothing until a second walk with the same
 	// Coverage agrees; see Pass.Widened.
 	Coverage string
+	// Since is when the oldest of what the walk relied on was read, if that was
+	// before the pass began: the list of parents, say. Defaults to the start of
+	// the pass.
+	Since time.Time
 }
 
 // An Absence is a live object that a complete walk did not list. The caller
@@ -66,7 +70,10 @@ func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) {
 		p.sum.Reason = p.faults
 		return nil, nil
 	}
-	p.sum.Complete = true
+	p.sum.Complete, p.sum.AsOf = true, p.sum.Started
+	if !w.Since.IsZero() && w.Since.Before(p.sum.AsOf) {
+		p.sum.AsOf = w.Since
+	}
 	coverage := RawDigest(p.h.secret, []byte(w.Coverage)).String()
 	moved := !p.last.Completed.IsZero() && !p.widened && coverage != p.last.Coverage
 	p.last.Coverage = coverage
@@ -186,7 +193,7 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		final = sum
 		r := passRecord{Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage}
 		if sum.Complete {
-			r.Completed = sum.Started
+			r.Completed = sum.AsOf
 		}
 		if err := p.putMissing(t, missing); err != nil {
 			return err

@@ -16,6 +16,7 @@ type Summary struct {
 	Number   uint64    `json:"number"` // counts the passes over the type that ended
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended"`
+	AsOf     time.Time `json:"as_of,omitzero"`   // what a complete pass has not seen change was so at that time: when it started, or Walk.Since
 	Complete bool      `json:"complete"`         // the walk saw all there is
 	Reason   string    `json:"reason,omitempty"` // why it did not, or why removals are withheld
 
@@ -51,7 +52,7 @@ func (s *Summary) count(k Kind) {
 // passRecord is the value of a pass key.
 type passRecord struct {
 	Summary
-	Completed time.Time `json:"completed,omitzero"` // when the last complete pass started
+	Completed time.Time `json:"completed,omitzero"` // AsOf of the last complete pass
 	Coverage  string    `json:"coverage,omitempty"` // digest of what it could see
 }
 
