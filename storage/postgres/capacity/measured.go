@@ -25,7 +25,7 @@ const (
 	headBytes   = 237
 	firstBytes  = 105 // of an object's first entry in the log
 	typeRows    = 4.0 // of a type: lease, state, due time, last pass
-	typeBytes   = 741 // their keys and values
+	typeBytes   = 792 // their keys and values
 	frameBytes  = 119 // of what one pass adds to the log, beside its changes
 	changeBytes = 197 // of a change of one field in the log
 
