@@ -124,27 +124,12 @@ func (e *unavailableError) Error() string { return e.reason }
 // walk makes the pass. What is remembered of it is stored together with its end.
 func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	began := time.Now()
-	seen, err := s.sight(ctx, t, began.Add(-accessFor))
-	if _, lacking := errors.AsType[*unavailableError](err); lacking && o == (occasion{}) {
-		seen, err = s.sight(ctx, t, began) // who asks may just have given the permission
-	}
+	w, err := s.begin(ctx, turn, t, o)
 	if err != nil {
 		return result, err
 	}
-	p, err := s.history.Fenced(turn.Fence).Begin(ctx, t.Name, s.shape(t))
-	if err != nil {
-		return result, err
-	}
-	state, err := s.typeState(ctx, t.Name)
-	if err != nil {
-		return result, err
-	}
-	if state.Sight != nil && seen.widens(*state.Sight) {
-		p.Widened()
-	}
-	ctx, requests := withRequests(ctx)
-	w := &walker{session: s, t: t, pass: p, sight: seen, requests: requests}
-	defer func() { result.Requests = requests.Load() }()
+	ctx, w.requests = withRequests(ctx)
+	defer func() { result.Requests = w.requests.Load() }()
 	if t.Parent == "" {
 		err = w.objects(ctx, s.client.List(ctx, t))
 	} else {
@@ -153,20 +138,20 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 	if err != nil {
 		return result, err
 	}
-	absences, err := p.Settle(ctx, history.Walk{Complete: w.incomplete == "", Reason: w.incomplete, Coverage: seen.String(), Since: w.since})
+	absences, err := w.pass.Settle(ctx, history.Walk{Complete: w.incomplete == "", Reason: w.incomplete, Coverage: w.sight.String(), Since: w.since})
 	if err != nil {
 		return result, err
 	}
 	if err := w.confirm(ctx, absences, began); err != nil {
 		return result, err
 	}
-	result.steady = requests.Load() - w.once
-	result.Summary, err = p.EndWith(ctx, func(b *storage.Batch, sum history.Summary) error {
+	result.steady = w.requests.Load() - w.once
+	result.Summary, err = w.pass.EndWith(ctx, func(b *storage.Batch, sum history.Summary) error {
 		if err := w.remember(ctx, b); err != nil {
 			return err
 		}
 		turn.ReleaseWith(b)
-		state := state.after(o, result, "")
+		state := w.state.after(o, result, "")
 		if sum.Complete {
 			state.Sight = new(w.sight.String())
 		}
@@ -174,4 +159,28 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 	})
 	turn.over = err == nil
 	return result, err
+}
+
+// begin begins a pass over what the client sees of a type.
+func (s *session) begin(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion) (*walker, error) {
+	now := time.Now()
+	seen, err := s.sight(ctx, t, now.Add(-accessFor))
+	if _, lacking := errors.AsType[*unavailableError](err); lacking && o == (occasion{}) {
+		seen, err = s.sight(ctx, t, now) // who asks may just have given the permission
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.history.Fenced(turn.Fence).Begin(ctx, t.Name, s.shape(t))
+	if err != nil {
+		return nil, err
+	}
+	state, err := s.typeState(ctx, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	if state.Sight != nil && seen.widens(*state.Sight) {
+		p.Widened()
+	}
+	return &walker{session: s, t: t, state: state, pass: p, sight: seen}, nil
 }

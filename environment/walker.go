@@ -14,8 +14,9 @@ import (
 // A walker feeds one pass with what the client reads.
 type walker struct {
 	*session
-	t    genesys.ObjectType
-	pass *history.Pass
+	t     genesys.ObjectType
+	state TypeState // before the pass
+	pass  *history.Pass
 
 	sight    sight
 	requests *atomic.Int64
