@@ -41,7 +41,11 @@ func (p *process) stop() {
 	p.going = make(chan struct{})
 }
 
-func (p *process) resume() { close(p.going) }
+func (p *process) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.going)
+}
 
 func (p *process) wait() (waited bool) {
 	p.mu.Lock()
@@ -307,7 +311,9 @@ func TestConsumerOfTwoProcesses(t *testing.T) {
 		require.ErrorIs(t, writer.engine.Deliver(t.Context(), env.ID, "printer", refused), storage.ErrLocked)
 		add("4")
 		time.Sleep(2 * lease)
+		mu.Lock()
 		stalled.resume() // and stores that it has done the third
+		mu.Unlock()
 		time.Sleep(lease)
 		add("5")
 		stop()
