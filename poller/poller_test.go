@@ -80,6 +80,13 @@ func (r *recorder) job(ctx context.Context, f Firing) error {
 	}
 }
 
+// all returns the firings so far.
+func (r *recorder) all() []Firing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.firings)
+}
+
 func (r *recorder) take() []Firing {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -543,36 +550,41 @@ func TestOffset(t *testing.T) {
 func TestDeferredRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := &memory{}
-		var calls []Firing
-		until := 10 * time.Minute
-		p := New(func(_ context.Context, f Firing) error {
-			calls = append(calls, f)
-			if len(calls) == 1 || len(calls) == 3 {
-				return fmt.Errorf("busy: %w", &DeferredError{Until: time.Now().Add(until)})
+		r := &recorder{}
+		p := New(func(ctx context.Context, f Firing) error {
+			err := r.job(ctx, f)
+			if n := len(r.all()); n == 1 || n == 3 {
+				return fmt.Errorf("busy: %w", &DeferredError{Until: time.Now().Add(10 * time.Minute)})
 			}
-			return nil
+			return err
 		}, &Options{State: state, OnError: func(_ Firing, err error) { t.Error(err) }})
 		p.SetPlan(plan(t, Entry{AllObjects, "*/4 * * * *"}), []string{"a"})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- p.Run(ctx) }()
+		saved := func() time.Time {
+			times, err := state.Load(t.Context())
+			require.NoError(t, err)
+			return times["a"]
+		}
 		time.Sleep(13 * time.Minute) // ticks at 4, 8 and 12; the run of the first is put off until 14
-		require.Len(t, calls, 1)
+		require.Len(t, r.all(), 1)
 		require.True(t, p.Status()[0].Pending)
-		require.Equal(t, epoch, state.times["a"])
+		require.Equal(t, epoch, saved())
 		time.Sleep(2 * time.Minute)
-		require.Len(t, calls, 2)
-		require.Equal(t, epoch.Add(12*time.Minute), calls[1].Due)
-		require.Equal(t, 2, calls[1].Coalesced)
-		require.Equal(t, epoch.Add(14*time.Minute), calls[1].Started)
-		require.Equal(t, 10*time.Minute, calls[1].Lag)
-		require.Equal(t, epoch.Add(12*time.Minute), state.times["a"])
+		require.Len(t, r.all(), 2)
+		second := r.all()[1]
+		require.Equal(t, epoch.Add(12*time.Minute), second.Due)
+		require.Equal(t, 2, second.Coalesced)
+		require.Equal(t, epoch.Add(14*time.Minute), second.Started)
+		require.Equal(t, 10*time.Minute, second.Lag)
+		require.Equal(t, epoch.Add(12*time.Minute), saved())
 		time.Sleep(2 * time.Minute) // put off at 16
-		require.Len(t, calls, 3)
+		require.Len(t, r.all(), 3)
 		p.Trigger("a")
 		synctest.Wait()
-		require.Len(t, calls, 4)
-		require.True(t, calls[3].Triggered)
+		require.Len(t, r.all(), 4)
+		require.True(t, r.all()[3].Triggered)
 		stop()
 		require.NoError(t, <-done)
 	})
