@@ -158,7 +158,7 @@ func (c *monthCheck) checkObjects() {
 			object := mt.objects[id]
 			c.edits += len(object.states) - 1
 			versions := c.versions(mt, object, delivered[mt.Name+" "+id])
-			if c.record.RetentionDays > 0 && len(versions) > 0 && versions[0].Kind == history.KindUpdated {
+			if c.record.RetentionDays > 0 && len(versions) > 0 && versions[0].Kind != history.KindCreated && versions[0].Kind != history.KindImported {
 				continue // it came into sight, and retention has removed that since
 			}
 			if len(object.states) > 1 || len(versions) != 1 {
