@@ -1,6 +1,7 @@
 package genesys
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -103,27 +104,21 @@ const (
 func newAPIError(r *http.Response, body []byte, redact func(string) string) *APIError {
 	e := &APIError{
 		Method: r.Request.Method, Path: r.Request.URL.Path, Status: r.StatusCode,
-		CorrelationID: r.Header.Get(correlationHeader),
+		CorrelationID: redact(r.Header.Get(correlationHeader)),
 		RetryAfter:    max(retryAfter(r), 0),
 	}
 	if _, ok := jsonscan.Lookup(body); !ok {
-		e.Message = plainText(body)
+		e.Message = plainText(body, redact)
 	} else {
-		e.Code = clip(lookupText(body, "code"))
-		e.Message = clip(lookupText(body, "message"))
-		if e.Message == "" {
-			e.Message = clip(lookupText(body, "messageWithParams"))
-		}
-		if e.CorrelationID == "" {
-			e.CorrelationID = clip(lookupText(body, "contextId"))
-		}
-		e.Limit = clip(lookupText(body, "limit.key"))
+		said := func(member string) string { return clip(redact(lookupText(body, member))) }
+		e.Code = said("code")
+		e.Message = cmp.Or(said("message"), said("messageWithParams"))
+		e.CorrelationID = cmp.Or(e.CorrelationID, said("contextId"))
+		e.Limit = said("limit.key")
 		if e.Message == "" && e.Code == "" {
-			e.Message = plainText(body)
+			e.Message = plainText(body, redact)
 		}
 	}
-	e.Code, e.Message = redact(e.Code), redact(e.Message)
-	e.CorrelationID = redact(e.CorrelationID)
 	if e.Status == http.StatusForbidden {
 		e.MissingPermissions = permissionsIn(e.Message)
 		e.AnyPermission = e.Code == "missing.any.permissions"
@@ -142,8 +137,9 @@ func permissionsIn(message string) []string {
 	return slices.Compact(found)
 }
 
-// plainText makes one readable line of whatever came instead of JSON.
-func plainText(body []byte) string {
+// plainText makes one readable line of whatever came instead of JSON. Secrets go before it is cut: of half a secret
+// nobody knows that it is one.
+func plainText(body []byte, redact func(string) string) string {
 	body = body[:min(len(body), 64<<10)]
 	s := tagPattern.ReplaceAllString(string(body), " ")
 	s = strings.Map(func(r rune) rune {
@@ -152,7 +148,7 @@ func plainText(body []byte) string {
 		}
 		return r
 	}, s)
-	return clip(strings.Join(strings.Fields(s), " "))
+	return clip(redact(strings.Join(strings.Fields(s), " ")))
 }
 
 func clip(s string) string {
@@ -170,14 +166,18 @@ func retryAfter(r *http.Response) time.Duration {
 	if value == "" {
 		return -1
 	}
-	if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		if n < 0 {
 			return -1
 		}
 		return time.Duration(min(n, maxRetryAfterSeconds)) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return min(max(time.Until(at), 0), maxRetryAfterSeconds*time.Second)
+		now := time.Now()
+		if sent, err := http.ParseTime(r.Header.Get("Date")); err == nil {
+			now = sent // a date by the server's clock is compared with the server's clock
+		}
+		return min(max(at.Sub(now), 0), maxRetryAfterSeconds*time.Second)
 	}
 	return -1
 }

@@ -3,9 +3,12 @@ package genesys
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 	"unicode/utf8"
 
@@ -85,14 +88,70 @@ func TestAPIErrorKeepsWhatTheAnswerSaid(t *testing.T) {
 	}
 }
 
+// TestErrorsKeepTheirStatus: an error answer is one, also when its body breaks off or is too large to read.
+func TestErrorsKeepTheirStatus(t *testing.T) {
+	cut := func() io.Reader {
+		return io.MultiReader(strings.NewReader(`{"message":"You`), iotest.ErrReader(io.ErrUnexpectedEOF))
+	}
+	long := func() io.Reader { return strings.NewReader(`{"message":"` + strings.Repeat("You ", 1000) + `"}`) }
+	for name, body := range map[string]func() io.Reader{"cut": cut, "too large": long} {
+		for status, requests := range map[int]int{401: 2, 403: 1, 404: 1} { // 401: with a new token
+			c, s := newTestClient(t, func(*http.Request) *http.Response {
+				r := answer(status, "")
+				r.Body = io.NopCloser(body())
+				return r
+			}, func(o *Options) { o.MaxBody = 1000 })
+			_, err := collect(t.Context(), c, things(100))
+			e, ok := errors.AsType[*APIError](err)
+			require.True(t, ok, "%s: %v", name, err)
+			require.Equal(t, status, e.Status)
+			require.Equal(t, "corr-1", e.CorrelationID)
+			require.Contains(t, e.Message, "You")
+			require.Len(t, s.requests(), requests, "%s", name)
+		}
+	}
+}
+
+// TestErrorsHoldNoSecret: nothing comes back out of a service that repeats what it was sent, wherever a long text is cut.
 func TestErrorsHoldNoSecret(t *testing.T) {
-	c, _ := newTestClient(t, func(r *http.Request) *http.Response {
-		return answer(400, `{"code":"bad.request","message":"`+r.Header.Get("Authorization")+` `+testSecret+`"}`)
-	})
-	var v any
-	err := c.GetJSON(t.Context(), "/api/v2/x", &v)
-	require.ErrorContains(t, err, "Bearer [redacted] [redacted]")
-	require.NotContains(t, err.Error(), testSecret)
+	const token = "t1-0123456789abcdef"
+	for before := -1; before < 60; before++ { // bytes in front of the cut, or none at all
+		pad := ""
+		if before >= 0 {
+			pad = strings.Repeat("-", maxMessage-before)
+		}
+		for _, form := range []struct {
+			login, status int
+			body          string
+		}{
+			{200, 400, `{"code":"bad.request","message":"%s"}`},
+			{200, 403, `{"code":"%s"}`},
+			{200, 500, `<html><p>%s</p></html>`},
+			{200, 200, `<html><p>%s</p></html>`},
+			{400, 0, `{"error":"invalid_client","description":"%s"}`},
+			{503, 0, `<html><p>%s</p></html>`},
+		} {
+			c, s := newTestClient(t, func(r *http.Request) *http.Response {
+				return answer(form.status, fmt.Sprintf(form.body, pad+r.Header.Get("Authorization")+" "+testSecret))
+			}, func(o *Options) { o.MaxRetries = -1 })
+			s.login = func(int) *http.Response {
+				if form.login != 200 {
+					return answer(form.login, fmt.Sprintf(form.body, pad+testSecret))
+				}
+				return answer(200, `{"access_token":"`+token+`"}`)
+			}
+			err := get(t.Context(), c)
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), testSecret[:6], "after %d bytes of %s", len(pad), form.body)
+			require.NotContains(t, err.Error(), token[:6], "after %d bytes of %s", len(pad), form.body)
+			if pad == "" {
+				require.ErrorContains(t, err, "[redacted]")
+			}
+		}
+	}
+	c, s := newTestClient(t, func(*http.Request) *http.Response { return answer(400, `{"message":"t1 was replaced by t2"}`) })
+	s.revoked["t1"] = true
+	require.ErrorContains(t, get(t.Context(), c), ": [redacted] was replaced by [redacted]")
 }
 
 func FuzzErrorBody(f *testing.F) {

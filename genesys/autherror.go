@@ -110,7 +110,7 @@ func loginError(err error, login *url.URL, redact func(string) string) error {
 		description = lookupText(refusal.Body, "description")
 	}
 	if description == "" && refusal.ErrorCode == "" {
-		description = plainText(refusal.Body)
+		description = plainText(refusal.Body, redact)
 	}
 	said := strings.ToLower(refusal.ErrorCode + " " + description)
 	reason := AuthUnexpected

@@ -25,14 +25,6 @@ type service struct {
 const testSecret = "s3cr3t-value/+"
 
 func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := s.roundTrip(r)
-	if resp != nil {
-		resp.Request = r
-	}
-	return resp, err
-}
-
-func (s *service) roundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}

@@ -176,7 +176,7 @@ func TestRateWindowIsWaitedFor(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	queues, users, flows, scopes := typeNamed(t, "routing.queues"), typeNamed(t, "users"), typeNamed(t, "flows"), typeNamed(t, "authorization.divisions")
-	org := genesystest.New(nil)
+	org := genesystest.New(&genesystest.Options{RateLimit: -1})
 	c := newClient(t, org)
 	p, err := c.Permissions(t.Context())
 	require.NoError(t, err)
@@ -185,6 +185,9 @@ func TestPermissions(t *testing.T) {
 		v, missing := p.Allows(typ)
 		require.Equal(t, genesys.Allowed, v, typ.Name)
 		require.Empty(t, missing)
+		if typ.Parent == "" {
+			require.NoError(t, c.Probe(t.Context(), typ), typ.Name)
+		}
 	}
 	require.True(t, p.Coverage(queues).AllDivisions)
 

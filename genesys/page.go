@@ -18,6 +18,7 @@ type envelope struct {
 	pageSize  int    // 0: not said
 	nextURI   string
 	token     string // of PagingCursor, or of PagingSearch by token
+	twice     bool   // one of these members is there more than once, so that it is open what it says
 }
 
 // readEnvelope goes over a whole page once and so proves it to be JSON.
@@ -32,33 +33,34 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 		e.items = raw
 		return e, nil
 	}
-	items, below, _ := strings.Cut(t.Items, ".")
+	items, belowItems, _ := strings.Cut(t.Items, ".")
+	_, field, _ := strings.Cut(t.Token, "=")
+	token, belowToken, _ := strings.Cut(field, ".")
+	names := [...]string{items, "total", "pageCount", "pageSize", "nextUri", token}
+	var values [len(names)][]byte
 	it := jsonscan.Members(page)
 	for it.Next() {
-		raw := it.Value()
-		switch {
-		case it.KeyIs(items):
-			e.items = raw
-		case it.KeyIs("total"):
-			e.total = intOr(raw, -1)
-		case it.KeyIs("pageCount"):
-			e.pageCount = intOr(raw, -1)
-		case it.KeyIs("pageSize"):
-			e.pageSize = intOr(raw, 0)
-		case it.KeyIs("nextUri"):
-			e.nextURI = text(raw)
+		for i, name := range names {
+			if it.KeyIs(name) {
+				e.twice = e.twice || values[i] != nil
+				values[i] = it.Value()
+			}
 		}
 	}
-	if err := it.Err(); err != nil {
-		return e, err
+	e.items, e.nextURI = below(values[0], belowItems), text(values[4])
+	e.total, e.pageCount, e.pageSize = intOr(values[1], -1), intOr(values[2], -1), intOr(values[3], 0)
+	if field != "" {
+		e.token = text(below(values[5], belowToken))
 	}
-	if below != "" {
-		e.items, _ = lookup(e.items, below)
+	return e, it.Err()
+}
+
+// below returns the value at a path below another; an empty path is the value itself.
+func below(raw []byte, path string) []byte {
+	if path != "" {
+		raw, _ = lookup(raw, path)
 	}
-	if _, field, ok := strings.Cut(t.Token, "="); ok {
-		e.token = lookupText(page, field)
-	}
-	return e, nil
+	return raw
 }
 
 // ignoreZeroes is for a page with objects: a count of 0 beside them means that
@@ -92,7 +94,6 @@ type pager struct {
 	asked  sightings // tokens asked for
 	linked bool      // some page had a nextUri
 	empty  int       // empty pages in a row
-	size0  int       // rows that the pages before number held, when the size changed on the way
 }
 
 func (p *pager) byNumber() bool {
@@ -131,10 +132,20 @@ func (p *pager) request() (path string, body []byte) {
 
 // sizeParameter: the scans of external contacts name the size "limit".
 func (p *pager) sizeParameter() string {
-	if p.t.Token == "cursor=cursors.after" {
+	if p.t.Token == scanToken {
 		return "limit"
 	}
 	return "pageSize"
+}
+
+const scanToken = "cursor=cursors.after"
+
+// leastPage is the smallest page that a list can be asked for.
+func (t ObjectType) leastPage() int {
+	if t.Token == scanToken {
+		return 10
+	}
+	return 1
 }
 
 func (p *pager) searchBody() []byte {
@@ -155,15 +166,22 @@ func (p *pager) searchBody() []byte {
 // next moves to the page after one with n objects. It reports whether there is
 // one, or why that cannot be known.
 func (p *pager) next(e envelope, n int) (more bool, reason string) {
+	if p.empty++; n > 0 {
+		p.empty = 0
+	}
 	switch {
 	case !p.paged():
 		return false, ""
 	case p.byNumber():
 		more = p.moreByNumber(e, n)
 		p.number++
-		return more, ""
+	default:
+		more, reason = p.nextByToken(e)
 	}
-	return p.nextByToken(e, n)
+	if more && p.empty >= 3 {
+		return false, "three empty pages in a row, and still a next one is announced"
+	}
+	return more, reason
 }
 
 func (p *pager) moreByNumber(e envelope, n int) bool {
@@ -176,7 +194,7 @@ func (p *pager) moreByNumber(e envelope, n int) bool {
 	case p.linked || n == 0:
 		return false
 	case e.total >= 0:
-		return p.size0+p.number*p.size < e.total
+		return p.number*p.size < e.total
 	}
 	// Nothing but the page itself tells: a short one is the last. One of 25,
 	// 50 or 100 may be full by a size that the service made of the one asked for.
@@ -187,19 +205,13 @@ func (p *pager) moreByNumber(e envelope, n int) bool {
 	return n >= size || n%25 == 0 && e.pageSize == 0
 }
 
-func (p *pager) nextByToken(e envelope, n int) (more bool, reason string) {
+func (p *pager) nextByToken(e envelope) (more bool, reason string) {
 	token, query := e.token, ""
 	if p.t.Paging == PagingNextURI {
 		token, query = p.tokenIn(e.nextURI)
 	}
 	if token == "" && query == "" {
 		return false, ""
-	}
-	if p.empty++; n > 0 {
-		p.empty = 0
-	}
-	if p.empty >= 3 {
-		return false, "three empty pages in a row, and still a next one is announced"
 	}
 	if known, _, _ := p.asked.see(maphash.String(p.seed, token+"?"+query), 0); known {
 		return false, fmt.Sprintf("page %d announces a page that was read already", p.number)
@@ -239,9 +251,7 @@ func (p *pager) shrink(least int) bool {
 	for _, size := range customarySizes {
 		if size < p.size && size >= least {
 			if p.byNumber() {
-				rows := p.size0 + (p.number-1)*p.size
-				p.number = rows/size + 1
-				p.size0 = 0
+				p.number = (p.number-1)*p.size/size + 1
 			}
 			p.size, p.query = size, ""
 			return true

@@ -310,10 +310,10 @@ func (c *Client) divisions(ctx context.Context, p *Permissions) error {
 	return nil
 }
 
-// Probe asks for one row of a type without a parent, to find out whether the
-// client may read it: nil, or the error that List would end with.
+// Probe asks for the smallest page of a type without a parent, to find out
+// whether the client may read it: nil, or the error that List would end with.
 func (c *Client) Probe(ctx context.Context, t ObjectType) error {
-	t.PageSize = min(t.PageSize, 1)
+	t.PageSize = min(t.PageSize, t.leastPage())
 	if len(t.Variants) > 0 {
 		t.Variants = t.Variants[:1]
 	}

@@ -65,6 +65,19 @@ func TestLoginRefusals(t *testing.T) {
 	}
 }
 
+// TestSecretStaysWithTheLogin: a redirect of the login service is not followed, wherever it leads.
+func TestSecretStaysWithTheLogin(t *testing.T) {
+	for _, place := range []string{"https://evil.example/oauth/token", "http://a.127.0.0.1/oauth/token", "/oauth/token"} {
+		c, s := newTestClient(t, ok)
+		s.login = func(int) *http.Response { return answer(307, ``, "Location", place) }
+		e, isAuth := errors.AsType[*AuthError](get(t.Context(), c))
+		require.True(t, isAuth)
+		require.Equal(t, AuthUnexpected, e.Reason)
+		require.Equal(t, 307, e.Status)
+		require.Equal(t, 1, s.minted, place)
+	}
+}
+
 func TestRejectedTokenIsReplacedOnce(t *testing.T) {
 	c, s := newTestClient(t, func(r *http.Request) *http.Response {
 		body := new(bytes.Buffer)
@@ -92,14 +105,16 @@ func TestRejectedTokenIsReplacedOnce(t *testing.T) {
 }
 
 func TestAllowlistIsNotCuredByAToken(t *testing.T) {
-	c, s := newTestClient(t, func(*http.Request) *http.Response { return answer(401, `{"code":"ip.not.authorized","message":"no"}`) })
-	err := get(t.Context(), c)
-	e, isAuth := errors.AsType[*AuthError](err)
-	require.True(t, isAuth)
-	require.Equal(t, AuthIPNotAllowed, e.Reason)
-	require.Equal(t, 1, s.minted)
-	_, isAPI := errors.AsType[*APIError](err)
-	require.True(t, isAPI, "what the API said stays reachable")
+	for code, reason := range map[string]AuthReason{"ip.not.authorized": AuthIPNotAllowed, "unauthorized": AuthTokenRejected} {
+		c, s := newTestClient(t, func(*http.Request) *http.Response { return answer(401, `{"code":"`+code+`","message":"no"}`) })
+		err := get(t.Context(), c)
+		e, isAuth := errors.AsType[*AuthError](err)
+		require.True(t, isAuth)
+		require.Equal(t, reason, e.Reason)
+		require.Equal(t, 1, s.minted, code)
+		_, isAPI := errors.AsType[*APIError](err)
+		require.True(t, isAPI, "what the API said stays reachable")
+	}
 }
 
 func TestOneTokenForManyGoroutines(t *testing.T) {
@@ -161,9 +176,15 @@ func TestCancelledLoginCostsOthersNothing(t *testing.T) {
 			}
 		})
 		synctest.Wait()
+		impatient, stop := context.WithTimeout(t.Context(), time.Millisecond)
+		defer stop()
+		start := time.Now()
+		require.ErrorIs(t, get(impatient, c), context.DeadlineExceeded, "a wait for another one's login ends with the context")
+		require.Equal(t, time.Millisecond, time.Since(start))
 		cancel()
 		wg.Wait()
 		require.Equal(t, 1, s.minted)
+		require.Zero(t, c.Stats().Retries, "that one gave up is no refusal")
 	})
 }
 
@@ -177,6 +198,14 @@ func TestTokenIsReplacedBeforeItExpires(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.NoError(t, get(t.Context(), c))
 		require.Equal(t, 2, s.minted)
+
+		c, s = newTestClient(t, ok)
+		s.login = func(int) *http.Response { return answer(200, `{"access_token":"t","expires_in":30}`) }
+		for _, minted := range []int{1, 1, 2} { // after 0, 14 and 28 seconds
+			require.NoError(t, get(t.Context(), c))
+			require.Equal(t, minted, s.minted, "a short life is used, too")
+			time.Sleep(14 * time.Second)
+		}
 	})
 }
 

@@ -45,10 +45,16 @@ func (c *Client) countTry(_ retryablehttp.Logger, r *http.Request, retry int) {
 	}
 }
 
-var errRedirect = errors.New("the API answered with a redirect to another place, which is not followed: it would get the token")
+var (
+	errRedirect = errors.New("the API answered with a redirect to another place, which is not followed: it would get the token")
+	errCircles  = errors.New("the API's redirects lead in circles")
+)
 
 func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
-	if len(via) > 3 || !c.isAPI(r.URL) && !c.mayDownload(r) {
+	switch {
+	case len(via) > 3:
+		return errCircles
+	case !c.isAPI(r.URL) && !c.mayDownload(r):
 		return errRedirect
 	}
 	return nil
@@ -92,13 +98,13 @@ func retryable(err error) bool {
 // jitter keeps many clients from coming back at once.
 func backoff(minWait, maxWait time.Duration, retry int, r *http.Response) time.Duration {
 	if r != nil {
-		if wait := retryAfter(r); wait >= 0 {
+		if wait := retryAfter(r); wait > 0 {
 			return wait + rand.N(minWait/2+1)
 		}
 	}
 	wait := maxWait
-	if retry < 30 {
-		wait = min(minWait<<retry, maxWait)
+	if minWait <= maxWait>>retry {
+		wait = minWait << retry
 	}
 	return wait/2 + rand.N(wait/2+1)
 }
@@ -182,10 +188,7 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
-	body, err := b.c.readBody(resp)
-	if err != nil {
-		return nil, err
-	}
+	body, _ := b.c.readBody(resp) // a token that is refused in half a sentence is refused
 	if code := lookupText(body, "code"); code == codeIPNotAllowed || code == "unauthorized" {
 		resp.Body = &wholeBody{data: body}
 		return resp, nil
@@ -217,7 +220,7 @@ func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, body, err := w.read(r)
 	if err == nil && resp.StatusCode/100 == 2 && !wholeJSON(body) {
-		err = &wireError{fmt.Errorf("the answer is not JSON: %.100q", plainText(body))}
+		err = &wireError{fmt.Errorf("the answer is not JSON: %.100q", plainText(body, w.c.redact))}
 	}
 	w.c.logTry(r, resp, err, len(body), time.Since(start))
 	if err != nil {
@@ -240,6 +243,9 @@ func (w *whole) read(r *http.Request) (*http.Response, []byte, error) {
 		return resp, body, err
 	}
 	body, err := w.c.readBody(resp)
+	if resp.StatusCode >= 400 {
+		return resp, body, nil // the status and the headers say enough, whatever became of the body
+	}
 	if err == nil && resp.StatusCode/100 == 3 {
 		err = checkLocation(resp)
 	}
@@ -295,8 +301,9 @@ func bodyOf(r *http.Response) []byte {
 }
 
 // errTooLarge reports a body beyond Options.MaxBody.
-var errTooLarge = errors.New("the answer is too large")
+var errTooLarge = errors.New("the answer is larger than Options.MaxBody")
 
+// readBody also returns what came of a body that it could not read to its end.
 func (c *Client) readBody(r *http.Response) ([]byte, error) {
 	defer r.Body.Close()
 	if b, ok := r.Body.(*wholeBody); ok {
@@ -311,13 +318,10 @@ func (c *Client) readBody(r *http.Response) ([]byte, error) {
 	}
 	_, err := buf.ReadFrom(io.LimitReader(r.Body, c.opts.MaxBody+1))
 	c.stats.bytes.Add(int64(buf.Len()))
-	if err != nil {
-		return nil, err
+	if err == nil && int64(buf.Len()) > c.opts.MaxBody {
+		err = errTooLarge
 	}
-	if int64(buf.Len()) > c.opts.MaxBody {
-		return nil, errTooLarge
-	}
-	return buf.Bytes(), nil
+	return buf.Bytes(), err
 }
 
 // wholeJSON tells a body that may be JSON from an HTML page or a cut one, by

@@ -3,6 +3,7 @@ package genesys
 import (
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,19 @@ func TestRetryTable(t *testing.T) {
 			return r, nil
 		}
 	}
+	cut := func(code int, headers ...string) try {
+		return func(context.Context) (*http.Response, error) {
+			r := answer(code, "", headers...)
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"code":`), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			return r, nil
+		}
+	}
+	dated := func(until, sent time.Duration) try {
+		at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+		return func(context.Context) (*http.Response, error) {
+			return answer(429, `{}`, "Retry-After", at(until), "Date", at(sent)), nil
+		}
+	}
 	const s = time.Second
 	backoff := []time.Duration{s / 2, s}
 	for _, test := range []struct {
@@ -43,12 +57,19 @@ func TestRetryTable(t *testing.T) {
 	}{
 		{"408", status(408, `{}`), backoff},
 		{"429 with Retry-After", status(429, `{}`, "Retry-After", "42"), []time.Duration{42 * s, 43 * s}},
-		{"429 with a date", func(context.Context) (*http.Response, error) {
-			return answer(429, `{}`, "Retry-After", time.Now().Add(20*s).UTC().Format(http.TimeFormat)), nil
-		}, []time.Duration{19 * s, 21 * s}},
+		{"429 with a date", dated(20*s, 0), []time.Duration{19 * s, 21 * s}},
 		{"429 without", status(429, `{}`), backoff},
 		{"429 with nonsense", status(429, `{}`, "Retry-After", "soon"), backoff},
+		{"429 that asks for the most", status(429, `{}`, "Retry-After", "180"), []time.Duration{180 * s, 181 * s}},
 		{"429 that asks too much", status(429, `{}`, "Retry-After", "181"), nil},
+		{"429 that asks more than a number holds", status(429, `{}`, "Retry-After", "99999999999999999999"), nil},
+		{"429 that asks for no wait", status(429, `{}`, "Retry-After", "0"), backoff},
+		{"429 with a date that has passed", dated(-time.Hour, 0), backoff},
+		{"429 with a date of a clock that is behind", dated(20*s-time.Hour, -time.Hour), []time.Duration{19 * s, 21 * s}},
+		{"429 with a date of a clock that is ahead", dated(20*s+time.Hour, time.Hour), []time.Duration{19 * s, 21 * s}},
+		{"429 with a cut body", cut(429, "Retry-After", "42"), []time.Duration{42 * s, 43 * s}},
+		{"404 with a cut body", cut(404), nil},
+		{"503 with a cut body", cut(503), backoff},
 		{"500", status(500, `{}`), backoff},
 		{"501", status(501, `{}`), nil},
 		{"502 html", status(502, `<html>`), backoff},
@@ -60,6 +81,7 @@ func TestRetryTable(t *testing.T) {
 		{"409", status(409, `{}`), nil},
 		{"reset", fails(&net.OpError{Op: "read", Err: errors.New("reset")}), backoff},
 		{"unknown host", fails(&net.DNSError{IsNotFound: true}), nil},
+		{"untrusted certificate", fails(&tls.CertificateVerificationError{Err: errors.New("expired")}), nil},
 		{"cut body", body(func(context.Context) io.Reader {
 			return io.MultiReader(strings.NewReader(`{"a":`), iotest.ErrReader(io.ErrUnexpectedEOF))
 		}), backoff},
@@ -84,11 +106,7 @@ func TestRetryTable(t *testing.T) {
 						if tries++; tries > 1 {
 							return base.RoundTrip(r)
 						}
-						resp, err := test.first(r.Context())
-						if resp != nil {
-							resp.Request = r
-						}
-						return resp, err
+						return test.first(r.Context())
 					})
 				})
 				start := time.Now()
@@ -113,6 +131,47 @@ type slowReader struct{ done <-chan struct{} }
 func (s slowReader) Read([]byte) (int, error) {
 	<-s.done
 	return 0, context.DeadlineExceeded
+}
+
+// TestBackoffStaysInBounds: however often and with whatever waits a caller lets requests be sent again.
+func TestBackoffStaysInBounds(t *testing.T) {
+	for _, least := range []time.Duration{time.Nanosecond, time.Second, 30 * time.Second, time.Hour} {
+		for _, most := range []time.Duration{least, 2*least + 1, 1 << 62} {
+			for retry := range 200 {
+				wait := backoff(least, most, retry, nil)
+				require.GreaterOrEqual(t, wait, least/2)
+				require.LessOrEqual(t, wait, most)
+			}
+		}
+	}
+	asked := answer(503, "", "Retry-After", "5")
+	defer asked.Body.Close()
+	for _, r := range []*http.Response{nil, asked} {
+		waits := map[time.Duration]bool{}
+		for range 20 {
+			waits[backoff(time.Second, time.Minute, 3, r)] = true
+		}
+		require.Greater(t, len(waits), 10, "clients that failed together do not come back together")
+	}
+}
+
+// TestATryLeavesNothingBehind: the context of a try ends with it, whatever it came to.
+func TestATryLeavesNothingBehind(t *testing.T) {
+	var tries []context.Context
+	for _, status := range []int{200, 302, 404, 500} {
+		c, _ := newTestClient(t, func(*http.Request) *http.Response { return answer(status, `{}`) }, func(o *Options) {
+			base := o.Transport
+			o.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				tries = append(tries, r.Context())
+				return base.RoundTrip(r)
+			})
+		})
+		require.Equal(t, status != 200, get(t.Context(), c) != nil)
+	}
+	require.Len(t, tries, 4+3+7, "logins, and the tries of a 500")
+	for _, ctx := range tries {
+		require.Error(t, ctx.Err())
+	}
 }
 
 func TestRetriesEnd(t *testing.T) {
@@ -174,6 +233,8 @@ func TestTokenStaysWithTheAPI(t *testing.T) {
 			return answer(302, ``, "Location", "/api/v2/x")
 		case "/api/v2/x":
 			return answer(200, `"arrived"`)
+		case "/api/v2/loop":
+			return answer(302, ``, "Location", "/api/v2/loop")
 		}
 		return answer(302, ``, "Location", "https://evil.example/?q=private")
 	}, func(o *Options) {
@@ -193,6 +254,8 @@ func TestTokenStaysWithTheAPI(t *testing.T) {
 	require.NotContains(t, err.Error(), "private")
 	require.Empty(t, leaked)
 	require.Equal(t, []string{"GET /api/v2/here", "GET /api/v2/x", "GET /api/v2/away"}, s.requests())
+	require.ErrorContains(t, c.GetJSON(t.Context(), "/api/v2/loop", &v), "in circles")
+	require.Len(t, s.requests(), 3+4)
 }
 
 func TestOverTheNetwork(t *testing.T) {

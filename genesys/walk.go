@@ -210,6 +210,9 @@ func (w *walk) walkPages(path string) (moved string, err error) {
 		if err != nil {
 			return "", w.incomplete(fmt.Sprintf("page %d is not valid JSON", p.number), err)
 		}
+		if e.twice {
+			w.note(fmt.Sprintf("page %d says something twice", p.number))
+		}
 		n, fresh, err := w.items(p, e)
 		if err != nil || w.stopped {
 			return "", err
@@ -262,9 +265,9 @@ func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 			}
 			return page, nil
 		}
-		least := 1
+		least := w.t.leastPage()
 		if e, ok := errors.AsType[*APIError](err); ok && !e.tooLarge() {
-			rows := p.size0 + (p.number-1)*p.size
+			rows := (p.number - 1) * p.size
 			switch {
 			case e.Status != http.StatusBadRequest:
 				return nil, err

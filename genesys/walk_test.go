@@ -79,6 +79,9 @@ func TestWalkQuirks(t *testing.T) {
 		{"numbers: the query is ignored", things(1), []string{`{"entities":[` + a + `],"pageCount":9}`}, "a", 2, "page 2 repeats the page before"},
 		{"numbers: twice with other content", things(1), []string{`{"entities":[{"id":"a","v":1}],"pageCount":2}`, `{"entities":[{"id":"a","v":2}],"pageCount":2}`}, "a", 2, "a came twice with different content"},
 		{"numbers: an object without ID", things(2), []string{`{"entities":[` + a + `,{"id":null}]}`, `{"entities":[]}`}, "a", 2, `item 2 of page 1: it has no "id"`},
+		{"numbers: empty for ever", things(2), []string{`{"entities":[],"pageCount":1000000000,"total":1}`}, "", 3, "three empty pages"},
+		{"numbers: two lists", things(2), []string{`{"entities":[` + a + `],"entities":[]}`}, "", 1, "says something twice"},
+		{"numbers: two totals", things(2), []string{`{"entities":[` + a + `],"total":2,"\u0074otal":1}`}, "a", 1, "says something twice"},
 		{"numbers: no list", things(2), []string{`{"results":[` + a + `]}`}, "", 1, `no member "entities"`},
 		{"numbers: a list of another kind", things(2), []string{`{"entities":{"a":1}}`}, "", 1, `no list`},
 		{"numbers: null", things(2), []string{`{"entities":null,"total":0}`}, "", 1, ""},
@@ -89,6 +92,7 @@ func TestWalkQuirks(t *testing.T) {
 		{"nextUri: empty", nextURI(), []string{`{"entities":[` + a + `],"nextUri":""}`}, "a", 1, ""},
 		{"nextUri: an empty page is not the end", nextURI(), []string{`{"entities":[],"nextUri":"/t?after=1"}`, `{"entities":[],"nextUri":"/t?after=2"}`, `{"entities":[` + a + `]}`}, "a", 3, ""},
 		{"nextUri: empty for ever", nextURI(), []string{`{"entities":[],"nextUri":"/t?after=1"}`, `{"entities":[],"nextUri":"/t?after=2"}`, `{"entities":[],"nextUri":"/t?after=3"}`}, "", 3, "three empty pages"},
+		{"nextUri: two links", nextURI(), []string{`{"entities":[` + a + `],"nextUri":"/t?after=1","nextUri":null}`}, "a", 1, "says something twice"},
 		{"nextUri: the same again", nextURI(), []string{`{"entities":[` + a + `],"nextUri":"/t?after=1"}`, `{"entities":[` + b + `],"nextUri":"/t?after=1"}`}, "a b", 2, "read already"},
 		{"nextUri: round in circles", nextURI(), []string{`{"entities":[` + a + `],"nextUri":"/t?after=1"}`, `{"entities":[` + b + `],"nextUri":"/t?after=2"}`, `{"entities":[` + c3 + `],"nextUri":"/t?after=1"}`}, "a b c", 3, "read already"},
 		{"nextUri: a page repeats under a new token", nextURI(), []string{`{"entities":[` + a + `],"nextUri":"/t?after=1"}`, `{"entities":[` + a + `],"nextUri":"/t?after=2"}`}, "a", 2, "page 2 repeats"},
@@ -96,6 +100,7 @@ func TestWalkQuirks(t *testing.T) {
 		{"nextUri: a total that does not add up", nextURI(), []string{`{"entities":[` + a + `],"total":2}`}, "a", 2, "1 objects of a total of 2"},
 		{"cursor: null ends it", scan, []string{`{"entities":[` + a + `],"cursors":{"after":"1"}}`, `{"entities":[` + b + `],"cursors":{"after":null}}`}, "a b", 2, ""},
 		{"cursor: no cursors end it", scan, []string{`{"entities":[` + a + `],"cursors":{"after":"1"}}`, `{"entities":[` + b + `],"cursors":null}`}, "a b", 2, ""},
+		{"cursor: two cursors", scan, []string{`{"entities":[` + a + `],"cursors":{"after":"1"},"cursors":null}`}, "a", 1, "says something twice"},
 		{"cursor: the same again", scan, []string{`{"entities":[` + a + `],"cursors":{"after":"1"}}`, `{"entities":[` + b + `],"cursors":{"after":"1"}}`}, "a b", 2, "read already"},
 		{"search: by token", search, []string{`{"entities":[` + a + `],"after":"x"}`, `{"entities":[` + b + `],"after":""}`}, "a b", 2, ""},
 		{"list: a pageCount without pages is not followed", list(), []string{`{"entities":[` + a + `],"pageCount":4,"nextUri":"/n","total":1}`}, "a", 1, ""},
@@ -214,6 +219,22 @@ func TestSmallerPages(t *testing.T) {
 	_, err := collect(t.Context(), c, things(100))
 	require.ErrorContains(t, err, "libraryId is required")
 	require.Len(t, s.requests(), 3, "100, 50, 25: smaller is never refused")
+
+	scan := things(200)
+	scan.Paging, scan.Token = PagingCursor, "cursor=cursors.after"
+	c, s = newTestClient(t, pages(`!400{"code":"response.entity.too.large"}`))
+	_, err = collect(t.Context(), c, scan)
+	require.ErrorContains(t, err, "response.entity.too.large")
+	require.Equal(t, "GET /api/v2/things?limit=10", s.requests()[len(s.requests())-1], "a scan has no smaller page")
+
+	for _, typ := range []ObjectType{things(100), nextURI()} {
+		typ.PageSize = 100
+		c, s = newTestClient(t, pages(`{"entities":[{"id":"a"}],"nextUri":"/t?after=1"}`, `!400{"code":"bad.request"}`))
+		objects, err := collect(t.Context(), c, typ)
+		require.ErrorContains(t, err, "bad.request")
+		require.Len(t, objects, 1)
+		require.Len(t, s.requests(), 2, "a later page is not refused for its size")
+	}
 }
 
 // TestUsersBeyondTheCeiling: past 10,000 rows the states are walked one by one.
@@ -227,9 +248,9 @@ func TestUsersBeyondTheCeiling(t *testing.T) {
 		clear(all)
 		for _, state := range order {
 			for i := range states[state] {
-				all[state] = append(all[state], fmt.Sprintf(`{"id":"%s%d","name":"n","state":"%s"}`, state, i, state))
+				all["any"] = append(all["any"], fmt.Sprintf(`{"id":"%s%d","name":"n","state":"%s"}`, state, i, state))
+				all[state] = append(all[state], fmt.Sprintf(`{"id":"%s%d","name":"edited since","state":"%s"}`, state, i, state))
 			}
-			all["any"] = append(all["any"], all[state]...)
 		}
 	}
 	fill()

@@ -303,7 +303,8 @@ func (o *Org) answerRealtime(c *exchange) *reply {
 		return invalid("pageSize", strconv.Itoa(size), "1-500")
 	}
 	total := len(found)
-	found = found[min((number-1)*size, total):min(number*size, total)]
+	start := min(number-1, total) * size
+	found = found[min(start, total):min(start+size, total)]
 	if slices.Contains(c.query["expand"], "user") {
 		found = o.expandUsers(found)
 	}

@@ -263,6 +263,7 @@ func (o *Org) create(s *shape, parentID string, patch fields, by author) (id str
 		l.edited[pos] = &edit{key: key, body: body, at: time.Now()}
 		o.changed()
 	}
+	o.bumpParent(s, id, by)
 	o.record(s, id, "Create", nil, body, by)
 	return id, body, nil
 }
@@ -295,9 +296,7 @@ func (o *Org) update(s *shape, id string, change func(*fields), by author) (json
 	}
 	body := f.bytes()
 	o.put(s, topKey(s, id), body)
-	if s.parent != nil && len(s.t.Marker) > 0 {
-		o.bumpParent(s, id, by)
-	}
+	o.bumpParent(s, id, by)
 	o.record(s, id, "Update", old, body, by)
 	return body, nil
 }
@@ -320,6 +319,7 @@ func (o *Org) remove(s *shape, id string, by author) error {
 		return err
 	}
 	o.put(s, topKey(s, id), nil)
+	o.bumpParent(s, id, by)
 	o.record(s, id, "Delete", old, nil, by)
 	return nil
 }

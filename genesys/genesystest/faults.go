@@ -207,7 +207,7 @@ func Reset() Fault {
 
 // CutBody ends the connection in the middle of the body.
 func CutBody() Fault {
-	return Fault{Name: "cut", after: func(r *reply) { r.cut = (len(r.body) + 1) / 2 }}
+	return Fault{Name: "cut", after: func(r *reply) { r.cut = true }}
 }
 
 // SlowBody takes that long over the second half of the body.

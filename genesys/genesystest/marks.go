@@ -20,8 +20,12 @@ func (o *Org) bumpMarkers(s *shape, f *fields, by author) {
 	}
 }
 
-// bumpParent moves the marker that a child's edit moves in its parent.
+// bumpParent moves the marker of the parent whose configuration the object is a part of, if there is one: it stands for
+// the object's coming and going, too.
 func (o *Org) bumpParent(s *shape, id string, by author) {
+	if s.parent == nil || len(s.t.Marker) == 0 {
+		return
+	}
 	parentID := s.parentOf(id)
 	body, ok := o.current(s.parent, parentID)
 	if !ok {

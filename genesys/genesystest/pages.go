@@ -19,6 +19,7 @@ import (
 const (
 	defaultPageSize  = 25
 	defaultScanLimit = 100
+	leastScanLimit   = 10
 	pageCeiling      = 10_000
 )
 
@@ -107,9 +108,13 @@ func (p *page) askSize(name string, standard int) *reply {
 	if text == "" {
 		return nil
 	}
+	least := 1
+	if name == "limit" {
+		least = leastScanLimit
+	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || most > 0 && n > most {
-		return invalid(name, text, "1-"+strconv.Itoa(most))
+	if err != nil || n < least || most > 0 && n > most {
+		return invalid(name, text, strconv.Itoa(least)+"-"+strconv.Itoa(most))
 	}
 	p.size = n
 	return nil
@@ -127,12 +132,12 @@ func (p *page) askNumbered() *reply {
 		}
 		p.number = n
 	}
-	if limit := p.ceiling(); limit > 0 && p.number*p.size > limit {
+	if limit := p.ceiling(); limit > 0 && p.number > limit/p.size {
 		return fail(http.StatusBadRequest, "bad.request", "The result window is too large: pageNumber * pageSize must be less than or equal to %d.", limit)
 	}
-	p.start = (p.number - 1) * p.size
+	p.start = min(p.number-1, p.total) * p.size
 	p.end = min(p.start+p.size, p.total)
-	p.more = p.number*p.size < p.total
+	p.more = p.start+p.size < p.total
 	return nil
 }
 

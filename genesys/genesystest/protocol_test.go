@@ -287,6 +287,21 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestCutBodyOfAPackedAnswer: a body is cut as it goes over the network, not as it was before it was packed.
+func TestCutBodyOfAPackedAnswer(t *testing.T) {
+	org := genesystest.New(nil)
+	c := newCaller(t, org)
+	org.Fail("users", genesystest.CutBody(), 1)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, org.BaseURL()+"/api/v2/users?pageSize=25", http.NoBody)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Accept-Encoding", "gzip")
+	hit := c.send(req)
+	require.ErrorIs(t, hit.err, io.ErrUnexpectedEOF)
+	require.NotEmpty(t, hit.body)
+	require.Equal(t, "gzip", hit.header.Get("Content-Encoding"))
+}
+
 func TestTokenFaults(t *testing.T) {
 	org := genesystest.New(nil)
 	for _, fault := range []genesystest.Fault{genesystest.EvictedToken(), genesystest.ExpiredToken()} {

@@ -17,7 +17,7 @@ type reply struct {
 	header http.Header
 	body   []byte
 
-	cut   int           // send this many bytes of the body less
+	cut   bool          // end the connection half way through the body
 	slow  time.Duration // take this long over the body
 	reset bool          // break the connection instead of answering
 }

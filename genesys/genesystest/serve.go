@@ -23,7 +23,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	if rep.cut > 0 || rep.slow > 0 {
+	if rep.cut || rep.slow > 0 {
 		half := len(rep.body) / 2
 		_, _ = w.Write(rep.body[:half]) // a client that went away is its own affair
 		_ = http.NewResponseController(w).Flush()
@@ -32,7 +32,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		rep.body = rep.body[half:]
 	}
-	if rep.cut > 0 {
+	if rep.cut {
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = w.Write(rep.body)
@@ -130,7 +130,7 @@ func (o *Org) route(c *exchange, entry *Request) *reply {
 }
 
 func (o *Org) api(c *exchange, entry *Request, header http.Header) *reply {
-	if !strings.HasPrefix(c.path, "/api/v2/") {
+	if !strings.HasPrefix(c.r.URL.EscapedPath(), "/api/v2/") {
 		return notFound()
 	}
 	for part := range strings.SplitSeq(strings.Trim(c.r.URL.EscapedPath(), "/"), "/") {

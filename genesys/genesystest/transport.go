@@ -38,8 +38,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	}
 	body := &memoryBody{ctx: r.Context(), rest: bytes.NewReader(rep.body), slow: rep.slow}
-	if rep.cut > 0 {
-		body.rest, body.end = bytes.NewReader(rep.body[:len(rep.body)-rep.cut]), io.ErrUnexpectedEOF
+	if rep.cut {
+		body.rest, body.end = bytes.NewReader(rep.body[:len(rep.body)/2]), io.ErrUnexpectedEOF
 	}
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", rep.status, http.StatusText(rep.status)), StatusCode: rep.status,
