@@ -62,12 +62,29 @@ func (p *Poller) plannedStart(o *object, due time.Time) time.Time {
 
 // tick requests the runs whose planned start has come; starting tells that Run begins, so that earlier ones were missed.
 func (p *Poller) tick(now time.Time, starting bool) {
+	if p.ticked.After(now.Add(maxSleep)) {
+		p.rewind(now)
+	}
+	p.ticked = now
 	p.unhold(now)
 	for len(p.agenda) > 0 && !p.agenda[0].planned.After(now) {
 		o := p.agenda[0]
 		f := p.collect(o, now)
 		f.Missed = starting && f.planned.Before(now)
 		p.request(o, f)
+	}
+}
+
+// rewind plans anew when the clock was set back: what was planned by the clock that ran ahead must not silence the
+// objects until then.
+func (p *Poller) rewind(now time.Time) {
+	for _, o := range p.objects {
+		if !o.due.IsZero() {
+			p.plan(o, earlier(o.due, o.schedule.Next(now)))
+		}
+	}
+	for _, o := range p.held {
+		o.held = earlier(o.held, now)
 	}
 }
 

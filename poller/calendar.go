@@ -2,33 +2,22 @@ package poller
 
 import (
 	"math/bits"
-	"sync/atomic"
 	"time"
-
-	"github.com/adhocore/gronx"
 )
 
 // calendar knows on which dates a schedule fires. Dates are midnights in UTC, whatever the schedule's location.
 type calendar struct {
-	expr     string // midnight of the dates, for gronx
 	days     set
 	months   set
 	weekdays set
 	both     bool // a date must match days and weekdays, not one of them
-
-	// gronx reads its expression at each call, so its last answers are kept, by the low bits of the day's number.
-	memo [4]atomic.Pointer[hop]
 }
-
-// hop is an answer of gronx: to is the first date at or after from.
-type hop struct{ from, to time.Time }
 
 const day = 24 * time.Hour
 
 func newCalendar(specs *[5]fieldSpec) *calendar {
 	days, months, weekdays := specs[dayOfMonth], specs[month], specs[dayOfWeek]
 	return &calendar{
-		expr:     "0 0 " + days.text + " " + months.text + " " + weekdays.text,
 		days:     days.set,
 		months:   months.set,
 		weekdays: weekdays.set,
@@ -36,18 +25,17 @@ func newCalendar(specs *[5]fieldSpec) *calendar {
 	}
 }
 
-// next is the first date at or after date.
+// next is the first date at or after date. There is one, or parse would have refused the expression.
 func (c *calendar) next(date time.Time) time.Time {
-	slot := &c.memo[date.Unix()/int64(day/time.Second)&3]
-	if h := slot.Load(); h != nil && h.from.Equal(date) {
-		return h.to
+	year, m, d := date.Date()
+	dates := c.month(year, m) >> d << d
+	for dates == 0 {
+		if m++; m > time.December {
+			year, m = year+1, time.January
+		}
+		dates = c.month(year, m)
 	}
-	to, err := gronx.NextTickAfter(c.expr, date, true)
-	if err != nil {
-		return time.Time{} // never for an expression that parse accepts
-	}
-	slot.Store(&hop{date, to})
-	return to
+	return time.Date(year, m, bits.TrailingZeros32(dates), 0, 0, 0, 0, time.UTC)
 }
 
 // month gives the dates within a month as bits 1 to 31.
@@ -55,14 +43,9 @@ func (c *calendar) month(year int, m time.Month) uint32 {
 	if !c.months.has(int(m)) {
 		return 0
 	}
-	weekday := int(time.Date(year, m, 1, 0, 0, 0, 0, time.UTC).Weekday())
-	var onWeekday uint32
-	for d := 1; d <= 31; d++ {
-		if c.weekdays.has(weekday) {
-			onWeekday |= 1 << d
-		}
-		weekday = (weekday + 1) % 7
-	}
+	const weeks = (1<<42 - 1) / (1<<7 - 1) // each seventh bit
+	first := time.Date(year, m, 1, 0, 0, 0, 0, time.UTC).Weekday()
+	onWeekday := uint32(c.weekdays * weeks >> first << 1)
 	matching := uint32(c.days) | onWeekday
 	if c.both {
 		matching = uint32(c.days) & onWeekday

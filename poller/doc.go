@@ -47,12 +47,12 @@
 // The grammar is that of TestParseRefuses and TestParseReportsEveryField. The times agree with a search that tries every
 // minute, in UTC and around every change of the clock: TestNextAgreesWithBruteForceInUTC,
 // TestNextAgreesWithBruteForceAroundTransitions, TestDaylightSaving. No tick is lost or served twice while a poller is stopped,
-// restarted and given other plans: TestYear; missed runs happen once: TestMissedRunsHappenOnce. A job that fails or panics
-// ends nothing else: TestFailuresAreContained.
+// restarted and given other plans: TestYear; missed runs happen once: TestMissedRunsHappenOnce. A clock that is set back
+// silences nothing: TestClockSetBack. A job that fails or panics ends nothing else: TestFailuresAreContained.
 //
 // # Design
 //
-// gronx searches the calendar, on dates held in UTC, where it is exact; what it accepts and what it does around
-// a change of the clock depend on the zone and the moment, so the grammar, the minutes of the day and the step
-// from wall clock to instant are ours. The answers of gronx are remembered, because it reads its expression anew at every call.
+// gronx checks the normal form of every expression. What else it accepts, and what it finds around a change of the
+// clock, depend on the zone and the moment, and it reads its expression anew at every call; so the grammar, the calendar
+// and the step from wall clock to instant are ours.
 package poller

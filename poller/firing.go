@@ -15,7 +15,8 @@ type Firing struct {
 	Object string
 
 	// Due is the intended time, before any spread. When the run stands for several ticks it is that of the latest. An
-	// object's runs have growing times; only a run that the end of Run's context made fail may come again with the same.
+	// object's runs have growing times, unless the clock is set back by more than a minute; only a run that the end of
+	// Run's context made fail may come again with the same.
 	Due time.Time
 
 	Started time.Time

@@ -20,6 +20,7 @@ type object struct {
 	held    time.Time // it is not queued before
 	queued  bool      // in the queue
 	busy    bool      // with a worker
+	stopped bool      // the run in progress does not come back if it is put off
 
 	running   bool
 	lastDue   time.Time
@@ -38,7 +39,7 @@ func (p *Poller) adopt(o *object, schedule *Schedule, now time.Time) {
 		return
 	}
 	if schedule == nil {
-		o.pending = nil
+		o.stop()
 	} else {
 		p.hasten(o, now)
 	}
@@ -53,6 +54,9 @@ func (p *Poller) adopt(o *object, schedule *Schedule, now time.Time) {
 	}
 	p.plan(o, schedule.Next(now))
 }
+
+// stop drops the run to come.
+func (o *object) stop() { o.pending, o.stopped = nil, true }
 
 // hasten requests the run of a tick that waits for its place within the spread.
 func (p *Poller) hasten(o *object, now time.Time) {

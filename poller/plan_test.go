@@ -40,6 +40,9 @@ func TestPlan(t *testing.T) {
 			require.Equal(t, loc, s.Location())
 		}
 	}
+	queues, _ := p.Schedule("Queues")
+	require.True(t, queues.equal(must(ParseSchedule("*/5 * * * *", loc))))
+	require.False(t, queues.equal(must(ParseSchedule("*/5 * * * *", nil))), "in another location it is another schedule")
 	require.Equal(t, []Entry{{AllObjects, "0 * * * *"}, {"routing.queues", "*/5 * * * *"}, {"users", off}}, p.Entries())
 }
 

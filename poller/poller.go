@@ -73,6 +73,7 @@ type Poller struct {
 	queue   []*object          // those with something to do that no worker has
 	held    []*object          // those with something to do later
 	workers int
+	ticked  time.Time // when Run last looked
 }
 
 // New returns a Poller that does nothing before SetPlan and Run. It panics if job is nil.
@@ -111,7 +112,7 @@ func (p *Poller) SetPlan(plan *Plan, objects []string) {
 	for _, o := range p.objects {
 		if _, ok := slices.BinarySearchFunc(listed, o.name, (*object).compare); !ok {
 			p.adopt(o, nil, now)
-			o.pending = nil
+			o.stop()
 		}
 	}
 	p.objects = listed

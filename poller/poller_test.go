@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -246,6 +247,38 @@ func TestInterruptedRunOfAnEarlierPlanComesBack(t *testing.T) {
 			{Object: "a", Due: after(60), Started: after(70), Lag: minutes(40), Coalesced: 1, Missed: true},
 		}, r.take())
 	})
+}
+
+// TestNewScheduleMissesNothingBeforeIt: after a restart too, and what the earlier one had pending is not forgotten.
+func TestNewScheduleMissesNothingBeforeIt(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		for _, anew := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				r, state, isBusy := &recorder{}, &memory{}, busy
+				job := func(ctx context.Context, f Firing) error {
+					if isBusy {
+						return &DeferredError{Until: after(300)}
+					}
+					return r.job(ctx, f)
+				}
+				p := New(job, &Options{State: state})
+				p.SetPlan(plan(t, Entry{"a", "30 1 * * *"}), []string{"a"})
+				stop := start(t, p)
+				time.Sleep(minutes(180))
+				p.SetPlan(plan(t, Entry{"a", "0 2 * * *"}), []string{"a"})
+				time.Sleep(minutes(1))
+				stop()
+				r.take()
+				isBusy = false
+				if anew {
+					p = New(job, &Options{State: state})
+					p.SetPlan(plan(t, Entry{"a", "0 2 * * *"}), []string{"a"})
+				}
+				start(t, p)()
+				require.Equal(t, busy, len(r.take()) == 1)
+			})
+		}
+	}
 }
 
 // TestRareSchedulesSurviveFrequentRestarts: the first start counts, not the last.
@@ -587,5 +620,70 @@ func TestDeferredRuns(t *testing.T) {
 		require.True(t, r.all()[3].Triggered)
 		stop()
 		require.NoError(t, <-done)
+	})
+}
+
+// TestDeferredRunOfAStoppedObject: a run that was put off does not come back once its object is off or not listed.
+func TestDeferredRunOfAStoppedObject(t *testing.T) {
+	for name, objects := range map[string][]string{"off": {"a"}, "not listed": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var runs atomic.Int32
+				p := New(func(context.Context, Firing) error {
+					runs.Add(1)
+					time.Sleep(minutes(2))
+					return &DeferredError{Until: time.Now().Add(minutes(0.5))}
+				}, nil)
+				p.SetPlan(plan(t, Entry{"a", "0 * * * *"}), []string{"a"})
+				stop := start(t, p)
+				time.Sleep(minutes(61))
+				p.SetPlan(plan(t, Entry{"a", "off"}), objects)
+				time.Sleep(minutes(30))
+				require.EqualValues(t, 1, runs.Load())
+				p.SetPlan(plan(t, Entry{"a", "0 * * * *"}), []string{"a"})
+				time.Sleep(minutes(31.4)) // 122.4
+				require.EqualValues(t, 2, runs.Load())
+				time.Sleep(minutes(0.2))
+				require.EqualValues(t, 3, runs.Load(), "while it is listed, a run that is put off comes back")
+				stop()
+			})
+		})
+	}
+}
+
+// TestClockSetBack: what was planned and saved by a clock that ran ahead silences nothing.
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state, runs := &memory{}, map[string]int{}
+		p := New(func(_ context.Context, f Firing) error {
+			runs[f.Object]++
+			if f.Object == "busy" {
+				return &DeferredError{Until: epoch.AddDate(2, 0, 0)}
+			}
+			return nil
+		}, &Options{State: state})
+		p.SetPlan(plan(t, Entry{AllObjects, "0 * * * *"}), []string{"a", "busy"})
+		require.NoError(t, p.begin(nil))
+		look := func(now time.Time) {
+			p.tick(now, false)
+			p.workers++
+			p.work(t.Context())
+		}
+		look(epoch.AddDate(1, 0, 0))
+		require.Equal(t, epoch, state.times["a"], "no time in the future is saved")
+		look(after(60))
+		require.Equal(t, after(120), p.Status()[0].Next)
+		require.Equal(t, map[string]int{"a": 1, "busy": 2}, runs)
+		look(after(120))
+		look(after(119.5))
+		require.Equal(t, after(180), p.Status()[0].Next, "a small step back repeats no tick")
+		require.Equal(t, 2, runs["a"])
+		require.Equal(t, time.Minute, p.untilNext(after(120)), "a step forth is noticed soon")
+		look(epoch.AddDate(1, 0, 0))
+		p.end()
+		time.Sleep(minutes(90))
+		require.NoError(t, p.begin(nil))
+		require.True(t, p.Status()[0].Pending, "what was missed by the clock as it is now")
+		p.end()
 	})
 }

@@ -3,8 +3,11 @@ package poller
 import (
 	"iter"
 	"math/bits"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adhocore/gronx"
 )
 
 // Schedule is a parsed CRON expression in a location. It is immutable and safe for concurrent use.
@@ -30,8 +33,12 @@ func ParseSchedule(cron string, loc *time.Location) (*Schedule, error) {
 	for i, spec := range specs {
 		texts[i] = spec.text
 	}
+	text := strings.Join(texts, " ")
+	if !gronx.IsValid(text) { // the grammar is narrower than that of gronx, which has the last word
+		return nil, &ParseError{cron, "expression", 1, "gronx does not accept " + strconv.Quote(text)}
+	}
 	return &Schedule{
-		text:    strings.Join(texts, " "),
+		text:    text,
 		loc:     loc,
 		minutes: specs[minute].set,
 		hours:   specs[hour].set,

@@ -10,8 +10,8 @@ import (
 //
 // Save is called when an object is first seen or gets another schedule, with the present, and after each of its
 // runs, with the Due of the firing, whether the job succeeded or failed; not when the job failed because Run's
-// context ended. Calls for one object follow each other and their times never go back; calls for different objects
-// are concurrent. A time that could not be saved costs at most one run too many.
+// context ended. Calls for one object follow each other and their times go back only when the clock does; calls for
+// different objects are concurrent. A time that could not be saved costs at most one run too many.
 type State interface {
 	// Load returns the time last saved for every object. Run calls it once, when it starts.
 	Load(ctx context.Context) (map[string]time.Time, error)

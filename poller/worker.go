@@ -45,7 +45,7 @@ func (p *Poller) dequeue(ctx context.Context) (*object, *Firing) {
 		if f == nil && !o.unsaved {
 			continue // stopped by a change of the plan
 		}
-		o.busy, o.pending, o.unsaved = true, nil, false
+		o.busy, o.pending, o.unsaved, o.stopped = true, nil, false, false
 		if f != nil {
 			f.Started = clockTime()
 			f.Lag = max(0, f.Started.Sub(f.planned))
@@ -84,7 +84,7 @@ func (p *Poller) conclude(ctx context.Context, o *object, f Firing, err error) {
 	p.mu.Lock()
 	o.running, o.lastEnd, o.lastErr = false, clockTime(), err
 	if !interrupted {
-		o.settled = later(o.settled, f.Due)
+		o.settled = earlier(later(o.settled, f.Due), o.lastEnd)
 	}
 	p.mu.Unlock()
 	if interrupted {
@@ -96,13 +96,15 @@ func (p *Poller) conclude(ctx context.Context, o *object, f Firing, err error) {
 	p.save(ctx, o, f)
 }
 
-// postpone makes a firing pending again.
+// postpone makes a firing pending again, unless its object was stopped meanwhile.
 func (p *Poller) postpone(o *object, f Firing, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o.running = false
-	p.request(o, f)
-	p.hold(o, until)
+	if !o.stopped {
+		p.request(o, f)
+		p.hold(o, until)
+	}
 }
 
 // save hands the object's time to the State, also when the context ended while the run came to its end.
