@@ -53,6 +53,7 @@ type claim struct {
 	limit  int64
 	window int64
 	margin int64 // for the instants of other holders
+	own    int64 // for the instants that this one wrote itself
 	reach  int64 // slots that cool for longer are not claimed yet
 	near   int64 // nor are these for the background, where there are other holders
 	trip   int64 // the time the next claim may take
@@ -217,7 +218,7 @@ func (a *account) tally(c *claim, v *verdict) (cooling []coolingBatch, used int6
 
 func (c *claim) marginOf(id string) int64 {
 	if id == c.id {
-		return 0
+		return c.own
 	}
 	return c.margin
 }

@@ -57,9 +57,10 @@ type book struct {
 	isIdle bool // idle is not set
 
 	anchor int64         // Unix nanoseconds at the limiter's base
+	doubt  int64         // what the ledger holds may be by a slower clock until then
 	skew   time.Duration // added to the wall clock, by tests
 
-	pending *attempt // claim's goroutine: a write whose outcome is unknown
+	pending []attempt // claim's goroutine: writes whose outcome is unknown, at most one of them counts
 }
 
 type attempt struct {
@@ -88,6 +89,10 @@ func (b *book) tick(l *Limiter) int64 {
 		b.anchor = wall - now
 		b.lease = 0
 		b.epoch++
+		l.flights.revoke()
+		if d > 0 {
+			b.doubt = now + l.window + 2*int64(l.opts.ClockError)
+		}
 	}
 	if b.lease <= now && b.stock.len() > 0 {
 		b.void(now, l.window)
@@ -115,9 +120,9 @@ func (b *book) use() {
 }
 
 // restock takes back the slot of a request that was never sent. If the lease is
-// over by now, the slot goes back to the ledger.
-func (b *book) restock(l *Limiter, now int64) {
-	if b.lease > now {
+// over by now, or the slot was revoked, it goes back to the ledger.
+func (b *book) restock(l *Limiter, now int64, isRevoked bool) {
+	if b.lease > now && !isRevoked {
 		b.stock.insert(now, l.limit.N)
 	} else {
 		b.claimAt = min(b.claimAt, now)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -79,7 +80,7 @@ func (l *Limiter) draft(now int64) *claim {
 		now:    floorMilli(b.anchor + now),
 		term:   (lease + l.opts.HoldTimeout).Milliseconds(),
 		limit:  int64(l.limit.N),
-		window: l.limit.Window.Milliseconds(),
+		window: max(1, l.limit.Window.Milliseconds()), // there is none when the limit has been lifted
 		margin: 2 * l.opts.ClockError.Milliseconds(),
 		reach:  reach.Milliseconds(),
 		near:   floorMilli(b.near()),
@@ -93,6 +94,9 @@ func (l *Limiter) draft(now int64) *claim {
 		ahead:  int64(max(0, b.ahead-b.stock.len())),
 		began:  now,
 		epoch:  b.epoch,
+	}
+	if now < b.doubt {
+		c.own = c.margin
 	}
 	for i, at := range b.spent {
 		c.spent[i] = floorMilli(b.anchor+at) + 1
@@ -119,6 +123,9 @@ func (l *Limiter) runClaim(c *claim) {
 	b.busy = nil // from here on, another claim may start
 	now := l.tick()
 	b.latency = now - b.began
+	if l.limit.N == 0 {
+		return // the limit that the claim was for has been lifted
+	}
 	if err != nil {
 		b.claimAt = now + l.pollInterval()
 		l.failWaiters(err)
@@ -163,15 +170,16 @@ func (l *Limiter) commit(ctx context.Context, c *claim, content []byte, hasRead 
 		if err != nil {
 			return c, verdict{}, nil, fmt.Errorf("ratelimit: ledger: %w", err)
 		}
-		b.pending = &attempt{c, v}
+		b.pending = append(b.pending, attempt{c, v})
 		ok, err := b.ledger.Swap(ctx, content, next)
 		if err != nil {
 			return c, verdict{}, nil, fmt.Errorf("ratelimit: ledger: %w", err)
 		}
-		b.pending = nil
 		if ok {
+			b.pending = nil
 			return c, v, next, nil
 		}
+		b.pending = b.pending[:len(b.pending)-1]
 		hasRead, isFresh = false, false
 	}
 }
@@ -189,13 +197,14 @@ func (l *Limiter) reconcile(a *account, c *claim) *claim {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.tick()
-	p := b.pending
-	b.pending = nil
+	i := slices.IndexFunc(b.pending, func(p attempt) bool { return p.claim.seq == seq })
 	switch {
-	case p != nil && seq == p.claim.seq:
-		l.settle(p.claim, p.verdict)
-	case seq != b.accepted && b.stock.len() > 0:
+	case i >= 0:
+		l.settle(b.pending[i].claim, b.pending[i].verdict)
+		b.pending = nil
+	case seq != b.accepted && l.flights.count+b.stock.len() > 0:
 		b.void(now, l.window)
+		l.flights.revoke()
 	default:
 		return c
 	}

@@ -22,6 +22,7 @@ func (l *Limiter) pump(now int64) {
 	if l.waiting > 0 && l.book != nil {
 		at = min(at, l.supply(now))
 	}
+	at = min(at, l.thawAt())
 	if l.book != nil {
 		l.hush(now)
 	}
@@ -32,17 +33,16 @@ func (l *Limiter) pump(now int64) {
 // one. Interactive callers go first, but when background callers wait as well,
 // every so manieth slot is theirs, smoothing or not.
 func (l *Limiter) choose(now int64) (w *waiter, smoothed bool, again int64) {
-	again = never
-	interactive := l.front(now, Interactive, &again)
-	background := l.front(now, Background, &again)
+	interactive := l.front(now, Interactive)
+	background := l.front(now, Background)
 	switch {
 	case background == nil:
-		return interactive, false, again
+		return interactive, false, never
 	case interactive == nil:
 		if l.smooth(now) {
 			return background, true, 0
 		}
-		return nil, false, min(again, l.smoothAt(now, 0))
+		return nil, false, l.smoothAt(now, 0)
 	case l.turn >= l.every-1:
 		l.turn = 0
 		return background, l.smooth(now), 0
@@ -53,21 +53,14 @@ func (l *Limiter) choose(now int64) (w *waiter, smoothed bool, again int64) {
 
 // front returns the first caller of a priority, after moving those whose key is
 // frozen out of the way.
-func (l *Limiter) front(now int64, p Priority, again *int64) *waiter {
-	for key := range l.keys {
-		if k := l.keys[key]; k.parked[Background].n+k.parked[Interactive].n > 0 {
-			*again = min(*again, k.until)
-		}
-	}
+func (l *Limiter) front(now int64, p Priority) *waiter {
 	q := &l.queues[p]
 	for w := q.first; w != nil; w = q.first {
-		at := l.thawsAt(now, w.key)
-		if at <= now {
+		if l.thawsAt(now, w.key) <= now {
 			return w
 		}
 		q.remove(w)
 		l.keys[w.key].parked[p].push(w)
-		*again = min(*again, at)
 	}
 	return nil
 }

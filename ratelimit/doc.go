@@ -113,6 +113,7 @@
 //     processes TestInteractiveGoesFirstAcrossProcesses, TestBackgroundGetsItsShareAcrossProcesses.
 //   - A caller that gives up leaves no trace: TestCancelledWaiterLeavesNoTrace.
 //   - The budget survives a restart, and the ledger damage and clocks that leap:
-//     TestBudgetSurvivesRestart, TestUnreadableLedgerHeals, TestClaimsDoNotOutliveALeapOfTheClock.
+//     TestBudgetSurvivesRestart, TestUnreadableLedgerHeals, TestClaimsDoNotOutliveALeapOfTheClock,
+//     TestClockIsSetForthInSteps; and writes that seem to fail: TestWriteOfUnknownOutcome, TestWriteThatComesLate.
 //   - The server's word is kept: TestRetryAfterFreezes, TestOthersWhoUseTheQuotaDoNotLeadToRefusals.
 package ratelimit

@@ -187,6 +187,12 @@ func TestRetryAfterFreezes(t *testing.T) {
 	})
 }
 
+// A date is compared with the clock of the server that wrote it.
+func TestRetryAfterByTheClockOfTheServer(t *testing.T) {
+	resp := response(503, "Date", "Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After", "Wed, 21 Oct 2015 07:29:30 GMT")
+	require.Equal(t, 90*time.Second, retryAfter(resp, time.Now()))
+}
+
 // A request that waits for a frozen key can leave like any other.
 func TestCancelWhileKeyIsFrozen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -204,6 +210,29 @@ func TestCancelWhileKeyIsFrozen(t *testing.T) {
 		require.Equal(t, 0, l.State().Waiting)
 		require.Equal(t, 1, free(t, l))
 	})
+}
+
+// Callers wake when their key thaws, also when a ledger has taken back the slots
+// they were to have.
+func TestCallersOfAFrozenKeyWake(t *testing.T) {
+	for name, ledger := range map[string]Ledger{"alone": nil, "ledger": NewMemoryLedger()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := mustNew(t, Limits{Minute: 5}, &Options{Ledger: ledger, BackgroundBurst: -1})
+				ctx := WithKey(t.Context(), "k")
+				p, err := l.Acquire(ctx)
+				require.NoError(t, err)
+				p.observe(response(429, "Retry-After", "600"), "k")
+				p.Done()
+				start := time.Now()
+				p, err = l.Acquire(ctx)
+				require.NoError(t, err)
+				require.Equal(t, 10*time.Minute, time.Since(start))
+				p.Done()
+				time.Sleep(time.Hour)
+			})
+		})
+	}
 }
 
 // Whatever a server says, requests that were not allowed before are not allowed

@@ -22,6 +22,7 @@ type flight struct {
 const (
 	isAnswered = 1 << iota // its response has arrived
 	isSmoothed             // it took a token of the smoother
+	isRevoked              // its slot may be another's by now, so it serves no other request
 )
 
 // start enters a request and returns where, and its id.
@@ -69,6 +70,15 @@ func (f *flights) answer(slot, id uint32) (started int64, ok bool) {
 	f.table[slot].next |= isAnswered
 	f.answered++
 	return f.table[slot].started, true
+}
+
+// revoke marks the slots of all requests in flight.
+func (f *flights) revoke() {
+	for i := range f.table {
+		if f.table[i].id != 0 {
+			f.table[i].next |= isRevoked
+		}
+	}
 }
 
 func (f *flights) has(slot, id uint32) bool {

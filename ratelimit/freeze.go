@@ -35,6 +35,17 @@ func (l *Limiter) thawsAt(now int64, key string) int64 {
 	return now
 }
 
+// thawAt returns when the next of the keys thaws whose callers wait out of the way.
+func (l *Limiter) thawAt() int64 {
+	at := int64(never)
+	for _, k := range l.keys {
+		if k.parked[Background].n+k.parked[Interactive].n > 0 {
+			at = min(at, k.until)
+		}
+	}
+	return at
+}
+
 // thaw ends freezes of keys that are over. Their callers go first: they have
 // waited longest.
 func (l *Limiter) thaw(now int64) {

@@ -24,7 +24,8 @@ type Ledger interface {
 
 	// Swap makes next the content if the content is prev byte for byte, where nil
 	// is no content yet, and reports whether it did. What it has stored is durable
-	// when it returns true. After an error the content may be either. It does not
+	// when it returns true. After an error the content may be either, and may become
+	// next later, as long as it is still prev. It does not
 	// change or keep the slices.
 	Swap(ctx context.Context, prev, next []byte) (bool, error)
 }

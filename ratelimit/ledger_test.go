@@ -3,7 +3,9 @@ package ratelimit
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -154,6 +156,64 @@ func TestWriteOfUnknownOutcome(t *testing.T) {
 	})
 }
 
+// A write that reported an error may be carried out later, when the limiter has
+// looked at the ledger again and claimed the same slots anew. One of the two fails,
+// and the limiter knows which.
+func TestWriteThatComesLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 10
+		shared := NewMemoryLedger()
+		ledger := newSlowLedger(&straggler{Ledger: shared})
+		l := mustNew(t, Limits{Minute: n}, &Options{Ledger: ledger, BackgroundBurst: -1, ClaimBlock: 1})
+		w := &world{latency: 300 * time.Millisecond}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		for j := range uint64(2 * n) {
+			rng := rand.New(rand.NewPCG(j, 0))
+			w.inFlight.Go(func() {
+				for ctx.Err() == nil {
+					w.greedy(ctx, l, rng) // until the ledger fails
+					time.Sleep(time.Duration(rng.Int64N(int64(time.Second))))
+				}
+			})
+		}
+		w.inFlight.Wait()
+		require.LessOrEqual(t, w.server.rollingMax(time.Minute, time.Time{}), n)
+		require.Greater(t, len(w.server.arrivals), 50*n)
+		time.Sleep(time.Hour)
+	})
+}
+
+// A straggler reports an error for one write in eight and carries it out as soon
+// as the content has been loaded again.
+type straggler struct {
+	Ledger
+	mu     sync.Mutex
+	writes int
+	late   func()
+}
+
+func (s *straggler) Load(ctx context.Context) ([]byte, error) {
+	content, err := s.Ledger.Load(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.late != nil {
+		s.late()
+		s.late = nil
+	}
+	return content, err
+}
+
+func (s *straggler) Swap(ctx context.Context, prev, next []byte) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writes++; s.writes%8 == 0 {
+		s.late = func() { _, _ = s.Ledger.Swap(context.Background(), prev, next) }
+		return false, errLedgerDown
+	}
+	return s.Ledger.Swap(ctx, prev, next)
+}
+
 type lateFailure struct {
 	Ledger
 	fail atomic.Bool
@@ -201,6 +261,7 @@ func TestDeletedLedgerTakesClaimsWithIt(t *testing.T) {
 		shared := NewMemoryLedger()
 		opts := &Options{Ledger: newSlowLedger(shared), BackgroundBurst: -1}
 		l := mustNew(t, Limits{Minute: 40}, opts)
+		inFlight := mustAcquire(t, l)
 		for range 10 {
 			mustAcquire(t, l).Done()
 		}
@@ -214,10 +275,11 @@ func TestDeletedLedgerTakesClaimsWithIt(t *testing.T) {
 		}
 		l.mu.Lock()
 		require.Positive(t, l.book.stock.len(), "some are claimed ahead")
-		l.book.told = -1 // any claim finds out
+		l.book.told, l.book.hasRead = -1, false // any claim that looks finds out
 		l.startClaim(l.tick())
 		l.mu.Unlock()
 		time.Sleep(50 * time.Millisecond)
+		inFlight.Cancel()
 		l.mu.Lock()
 		require.Zero(t, l.book.stock.len())
 		l.mu.Unlock()
@@ -258,7 +320,63 @@ func TestClaimsOfAnEarlierLimitAreVoid(t *testing.T) {
 	}
 }
 
-// After the machine has slept, the slots claimed before may be others' by now.
+// A limit that is lifted while a claim is on its way ends no process, whatever
+// becomes of the claim, and leaves a ledger that can be read.
+func TestLimitIsLiftedDuringAClaim(t *testing.T) {
+	for name, tt := range map[string]struct {
+		faults float64
+		late   bool // the claim before seemed to fail
+	}{"in vain": {}, "failed": {faults: 1}, "drafted anew": {late: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				shared := NewMemoryLedger()
+				other := mustNew(t, Limits{Minute: 5}, &Options{Ledger: shared, BackgroundBurst: -1})
+				for range 4 {
+					mustAcquire(t, other)
+				}
+				late := &lateFailure{Ledger: shared}
+				ledger := newSlowLedger(late)
+				ledger.latency, ledger.faults = time.Second, tt.faults
+				l := mustNew(t, Limits{Minute: 5}, &Options{Ledger: ledger, BackgroundBurst: -1})
+				if tt.late {
+					p := mustAcquire(t, l)
+					late.fail.Store(true)
+					p.Done() // is reported, but the limiter does not know it
+					waitForClaim(l, true)
+					waitForClaim(l, false)
+					late.fail.Store(false)
+				} else {
+					mustAcquire(t, other)
+				}
+				go func() { _, _ = l.Acquire(t.Context()) }()
+				waitForClaim(l, true)
+				require.NoError(t, l.SetLimits(Limits{}))
+				time.Sleep(time.Minute)
+				content, err := shared.Load(t.Context())
+				require.NoError(t, err)
+				require.NotNil(t, decodeAccount(content), "%s", content)
+				require.Equal(t, math.MaxInt, l.State().Free)
+				time.Sleep(time.Hour)
+			})
+		})
+	}
+}
+
+// waitForClaim waits until a claim is on its way, or none is.
+func waitForClaim(l *Limiter, isBusy bool) {
+	for {
+		l.mu.Lock()
+		ok := (l.book.busy != nil) == isBusy
+		l.mu.Unlock()
+		if ok {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// After the machine has slept, the slots claimed before may be others' by now,
+// and so may those of requests in flight.
 func TestClaimsDoNotOutliveALeapOfTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := NewMemoryLedger()
@@ -267,12 +385,42 @@ func TestClaimsDoNotOutliveALeapOfTheClock(t *testing.T) {
 			mustAcquire(t, l).Done()
 		}
 		time.Sleep(50 * time.Millisecond)
+		inFlight := mustAcquire(t, l)
 		l.mu.Lock()
 		require.Positive(t, l.book.stock.len(), "some are claimed ahead")
 		l.book.skew = time.Hour // as the others see it
 		l.tick()
 		require.Zero(t, l.book.stock.len())
+		l.book.lease = never // as if a claim had been made since
 		l.mu.Unlock()
+		inFlight.Cancel()
+		l.mu.Lock()
+		require.Zero(t, l.book.stock.len())
+		l.mu.Unlock()
+		time.Sleep(time.Hour)
+	})
+}
+
+// A clock that is set forth again and again, each time by less than ClockError,
+// ends no window early.
+func TestClockIsSetForthInSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 20
+		l := mustNew(t, Limits{Minute: n}, &Options{Ledger: NewMemoryLedger(), BackgroundBurst: -1, ClockError: time.Second})
+		w := &world{latency: time.Millisecond}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+		defer cancel()
+		for i := range uint64(n + n/2) {
+			w.inFlight.Go(func() { w.greedy(ctx, l, rand.New(rand.NewPCG(i, 0))) })
+		}
+		for range 10 {
+			time.Sleep(70 * time.Second)
+			l.mu.Lock()
+			l.book.skew += 900 * time.Millisecond
+			l.mu.Unlock()
+		}
+		w.inFlight.Wait()
+		require.LessOrEqual(t, w.server.rollingMax(time.Minute, time.Time{}), n)
 		time.Sleep(time.Hour)
 	})
 }

@@ -80,6 +80,7 @@ func (l *Limiter) SetLimits(limits Limits) error {
 		l.book.void(now, l.window)
 		l.book.epoch++
 		l.book.claimAt = now
+		l.flights.revoke()
 	}
 	l.setLimit(limit)
 	l.pump(l.tick())

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"testing"
@@ -313,6 +314,31 @@ func TestSetLimits(t *testing.T) {
 				time.Sleep(time.Hour)
 			})
 		})
+	}
+}
+
+// What was in flight when the limit became lower, or when there was none, does not
+// come back as more than the new limit.
+func TestSetLimitsBeforeCancel(t *testing.T) {
+	for name, ledger := range map[string]func() Ledger{"alone": func() Ledger { return nil }, "ledger": func() Ledger { return NewMemoryLedger() }} {
+		for _, before := range []Limits{{Minute: 40}, {}} {
+			t.Run(fmt.Sprintf("%s, %v", name, before), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l := mustNew(t, before, &Options{Ledger: ledger(), BackgroundBurst: -1})
+					permits := make([]Permit, 30)
+					for i := range permits {
+						permits[i] = mustAcquire(t, l)
+					}
+					require.NoError(t, l.SetLimits(Limits{Minute: 15}))
+					require.Zero(t, free(t, l)) // with a ledger, a claim says so
+					for _, p := range permits[:20] {
+						p.Cancel()
+					}
+					require.Equal(t, 5, free(t, l))
+					time.Sleep(time.Hour)
+				})
+			})
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func (p Permit) Cancel() {
 		l.unused++
 	}
 	if l.book != nil && l.limit.N > 0 {
-		l.book.restock(l, now)
+		l.book.restock(l, now, e.next&isRevoked != 0)
 	}
 	l.pump(now)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,6 +70,18 @@ func TestTransportWithoutResponse(t *testing.T) {
 			require.Equal(t, 0, l.State().InFlight)
 		})
 	}
+}
+
+// The server may have counted a request that could not be sent a second time.
+func TestTransportSentOnceThenNoConnection(t *testing.T) {
+	l := mustNew(t, Limits{Minute: 10}, nil)
+	rt := l.Transport(roundTripper(func(req *http.Request) (*http.Response, error) {
+		httptrace.ContextClientTrace(req.Context()).GotConn(httptrace.GotConnInfo{})
+		return nil, &net.OpError{Op: "dial", Err: errors.New("refused")}
+	}))
+	_, err := rt.RoundTrip(request(t))
+	require.Error(t, err)
+	require.Equal(t, 1, l.State().Used)
 }
 
 func TestTransportWithoutSlot(t *testing.T) {
