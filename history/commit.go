@@ -40,6 +40,10 @@ type origin struct {
 func (t *tx) append(r record) (uint64, error) {
 	t.now.Seq++
 	r.Seq = t.now.Seq
+	if !r.After.Before(t.now.At) { // the clock went back since
+		r.After = time.Time{}
+	}
+	r.NoSpan = r.After.IsZero() && !t.origin.after.IsZero()
 	if r.After.Equal(t.origin.after) {
 		r.After = time.Time{}
 	}

@@ -3,17 +3,20 @@ package history
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/cxsync/cxsync/storage"
 )
 
 // Forget erases an object with its whole history, on a person's request. What
-// stays is one change of KindForgotten that names the type, and what bodies of
-// other objects say about it. An object that still exists in the org comes back
-// with the next pass that sees it.
+// stays is one change of KindForgotten that names the type, and what other
+// objects and their changes say about it. An object that still exists in the org
+// comes back with the next pass that sees it.
 //
-// A Forget that was interrupted has hidden the object already; calling it again
-// erases the rest. ErrNotFound reports that nothing is known about the object.
+// A Forget that was interrupted has erased the object already; calling it again
+// erases what the log says about it. ErrNotFound reports that nothing is known
+// about the object.
 func (h *History) Forget(ctx context.Context, objectType, id string) error {
 	var until uint64 // what came later is no part of it
 	known := false
@@ -26,6 +29,9 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 		t.batch.Delete(h.keys.head(objectType, id))
 		t.batch.Delete(h.keys.body(objectType, id))
 		t.batch.Delete(h.keys.missing(objectType, id))
+		if err := h.forgetReasons(ctx, t, id); err != nil {
+			return err
+		}
 		_, err = t.append(record{Kind: KindForgotten})
 		return err
 	})
@@ -39,6 +45,28 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 		return fmt.Errorf("history: forgetting %s %q: %w", objectType, id, ErrNotFound)
 	}
 	return err
+}
+
+// forgetReasons replaces what passes say about themselves where they name id.
+func (h *History) forgetReasons(ctx context.Context, t *tx, id string) error {
+	quoted := strconv.Quote(id)
+	for e, err := range h.store.Scan(ctx, h.keys.below("pass")) {
+		var r passRecord
+		if err == nil {
+			err = decode(e.Key, e.Value, &r)
+		}
+		if err != nil {
+			return fmt.Errorf("history: passes: %w", err)
+		}
+		if !strings.Contains(r.Reason, id) && !strings.Contains(r.Reason, quoted[1:len(quoted)-1]) {
+			continue
+		}
+		r.Reason = "it named an object that is forgotten"
+		if err := t.batch.PutJSON(e.Key, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Delete removes all that is kept of the environment. It works in small steps:

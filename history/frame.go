@@ -18,7 +18,8 @@ type record struct {
 	ID     string        `json:"id,omitempty"`
 	Name   string        `json:"name,omitempty"`
 	Kind   Kind          `json:"kind"`
-	After  time.Time     `json:"after,omitzero"` // unless it is that of the frame
+	After  time.Time     `json:"after,omitzero"`    // unless it is that of the frame
+	NoSpan bool          `json:"no_span,omitempty"` // After is unknown, whatever that of the frame
 	Fields []FieldChange `json:"changes,omitempty"`
 	By     *Actor        `json:"by,omitempty"`
 
@@ -58,9 +59,10 @@ const maxFrame = 64 << 10
 // A frameWriter cuts entries into frames: values of the log that hold many
 // entries of one commit, because they compress well together.
 type frameWriter struct {
-	done []encodedFrame
-	next encodedFrame
-	size int
+	done  []encodedFrame
+	next  encodedFrame
+	size  int // of next
+	total int // of all entries
 }
 
 type encodedFrame struct {
@@ -73,6 +75,7 @@ func (w *frameWriter) add(r record) error {
 	if err != nil {
 		return fmt.Errorf("history: encoding a change of %q: %w", r.ID, err)
 	}
+	w.total += len(data)
 	if w.size += len(data); w.size > maxFrame {
 		w.flush()
 		w.size = len(data)
@@ -136,7 +139,7 @@ func decodeFrame(e storage.Entry, id frameID) (storedFrame, error) {
 			return storedFrame{}, &storage.KeyError{Key: e.Key, Err: fmt.Errorf("%w: change %d comes after change %d", storage.ErrCorrupt, r.Seq, r.Prev)}
 		}
 		r.frameID = id
-		if r.After.IsZero() {
+		if r.After.IsZero() && !r.NoSpan {
 			r.After = f.After
 		}
 	}

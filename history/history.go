@@ -24,7 +24,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrTrimmed reports a time before what retention has left of an object.
 	ErrTrimmed = errors.New("trimmed by retention")
-	// ErrBody reports a body that cannot be recorded: not JSON, or too large.
+	// ErrBody reports an object that cannot be recorded: its body is not JSON, too
+	// large or nested too deep, or its id is not UTF-8, empty or too long.
 	ErrBody = errors.New("unusable body")
 	// ErrSuperseded reports the use of a Pass after a newer one over the same
 	// type began.

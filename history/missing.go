@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/cxsync/cxsync/storage"
@@ -92,7 +93,7 @@ func (h *History) Withheld(ctx context.Context, objectType string) iter.Seq2[Wit
 // and the error matches ErrNotFound.
 func (h *History) AcceptRemovals(ctx context.Context, objectType string, ids ...string) error {
 	return h.commit(ctx, origin{typ: objectType}, func(t *tx) error {
-		for _, id := range ids {
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 			_, withheld, err := h.missingRecord(ctx, objectType, id)
 			if err != nil {
 				return err

@@ -10,7 +10,9 @@ import (
 	"iter"
 	"sync"
 	"time"
+	"unicode/utf8"
 
+	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -168,10 +170,16 @@ func (p *Pass) Observe(ctx context.Context, o Object) error {
 	return p.commitIfDue(ctx)
 }
 
+// recordDepth is how many levels a frame, and whoever passes a change on, may put around what was in a body: JSON that is
+// nested deeper than jsonscan.MaxDepth cannot be read again.
+const recordDepth = 16
+
 func (p *Pass) observe(ctx context.Context, o Object) error {
 	switch {
 	case o.ID == "" || p.isLong(o.ID):
 		return fmt.Errorf("history: %s: %w: id of %d bytes, want 1 to about 900", p.typ, ErrBody, len(o.ID))
+	case !utf8.ValidString(o.ID): // the log could not tell it from another
+		return fmt.Errorf("history: %s %q: %w: its id is not UTF-8", p.typ, o.ID, ErrBody)
 	case len(o.Body) > maxBody:
 		return fmt.Errorf("history: %s %q: %w: %d bytes, more than %d", p.typ, o.ID, ErrBody, len(o.Body), maxBody)
 	}
@@ -188,6 +196,9 @@ func (p *Pass) observe(ctx context.Context, o Object) error {
 		}
 	}
 	same := known && s.live && !s.stale && canonical == s.canonical
+	if !same && jsonscan.ScanValue(o.Body, jsonscan.Space(o.Body, 0), recordDepth) < 0 {
+		return fmt.Errorf("history: %s %q: %w: nested deeper than %d levels", p.typ, o.ID, ErrBody, jsonscan.MaxDepth-recordDepth)
+	}
 	if s.seen && !same {
 		p.fault(o.ID + " was seen twice with different content")
 	}

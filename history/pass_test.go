@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -123,6 +125,7 @@ func TestIncompleteWalkRemovesNothing(t *testing.T) {
 				require.False(t, sum.Complete)
 				require.True(t, strings.HasPrefix(sum.Reason, run.reason), sum.Reason)
 				require.Equal(t, 1, sum.Withheld)
+				require.GreaterOrEqual(t, sum.Unchanged, 0)
 			}
 			require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 2)
 			body, err := h.Body(t.Context(), "queues", "a")
@@ -227,15 +230,58 @@ func TestSuddenDrop(t *testing.T) {
 		require.Len(t, absences, 2)
 	})
 
+	t.Run("what Remove explains is not there to drop", func(t *testing.T) {
+		h := newHistory(t)
+		pass(t, h, Shape{}, many(40)...)
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		for _, o := range many(20) {
+			require.NoError(t, p.Remove(t.Context(), o.ID))
+		}
+		for _, o := range many(40)[26:] {
+			require.NoError(t, p.Observe(t.Context(), o))
+		}
+		absences, err := p.Settle(t.Context(), Walk{Complete: true})
+		require.NoError(t, err)
+		require.Empty(t, absences, "6 of 20 are absent")
+	})
+
+	t.Run("what was missed before is no part of it", func(t *testing.T) {
+		h := newHistory(t)
+		pass(t, h, Shape{}, many(20)...)
+		pass(t, h, Shape{}, many(19)...)
+		sum := pass(t, h, Shape{}, many(10)...)
+		require.Equal(t, 1, sum.Deleted)
+		require.Equal(t, 9, sum.Withheld)
+	})
+
 	t.Run("a person accepts", func(t *testing.T) {
 		h := newHistory(t)
 		pass(t, h, Shape{}, many(10)...)
 		pass(t, h, Shape{}, many(3)...)
 		require.ErrorIs(t, h.AcceptRemovals(t.Context(), "queues", "o03", "o00"), ErrNotFound)
 		require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 10, "all or nothing")
-		require.NoError(t, h.AcceptRemovals(t.Context(), "queues", "o03", "o04"))
+		require.NoError(t, h.AcceptRemovals(t.Context(), "queues", "o04", "o03", "o04"))
 		require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 8)
 		require.Len(t, collect(t, h.Withheld(t.Context(), "queues")), 5)
+		require.Len(t, collect(t, h.Changes(t.Context(), Query{})), 2, "named twice, deleted once")
+	})
+
+	t.Run("a person accepts before a pass ends", func(t *testing.T) {
+		h := newHistory(t)
+		a, b := obj("a", `"n":1`), obj("b", `"n":1`)
+		pass(t, h, Shape{}, a, b)
+		pass(t, h, Shape{}, b)
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		require.NoError(t, p.Observe(t.Context(), b))
+		_, err = p.Settle(t.Context(), Walk{Complete: true})
+		require.NoError(t, err)
+		require.NoError(t, h.AcceptRemovals(t.Context(), "queues", "a"))
+		_, err = p.End(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, pass(t, h, Shape{}, a, b).Restored)
+		require.Zero(t, pass(t, h, Shape{}, b).Deleted, "missed once since it was restored")
 	})
 }
 
@@ -274,6 +320,18 @@ func TestCoverage(t *testing.T) {
 	require.Equal(t, 1, sum.Imported, "what a wider view shows first was not created")
 	sum = see("all", true, obj("c", `"n":1`))
 	require.Equal(t, 1, sum.Deleted)
+
+	// What was out of sight confirms nothing when it comes back into sight.
+	see("all", false, b, obj("c", `"n":1`))
+	see("east", false, obj("c", `"n":1`))
+	p, err := h.Begin(t.Context(), "queues", Shape{})
+	require.NoError(t, err)
+	p.Widened()
+	require.NoError(t, p.Observe(t.Context(), obj("c", `"n":1`)))
+	absences, err := p.Settle(t.Context(), Walk{Complete: true, Coverage: "all"})
+	require.NoError(t, err)
+	require.Len(t, absences, 1)
+	require.False(t, absences[0].Confirmed)
 }
 
 // Rule 4: a pass that dies anywhere leaves what the next one completes.
@@ -346,7 +404,7 @@ func testFence(t *testing.T, fenced func(storage.Store) *History) {
 	}
 	hold("me")
 	h := fenced(s)
-	pass(t, h, Shape{}, obj("a", `"n":1`), obj("b", `"n":1`))
+	pass(t, h, Shape{}, obj("a", `"n":0`), obj("b", `"n":1`))
 	pass(t, h, Shape{}, obj("a", `"n":1`))
 	p, err := h.Begin(t.Context(), "queues", Shape{})
 	require.NoError(t, err)
@@ -361,9 +419,6 @@ func testFence(t *testing.T, fenced func(storage.Store) *History) {
 		"delete": func() error { return h.Delete(t.Context()) },
 		"trim":   func() error { _, err := h.Trim(t.Context(), Retention{MaxChanges: 1}, nil); return err },
 	} {
-		if name == "trim" {
-			continue // nothing to remove yet
-		}
 		err := write()
 		require.ErrorIs(t, err, storage.ErrConflict, name)
 		ke, ok := errors.AsType[*storage.KeyError](err)
@@ -371,6 +426,25 @@ func testFence(t *testing.T, fenced func(storage.Store) *History) {
 		require.Equal(t, "lease", ke.Key)
 	}
 	require.Equal(t, before, dump(t, s))
+
+	// It may be lost between the commits of one call.
+	for name, write := range map[string]func(*History) error{
+		"forget": func(h *History) error { return h.Forget(t.Context(), "queues", "a") },
+		"delete": func(h *History) error { return h.Delete(t.Context()) },
+	} {
+		hold("me")
+		commits := 0
+		left := &faultyStore{Store: s, before: func() (error, bool) {
+			if commits++; commits == 2 {
+				hold("you")
+				before = dump(t, s)
+			}
+			return nil, false
+		}}
+		require.ErrorIs(t, write(fenced(left)), storage.ErrConflict, name)
+		require.Equal(t, 2, commits)
+		require.Equal(t, before, dump(t, s), name)
+	}
 }
 
 func TestSuperseded(t *testing.T) {
@@ -383,6 +457,8 @@ func TestSuperseded(t *testing.T) {
 	_, err = old.Settle(t.Context(), Walk{Complete: true})
 	require.ErrorIs(t, err, ErrSuperseded)
 	require.Empty(t, kinds(t, h))
+	pass(t, h, Shape{})
+	require.Empty(t, h.passes, "what an ended pass knows of all objects is held no longer")
 }
 
 func TestMarkers(t *testing.T) {
@@ -466,15 +542,169 @@ func TestSpan(t *testing.T) {
 		pass(t, h, Shape{}, obj("a", `"n":2`), obj("b", `"n":1`))
 		require.Equal(t, seen, span(), "it was missing at %v", missed)
 
-		again := tick()
+		tick()
 		pass(t, h, Shape{}, obj("a", `"n":2`), obj("b", `"n":1`))
 		parents := tick()
 		tick()
-		sum := passOver(t, h, "queues", Shape{}, Walk{Complete: true, Since: parents}, obj("a", `"n":2`), obj("b", `"n":2`))
+		begun := tick()
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		require.NoError(t, p.Observe(t.Context(), obj("a", `"n":2`)))
+		require.NoError(t, p.Observe(t.Context(), obj("b", `"n":1`)))
+		tick()
+		_, err = p.Settle(t.Context(), Walk{Complete: true, Since: tick()})
+		require.NoError(t, err)
+		sum, err := p.End(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, begun, sum.AsOf, "what changes from then on, the pass may not have seen")
+		tick()
+		sum = passOver(t, h, "queues", Shape{}, Walk{Complete: true, Since: parents}, obj("a", `"n":2`), obj("b", `"n":2`))
 		require.Equal(t, parents, sum.AsOf)
-		require.Equal(t, again, span())
+		require.Equal(t, begun, span())
 		tick()
 		pass(t, h, Shape{}, obj("a", `"n":3`), obj("b", `"n":2`))
 		require.Equal(t, parents, span())
 	})
+}
+
+// After is left out where nobody knows it.
+func TestUnknownSpan(t *testing.T) {
+	newest := func(h *History) Change {
+		changes := collect(t, h.Changes(t.Context(), Query{Newest: true, Imported: true, Limit: 1}))
+		require.Len(t, changes, 1)
+		return changes[0]
+	}
+	b := obj("b", `"n":1`)
+	t.Run("no complete pass saw it", func(t *testing.T) {
+		h := newHistory(t)
+		passOver(t, h, "queues", Shape{}, Walk{Reason: "page 2"}, obj("a", `"n":1`), b)
+		pass(t, h, Shape{}, b)
+		pass(t, h, Shape{}, b)
+		require.Equal(t, KindDeleted, newest(h).Kind)
+		require.Zero(t, newest(h).After, "the pass before has missed it already")
+	})
+	t.Run("it may always have been there", func(t *testing.T) {
+		h := newHistory(t)
+		pass(t, h, Shape{}, b)
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		p.Widened()
+		require.NoError(t, p.Observe(t.Context(), obj("a", `"n":1`)))
+		_, err = p.End(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, KindImported, newest(h).Kind)
+		require.Zero(t, newest(h).After)
+	})
+	t.Run("the clock went back", func(t *testing.T) {
+		h := newHistory(t)
+		pass(t, h, Shape{}, b)
+		r, err := h.passRecord(t.Context(), "queues")
+		require.NoError(t, err)
+		r.Completed = r.Completed.Add(time.Hour)
+		var batch storage.Batch
+		require.NoError(t, batch.PutJSON(h.keys.pass("queues"), r))
+		require.NoError(t, h.store.Commit(t.Context(), &batch))
+		pass(t, h, Shape{}, obj("b", `"n":2`))
+		require.Zero(t, newest(h).After, "an hour after At")
+	})
+}
+
+// A body is the caller's again after Observe, and has a limit.
+func TestBodies(t *testing.T) {
+	h := newHistory(t)
+	p, err := h.Begin(t.Context(), "queues", Shape{})
+	require.NoError(t, err)
+	body := []byte(`{"n":1}`)
+	require.NoError(t, p.Observe(t.Context(), Object{ID: "a", Body: body}))
+	copy(body, `{"m":2}`)
+	large := []byte(`"` + strings.Repeat("x", maxBody-2) + `"`)
+	require.NoError(t, p.Observe(t.Context(), Object{ID: "b", Body: large}))
+	large = append(large, ' ')
+	require.ErrorIs(t, p.Observe(t.Context(), Object{ID: "c", Body: large}), ErrBody)
+	_, err = p.End(t.Context())
+	require.NoError(t, err)
+	stored, err := h.Body(t.Context(), "queues", "a")
+	require.NoError(t, err)
+	require.JSONEq(t, `{"n":1}`, string(stored))
+	require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 2)
+}
+
+// Ids may be any text. What no key or no log can hold is refused, and only that.
+func TestStrangeIDs(t *testing.T) {
+	for id, ok := range map[string]bool{
+		"a/b": true, "nul\x00": true, "%": true, "<&>\u2028": true, " ": true, "\ufffd": true,
+		strings.Repeat("x", 900): true, strings.Repeat("/", 300): true,
+		strings.Repeat("x", 1100): false, strings.Repeat("/", 400): false, "\xff": false, "": false,
+	} {
+		h := newHistory(t)
+		o := func(n int) Object { return Object{ID: id, Body: fmt.Appendf(nil, `{"n":"person %d"}`, n)} }
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		err = p.Observe(t.Context(), o(1))
+		require.Equal(t, !ok, errors.Is(err, ErrBody), "%.20q: %v", id, err)
+		_, err = p.End(t.Context())
+		require.NoError(t, err)
+		if !ok {
+			continue
+		}
+		passOver(t, h, "users", Shape{}, Walk{}, o(1))
+		pass(t, h, Shape{}, o(2))
+		require.Len(t, collect(t, h.Changes(t.Context(), Query{Types: []string{"queues"}, ID: id, Imported: true})), 2)
+		require.Len(t, collect(t, h.Versions(t.Context(), "queues", id)), 2)
+		require.NoError(t, h.Forget(t.Context(), "queues", id))
+		require.Len(t, collect(t, h.Versions(t.Context(), "users", id)), 1, "another type")
+		require.NoError(t, h.Forget(t.Context(), "users", id))
+		for key, value := range dump(t, h.store) {
+			require.NotContains(t, value, "person", "%q", key)
+		}
+	}
+}
+
+// A body is refused if the log could not be read again with what was in it.
+func TestDeepestBody(t *testing.T) {
+	for _, tooDeep := range []bool{false, true} {
+		h := newHistory(t)
+		pass(t, h, Shape{}, obj("a", `"x":1`))
+		p, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		n := jsonscan.MaxDepth - recordDepth - 1
+		if tooDeep {
+			n++
+		}
+		err = p.Observe(t.Context(), obj("a", `"x":%s`, strings.Repeat("[", n)+strings.Repeat("]", n)))
+		require.Equal(t, tooDeep, errors.Is(err, ErrBody), "%v", err)
+		_, err = p.End(t.Context())
+		require.NoError(t, err)
+		changes := collect(t, h.Changes(t.Context(), Query{}))
+		require.Equal(t, tooDeep, len(changes) == 0)
+		_, err = h.Trim(t.Context(), Retention{MaxChanges: 1}, nil)
+		require.NoError(t, err)
+	}
+}
+
+// What was there before counts for the size of a commit as well.
+func TestCommitsOfLargeOldBodies(t *testing.T) {
+	s := &sizedStore{Store: memory.New()}
+	h := open(t, s, nil)
+	var large, small []Object
+	for i := range 12 {
+		large = append(large, obj(strconv.Itoa(i), `"x":"%s"`, strings.Repeat("y", 2<<20)))
+		small = append(small, obj(strconv.Itoa(i), `"x":""`))
+	}
+	pass(t, h, Shape{}, large...)
+	s.largest = 0
+	require.Equal(t, 12, pass(t, h, Shape{}, small...).Updated)
+	require.Less(t, s.largest, commitBytes+(4<<20))
+	require.Len(t, collect(t, h.Changes(t.Context(), Query{})), 12)
+	require.Equal(t, 12, pass(t, h, Shape{}, small...).Unchanged)
+}
+
+type sizedStore struct {
+	storage.Store
+	largest int
+}
+
+func (s *sizedStore) Commit(ctx context.Context, b *storage.Batch) error {
+	s.largest = max(s.largest, b.Size())
+	return s.Store.Commit(ctx, b)
 }

@@ -179,6 +179,25 @@ func TestTwoProcessesSameType(t *testing.T) {
 	require.Equal(t, []string{"imported x", "updated x", "created y"}, kinds(t, a))
 }
 
+// Both of two histories may make the first commit of a store.
+func TestTwoProcessesBeginAStore(t *testing.T) {
+	s := &faultyStore{Store: memory.New()}
+	a, b := open(t, s, nil), open(t, s, nil)
+	first := true
+	s.set(func() (error, bool) {
+		if first {
+			first = false
+			passOver(t, b, "users", Shape{}, Walk{Complete: true}, obj("u", `"n":1`))
+		}
+		return nil, false
+	})
+	pass(t, a, Shape{}, obj("q", `"n":1`))
+	require.Equal(t, []string{"imported u", "imported q"}, kinds(t, a))
+	cursor, err := a.Cursor(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uint64(2), cursor)
+}
+
 func TestBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t)
@@ -197,6 +216,7 @@ func TestBetween(t *testing.T) {
 		short := func(a, b time.Time, q Query) (all []string) {
 			for _, c := range collect(t, h.Between(t.Context(), a, b, q)) {
 				require.Equal(t, a, c.After)
+				require.False(t, c.At.After(b))
 				all = append(all, fmt.Sprint(c.Kind, " ", c.ID, " ", len(c.Fields)))
 			}
 			return all

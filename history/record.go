@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cxsync/cxsync/storage"
 )
@@ -25,12 +26,37 @@ func (p *Pass) flush(ctx context.Context) error {
 	return p.flushWith(ctx, func(*tx, Summary) error { return nil })
 }
 
+// commitBytes is the size of what a commit writes, old values included, that
+// leaves the rest of the queue to the next one.
+const commitBytes = 16 << 20
+
 // flushWith commits the queue together with what last adds, which is told what
-// the pass has found with that.
+// the pass has found with that. If it is too much for one commit, last is in the
+// last one.
 func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) error {
+	for {
+		n, err := p.flushOne(ctx, last)
+		if err != nil {
+			return err
+		}
+		all := n == len(p.queue)
+		for _, o := range p.queue[:n] {
+			delete(p.queued, o.ID)
+		}
+		p.queue = slices.Delete(p.queue, 0, n)
+		if all {
+			p.bytes, p.found = 0, p.found[:0]
+			return nil
+		}
+	}
+}
+
+// flushOne makes one commit of flushWith and returns how many of the queue are
+// in it.
+func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n int, err error) {
 	var sum Summary
-	err := p.commit(ctx, func(t *tx) error {
-		sum = p.sum
+	err = p.commit(ctx, func(t *tx) error {
+		n, sum = 0, p.sum
 		if len(p.queue) > 0 && !p.shape.stored.Load() {
 			if err := t.batch.PutJSON(p.h.keys.shape(p.shape.comparer.Fingerprint()), p.shape.Shape); err != nil {
 				return err
@@ -42,11 +68,15 @@ func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) err
 				return err
 			}
 			for i, o := range chunk {
+				if t.batch.Size()+t.frames.total >= commitBytes {
+					return nil
+				}
 				kind, err := p.write(ctx, t, o, known[i])
 				if err != nil {
 					return err
 				}
 				sum.count(kind)
+				n++
 			}
 		}
 		for _, id := range p.found {
@@ -55,16 +85,13 @@ func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) err
 		return last(t, sum)
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(p.queue) > 0 {
 		p.shape.stored.Store(true)
 	}
 	p.sum = sum
-	clear(p.queue)
-	clear(p.queued)
-	p.queue, p.bytes, p.found = p.queue[:0], 0, p.found[:0]
-	return nil
+	return n, nil
 }
 
 // commit is History.commit for a pass that is not over. An error is the end of
@@ -179,11 +206,11 @@ func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (K
 
 // writeFirst records the first sight of an object.
 func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
-	kind := KindCreated
+	kind, after := KindCreated, p.origin.after
 	if p.last.Completed.IsZero() || p.widened {
-		kind = KindImported
+		kind, after = KindImported, time.Time{} // it may always have been there
 	}
-	seq, err := t.append(record{ID: o.ID, Name: o.Name, Kind: kind, After: p.origin.after, By: o.By})
+	seq, err := t.append(record{ID: o.ID, Name: o.Name, Kind: kind, After: after, By: o.By})
 	if err != nil {
 		return "", err
 	}

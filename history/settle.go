@@ -114,7 +114,7 @@ func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, 
 	}
 	var out []Absence
 	for _, id := range ids {
-		m, err := p.miss(ctx, id, moved)
+		m, err := p.miss(ctx, id, moved || p.widened)
 		if err != nil {
 			p.over = err
 			return nil, err
@@ -137,7 +137,7 @@ func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, 
 
 // miss returns the missing record of an object after this walk. If the walk saw
 // something else than the one before, it counts as the first.
-func (p *Pass) miss(ctx context.Context, id string, moved bool) (missing, error) {
+func (p *Pass) miss(ctx context.Context, id string, first bool) (missing, error) {
 	m := missing{Since: p.sum.Started, After: p.origin.after}
 	if p.seen[id].missing {
 		var err error
@@ -145,7 +145,7 @@ func (p *Pass) miss(ctx context.Context, id string, moved bool) (missing, error)
 			return missing{}, err
 		}
 	}
-	if moved {
+	if first {
 		m.Walks = 0
 	}
 	m.Walks++
@@ -173,6 +173,11 @@ func (p *Pass) EndWith(ctx context.Context, add func(*storage.Batch, Summary) er
 		return Summary{}, p.over
 	}
 	p.over = fmt.Errorf("history: pass over %s has ended", p.typ)
+	p.h.mu.Lock()
+	defer p.h.mu.Unlock()
+	if p.h.passes[p.typ] == p {
+		delete(p.h.passes, p.typ) // with what it knows of every object
+	}
 	return p.sum, nil
 }
 
@@ -188,14 +193,15 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 	}
 	var final Summary
 	err = p.flushWith(ctx, func(t *tx, sum Summary) error {
-		sum.Unchanged = sum.Objects - sum.Imported - sum.Created - sum.Updated - sum.Restored
+		// What was seen twice may have changed twice.
+		sum.Unchanged = max(0, sum.Objects-sum.Imported-sum.Created-sum.Updated-sum.Restored)
 		sum.Ended = time.Now().UTC().Round(0)
 		final = sum
 		r := passRecord{Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage}
 		if sum.Complete {
 			r.Completed = sum.AsOf
 		}
-		if err := p.putMissing(t, missing); err != nil {
+		if err := p.putMissing(ctx, t, missing); err != nil {
 			return err
 		}
 		if err := t.batch.PutJSON(p.h.keys.pass(p.typ), r); err != nil {
@@ -215,15 +221,36 @@ func (p *Pass) writeMissing(ctx context.Context) (last []string, err error) {
 		return !missed
 	})
 	for n := p.h.opts.BatchObjects; len(ids) > n; ids = ids[n:] {
-		if err := p.commit(ctx, func(t *tx) error { return p.putMissing(t, ids[:n]) }); err != nil {
+		if err := p.commit(ctx, func(t *tx) error { return p.putMissing(ctx, t, ids[:n]) }); err != nil {
 			return nil, err
 		}
 	}
 	return ids, nil
 }
 
-func (p *Pass) putMissing(t *tx, ids []string) error {
-	for _, id := range ids {
+// putMissing adds to t what is known of absences, but for objects whose removal was accepted or that were forgotten
+// since Settle.
+func (p *Pass) putMissing(ctx context.Context, t *tx, ids []string) error {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = p.h.keys.head(p.typ, id)
+	}
+	heads, err := storage.GetMany(ctx, p.h.store, keys)
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	for i, id := range ids {
+		data, found := heads[keys[i]]
+		if !found {
+			continue
+		}
+		var hd head
+		if err := decode(keys[i], data, &hd); err != nil {
+			return err
+		}
+		if !hd.live() {
+			continue
+		}
 		if err := t.batch.PutJSON(p.h.keys.missing(p.typ, id), p.missed[id]); err != nil {
 			return err
 		}

@@ -53,6 +53,10 @@ func TestRetention(t *testing.T) {
 					_, err = p.End(t.Context())
 					require.NoError(t, err)
 				}
+				before := map[uint64]Change{}
+				for _, c := range collect(t, h.Changes(t.Context(), Query{Imported: true})) {
+					before[c.Seq] = c
+				}
 				plan, err := h.Trim(t.Context(), tc.r, &TrimOptions{DryRun: true})
 				require.NoError(t, err)
 				require.Len(t, collect(t, h.Versions(t.Context(), "queues", "a")), 10, "a dry run removes nothing")
@@ -62,6 +66,9 @@ func TestRetention(t *testing.T) {
 				require.Equal(t, 13-tc.a-tc.b, done.Changes)
 				require.Len(t, collect(t, h.Versions(t.Context(), "queues", "a")), tc.a)
 				require.Len(t, collect(t, h.Versions(t.Context(), "queues", "b")), tc.b)
+				for _, c := range collect(t, h.Changes(t.Context(), Query{Imported: true})) {
+					require.Equal(t, before[c.Seq], c, "what stays is as it was")
+				}
 				if tc.a < 10 {
 					_, err := h.ObjectAsOf(t.Context(), "queues", "a", time.Now().Add(-9*day))
 					require.ErrorIs(t, err, ErrTrimmed)
@@ -103,6 +110,24 @@ func TestTrimBesidePass(t *testing.T) {
 	require.JSONEq(t, `{"id":"a","n":6}`, string(versions[0].Body))
 	require.JSONEq(t, `{"id":"a","n":5}`, string(versions[1].Body))
 
+	t.Run("in small commits", func(t *testing.T) {
+		h := newHistory(t)
+		for n := range rewriteFrames + 2 {
+			pass(t, h, Shape{}, obj("a", `"n":%d`, n))
+		}
+		left := 1
+		h.store = &faultyStore{Store: h.store, before: func() (error, bool) {
+			if left--; left < 0 {
+				return errStore, false
+			}
+			return nil, false
+		}}
+		done, err := h.Trim(t.Context(), Retention{MaxChanges: 1}, nil)
+		require.ErrorIs(t, err, errStore)
+		require.Equal(t, rewriteFrames, done.Changes, "the first one was made")
+		require.Len(t, kinds(t, h), 2)
+	})
+
 	t.Run("beside another trim", func(t *testing.T) {
 		trimming := false
 		s.set(func() (error, bool) {
@@ -127,7 +152,13 @@ func TestForget(t *testing.T) {
 		for n := range 3 {
 			pass(t, h, Shape{}, obj("secret-person", `"n":%d`, n), obj("b", `"n":%d`, n))
 		}
+		passOver(t, h, "members", Shape{}, Walk{Reason: `GET "secret-person": 500`}, obj("m", `"n":1`))
 		pass(t, h, Shape{}, obj("b", `"n":2`)) // missing
+		running, err := h.Begin(t.Context(), "queues", Shape{})
+		require.NoError(t, err)
+		require.NoError(t, running.Observe(t.Context(), obj("b", `"n":2`)))
+		_, err = running.Settle(t.Context(), Walk{Complete: true}) // missing again
+		require.NoError(t, err)
 		left := stop
 		s.set(func() (error, bool) {
 			if left--; left < 0 {
@@ -135,7 +166,7 @@ func TestForget(t *testing.T) {
 			}
 			return nil, false
 		})
-		err := h.Forget(t.Context(), "queues", "secret-person")
+		err = h.Forget(t.Context(), "queues", "secret-person")
 		s.set(nil)
 		if stop >= 2 {
 			require.NoError(t, err)
@@ -143,10 +174,12 @@ func TestForget(t *testing.T) {
 			require.ErrorIs(t, err, errStore)
 			require.NoError(t, h.Forget(t.Context(), "queues", "secret-person"))
 		}
+		_, err = running.End(t.Context())
+		require.NoError(t, err)
 		for key, value := range dump(t, s) {
 			require.NotContains(t, key+value, "secret-person")
 		}
-		require.Equal(t, []string{"imported b", "updated b", "updated b", "forgotten "}, kinds(t, h))
+		require.Equal(t, []string{"imported b", "updated b", "updated b", "imported m", "forgotten "}, kinds(t, h))
 		require.Len(t, collect(t, h.Versions(t.Context(), "queues", "b")), 3)
 		require.ErrorIs(t, h.Forget(t.Context(), "queues", "secret-person"), ErrNotFound)
 		pass(t, h, Shape{}, obj("secret-person", `"n":9`), obj("b", `"n":2`))
@@ -170,6 +203,8 @@ func TestDelete(t *testing.T) {
 	pass(t, h, Shape{}, objects...)
 	running, err := h.Begin(t.Context(), "users", Shape{})
 	require.NoError(t, err)
+	idle, err := h.Begin(t.Context(), "roles", Shape{})
+	require.NoError(t, err)
 	for stop := range 3 {
 		left := stop
 		s.set(func() (error, bool) {
@@ -187,9 +222,11 @@ func TestDelete(t *testing.T) {
 		}
 	}
 	require.NoError(t, h.Delete(t.Context()))
+	_, err = idle.End(t.Context())
+	require.ErrorIs(t, err, ErrSuperseded, "what it knows is gone")
 	require.Equal(t, kept, dump(t, s))
 	require.Equal(t, 2, pass(t, h, Shape{}, objects[:2]...).Imported, "the number may be used again")
-	require.Len(t, collect(t, h.AsOf(t.Context(), "queues", time.Now())), 2)
+	require.Len(t, collect(t, open(t, s, nil).AsOf(t.Context(), "queues", time.Now())), 2)
 }
 
 func TestVolatility(t *testing.T) {
