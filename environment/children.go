@@ -110,7 +110,7 @@ func (w *walker) childrenOf(ctx context.Context, head history.Head) error {
 		}
 		parent.Body = body
 	}
-	cutBefore, before := w.incomplete, w.requests.Load()
+	cuts, before := w.cuts, w.requests.Load()
 	err := w.objects(ctx, w.client.Children(ctx, w.t, parent))
 	if len(w.t.Marker) > 0 && head.Marker != "" {
 		w.once += w.requests.Load() - before
@@ -120,7 +120,7 @@ func (w *walker) childrenOf(ctx context.Context, head history.Head) error {
 		w.cut(fmt.Errorf("%s %s: %w", head.Type, head.ID, err))
 		return nil
 	}
-	if err == nil && w.incomplete == cutBefore {
+	if err == nil && w.cuts == cuts {
 		w.walked[head.ID] = head.Marker
 	}
 	return err

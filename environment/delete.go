@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,13 +15,11 @@ import (
 // so. A Delete that was interrupted is finished by calling it again; until
 // then the environment is not polled.
 func (e *Engine) Delete(ctx context.Context, id int64, confirm string) error {
-	var record Record
 	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
 		r, raw, err := e.read(ctx, id)
 		if err != nil {
 			return err
 		}
-		record = r
 		if err := e.authorize(ctx, OpDelete, r); err != nil {
 			return err
 		}
@@ -49,12 +48,20 @@ func (e *Engine) Delete(ctx context.Context, id int64, confirm string) error {
 	if err := h.Delete(ctx); err != nil {
 		return err
 	}
-	var b storage.Batch
-	b.DeleteRange(ownRange(id))
-	b.Delete(nameKey(foldName(record.Name)))
-	b.Delete(recordKey(id))
-	announce(&b)
-	return e.store.Commit(ctx, &b)
+	return storage.Update(ctx, e.store, func(b *storage.Batch) error {
+		r, raw, err := e.read(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			return nil // another Delete was first, and the name may be another's by now
+		} else if err != nil {
+			return err
+		}
+		b.Require(recordKey(id), raw)
+		b.DeleteRange(ownRange(id))
+		b.Delete(nameKey(foldName(r.Name)))
+		b.Delete(recordKey(id))
+		announce(b)
+		return nil
+	})
 }
 
 // confirmed guards what cannot be undone in a production environment.

@@ -59,7 +59,7 @@ type Options struct {
 	Concurrency int
 
 	// Authorize is asked before every operation on an environment and can deny
-	// it with an error. Defaults to allowing all.
+	// it with an error. What Run does by itself is no operation. Defaults to allowing all.
 	Authorize func(ctx context.Context, op Operation, r Record) error
 
 	// Observer is told of each pass that ended, but not of one that its context
@@ -178,8 +178,10 @@ func (e *Engine) warn(ctx context.Context, r Record) {
 func (e *Engine) Close(ctx context.Context) error {
 	return e.opening.do(ctx, func() error {
 		var errs []error
-		for _, s := range e.sessions {
-			errs = append(errs, s.limiter.Flush(ctx))
+		for id, s := range e.sessions {
+			if err := s.limiter.Flush(ctx); !gone(id, err) { // another process may have deleted it, with its quota
+				errs = append(errs, err)
+			}
 		}
 		clear(e.sessions)
 		return errors.Join(errs...)
@@ -233,7 +235,10 @@ func (e *Engine) Get(ctx context.Context, id int64) (Record, error) {
 	if err == nil {
 		err = e.authorize(ctx, OpRead, r)
 	}
-	return r, err
+	if err != nil {
+		return Record{}, err
+	}
+	return r, nil
 }
 
 // Find returns the record of that name without its client secret.
@@ -247,7 +252,8 @@ func (e *Engine) Find(ctx context.Context, name string) (Record, error) {
 	return e.Get(ctx, id)
 }
 
-// All returns the records in the order of their IDs, without client secrets.
+// All returns the records that Options.Authorize lets the caller read, in the order
+// of their IDs, without client secrets.
 func (e *Engine) All(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for r, err := range e.records(ctx) {

@@ -294,6 +294,22 @@ func TestSecretIsRotated(t *testing.T) {
 	require.Empty(t, changes(t, engine, env.ID, history.Query{}))
 }
 
+// What cannot be read by ID is deleted when a second complete walk misses it.
+func TestWithoutGetItTakesTwoWalks(t *testing.T) {
+	org := genesystest.New(nil)
+	engine := open(t, org, memory.New(), nil)
+	const dids = "telephony.didpools.dids"
+	env := create(t, engine, recordOf(org, dids))
+	_, err := engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	require.NoError(t, org.Delete(dids, firstID(t, org.Objects(dids))))
+	for walk, deleted := range []int{0, 1} {
+		_, err := engine.Poll(t.Context(), env.ID, dids)
+		require.NoError(t, err)
+		require.Len(t, changes(t, engine, env.ID, history.Query{}), deleted, "after walk %d", walk+1)
+	}
+}
+
 // The children of a deleted object are recorded as deleted with it.
 func TestChildrenAreDeletedWithTheirParent(t *testing.T) {
 	org := genesystest.New(nil)

@@ -57,17 +57,14 @@ func (e TypeError) Unwrap() error { return e.Err }
 // is under way is that one; if it is another process's, its types count as
 // resumed in the result. Requests are sent with interactive priority.
 func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (ImportResult, error) {
-	s, err := e.online(ctx, id)
-	if err == nil {
-		err = e.authorize(ctx, OpImport, s.record)
-	}
+	s, err := e.online(ctx, id, OpImport)
 	if err != nil {
 		return ImportResult{}, err
 	}
-	asked := time.Now()
+	asked, imports := time.Now(), s.imports.Load()
 	var result ImportResult
 	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
-		if s.imported.Ended.After(asked) {
+		if s.imports.Load() > imports {
 			result = s.imported // it was under way when this one was asked for
 			return nil
 		}
@@ -78,6 +75,7 @@ func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (Imp
 		err := im.run(ratelimit.WithPriority(ctx, ratelimit.Interactive))
 		if result = im.result; err == nil {
 			s.imported = result
+			s.imports.Add(1)
 		}
 		return err
 	}, "import")
@@ -220,7 +218,7 @@ func (im *importing) begin(ctx context.Context) error {
 		return err
 	}
 	now := time.Now().UTC()
-	isOver := !state.Ended.IsZero() && !state.Ended.After(im.began)
+	isOver := !state.Ended.IsZero() && !state.Ended.After(im.began) || im.engine.ahead(later(state.Started, state.Ended))
 	if state.Number == 0 || isOver || state.Ended.IsZero() && now.Sub(state.Started) >= resumeWithin {
 		state = importState{Number: state.Number + 1, Started: now}
 	}

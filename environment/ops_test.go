@@ -15,6 +15,7 @@ import (
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -94,8 +95,13 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 	store := memory.New()
 	env := create(t, open(t, org, store, nil), recordOf(org, "Queues"))
 	denied := errors.New("not today")
+	nobody := func(context.Context, history.Change) error { t.Error("a change was shown"); return denied }
 	asked := map[environment.Operation]bool{}
 	e := open(t, org, store, func(o *environment.Options) {
+		o.Vault = environment.SecretFunc(func(context.Context, environment.Record) (environment.Secret, error) {
+			t.Error("a secret was opened")
+			return environment.Secret{}, nil
+		})
 		o.Authorize = func(_ context.Context, op environment.Operation, r environment.Record) error {
 			require.True(t, r.ClientSecret.IsZero())
 			asked[op] = true
@@ -107,7 +113,8 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 	for name, op := range map[string]func() error{
 		"create":   func() error { r := recordOf(org); r.Name = "Other"; _, err := e.Create(ctx, r); return err },
 		"update":   func() error { r := recordOf(org); r.ID, r.Revision = env.ID, 1; _, err := e.Update(ctx, r); return err },
-		"get":      func() error { _, err := e.Get(ctx, env.ID); return err },
+		"put":      func() error { _, err := e.Put(ctx, recordOf(org)); return err },
+		"get":      func() error { r, err := e.Get(ctx, env.ID); require.Zero(t, r); return err },
 		"find":     func() error { _, err := e.Find(ctx, "Test"); return err },
 		"validate": func() error { _, err := e.Validate(ctx, env.ID); return err },
 		"forecast": func() error { _, err := e.Forecast(ctx, env.ID); return err },
@@ -115,9 +122,13 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 		"import":   func() error { _, err := e.Import(ctx, env.ID, nil); return err },
 		"poll":     func() error { _, err := e.Poll(ctx, env.ID, "Queues"); return err },
 		"history":  func() error { _, err := e.History(ctx, env.ID); return err },
+		"deliver":  func() error { return e.Deliver(ctx, env.ID, "x", nobody) },
+		"follow":   func() error { return e.Follow(ctx, env.ID, "x", nobody) },
+		"reseal":   func() error { return e.Reseal(ctx) },
 		"accept":   func() error { return e.AcceptRemovals(ctx, env.ID, "routing.queues", "x") },
 		"forget":   func() error { return e.Forget(ctx, env.ID, "routing.queues", "x", "") },
 		"pause":    func() error { return e.Pause(ctx, env.ID) },
+		"resume":   func() error { return e.Resume(ctx, env.ID) },
 		"delete":   func() error { return e.Delete(ctx, env.ID, "") },
 	} {
 		require.ErrorIs(t, op(), denied, name)
@@ -150,6 +161,23 @@ func TestValidateEndsWithoutANetwork(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, v.OK())
 		require.LessOrEqual(t, time.Since(start), time.Minute)
+	})
+}
+
+// A quota that is used up says nothing about the login.
+func TestValidateWithoutQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(nil)
+		engine := open(t, org, memory.New(), nil)
+		r := recordOf(org, "Queues")
+		r.RateLimitDay = 1
+		env := create(t, engine, r)
+		for range 2 { // the first one uses it up
+			v, err := engine.Validate(t.Context(), env.ID)
+			require.NoError(t, err)
+			require.True(t, v.OK(), v.String())
+			require.Contains(t, v.String(), "limit of 1 a day: all slots are taken")
+		}
 	})
 }
 

@@ -347,10 +347,10 @@ func TestDeleteWhileAnotherProcessPolls(t *testing.T) {
 				}
 				stopB := b.run(t)
 				_, err := b.engine.Import(t.Context(), env.ID, nil)
-				require.Error(t, err)
+				require.ErrorIs(t, err, environment.ErrNotFound)
 				time.Sleep(time.Hour)
 				stopB()
-				_ = b.engine.Close(context.WithoutCancel(t.Context())) // its quota cannot be given back any more
+				require.NoError(t, b.engine.Close(t.Context()), "there is no quota to be given back")
 				for _, prefix := range []string{"environment/", "environments/", "environment-names/", "history/1/"} {
 					for entry, err := range store.Scan(t.Context(), storage.Prefix(prefix)) {
 						require.NoError(t, err)

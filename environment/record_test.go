@@ -131,6 +131,8 @@ func TestDeleteCannotBeUndone(t *testing.T) {
 	half.Deleting = time.Time{}
 	_, err = engine.Update(ctx, half)
 	require.ErrorIs(t, err, environment.ErrNotFound)
+	_, err = engine.Put(ctx, recordOf(org, "Queues")) // says what is stored
+	require.ErrorIs(t, err, environment.ErrNotFound)
 	_, err = engine.Import(ctx, env.ID, nil)
 	require.ErrorIs(t, err, environment.ErrNotFound)
 	require.NoError(t, engine.Delete(ctx, env.ID, ""))

@@ -60,6 +60,9 @@ func (e *Engine) Run(ctx context.Context) error {
 // glance is how often a process looks at what others may have done.
 func (e *Engine) glance() time.Duration { return e.opts.Lease / 6 }
 
+// ahead reports whether a stored time is one of a clock that ran ahead, so that it says nothing.
+func (e *Engine) ahead(stored time.Time) bool { return time.Until(stored) > e.opts.Lease/4 }
+
 // running is what Run has started.
 type running struct {
 	engine  *Engine
@@ -106,6 +109,10 @@ func (r *running) adopt(ctx context.Context) error {
 		if p := r.pollers[record.ID]; p == nil {
 			r.start(ctx, record)
 		} else if p.revision != record.Revision {
+			// The session has the limit, for requests that wait already as well.
+			if _, err := r.engine.session(ctx, record.ID); err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
 			p.revision = record.Revision
 			r.engine.plan(p.Poller, record)
 		}
@@ -162,7 +169,7 @@ func (e *Engine) plan(p *poller.Poller, record Record) {
 
 // poll makes one scheduled pass, unless another process makes it.
 func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
-	s, err := e.online(ctx, id)
+	s, err := e.online(ctx, id, "")
 	if err != nil {
 		return err
 	}
@@ -174,7 +181,7 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	if err != nil {
 		return err
 	}
-	if state.Unavailable != "" && time.Since(state.Checked) < retryUnavailable {
+	if state.Unavailable != "" && time.Since(state.Checked) < retryUnavailable && !e.ahead(state.Checked) {
 		return nil
 	}
 	err = s.tryPass(ctx, t, f.Due)
@@ -193,10 +200,7 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 // under way, here or in another process, is waited for, and another one follows. An
 // error of one type does not keep the others from being read.
 func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassResult, error) {
-	s, err := e.online(ctx, id)
-	if err == nil {
-		err = e.authorize(ctx, OpPoll, s.record)
-	}
+	s, err := e.online(ctx, id, OpPoll)
 	if err != nil {
 		return nil, err
 	}
@@ -252,5 +256,8 @@ func (s *session) trim(ctx context.Context, turn *turn) error {
 		return nil
 	}
 	_, err := s.history.Fenced(turn.Fence).Trim(ctx, s.record.retention(), nil)
+	if errors.Is(err, storage.ErrConflict) && !turn.Lost(err) && !gone(s.record.ID, err) {
+		return nil // somebody else removes from the same log: what is left goes the next time
+	}
 	return err
 }

@@ -25,7 +25,8 @@ type session struct {
 	client     *genesys.Client // from connect on
 
 	access   accessCache
-	imported ImportResult // by this process; guarded by the turn to import
+	imports  atomic.Int64 // that this session has ended
+	imported ImportResult // by the last of them; guarded by the turn to import
 }
 
 // session returns the open session of an environment, making it if the record
@@ -41,7 +42,7 @@ func (e *Engine) session(ctx context.Context, id int64) (*session, error) {
 	var s *session
 	err = e.opening.do(ctx, func() error {
 		old := e.sessions[id]
-		if old != nil && old.record.Revision == r.Revision {
+		if old != nil && old.record.Revision >= r.Revision {
 			s = old
 			return nil
 		}
@@ -73,9 +74,13 @@ func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*sessi
 	return s, err
 }
 
-// online returns the session with a client, for which it opens the secret. It sends nothing.
-func (e *Engine) online(ctx context.Context, id int64) (*session, error) {
+// online returns the session with a client, for which it opens the secret. It sends
+// nothing. It asks whether op is allowed first; what Run does by itself has no op.
+func (e *Engine) online(ctx context.Context, id int64, op Operation) (*session, error) {
 	s, err := e.session(ctx, id)
+	if err == nil && op != "" {
+		err = e.authorize(ctx, op, s.record)
+	}
 	if err != nil {
 		return nil, err
 	}

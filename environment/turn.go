@@ -110,6 +110,9 @@ func (e *Engine) leased(ctx context.Context, id int64, key string, f func(contex
 	if err == nil {
 		err = t.keep(ctx, f)
 	}
+	if gone(id, err) {
+		err = fmt.Errorf("%w with ID %d: it was deleted meanwhile", ErrNotFound, id)
+	}
 	switch {
 	case lease.Lost(err):
 		return fmt.Errorf("%w: %w", errTakenOver, err)
@@ -131,6 +134,8 @@ func (e *Engine) leased(ctx context.Context, id int64, key string, f func(contex
 func (t *turn) keep(ctx context.Context, f func(context.Context, *turn) error) error {
 	working, stop := context.WithCancelCause(ctx)
 	var keeper sync.WaitGroup
+	defer keeper.Wait() // also when f panics: nobody else would get the lease
+	defer stop(nil)
 	keeper.Go(func() {
 		if err := t.Keep(working); working.Err() == nil {
 			stop(fmt.Errorf("%w: %w", errTakenOver, err))
@@ -140,8 +145,6 @@ func (t *turn) keep(ctx context.Context, f func(context.Context, *turn) error) e
 	if lost := context.Cause(working); err != nil && errors.Is(lost, errTakenOver) {
 		err = lost
 	}
-	stop(nil)
-	keeper.Wait()
 	return err
 }
 
@@ -152,6 +155,13 @@ func ended(ctx context.Context) bool { return ctx.Err() != nil }
 func (e *Engine) exists(ctx context.Context, id int64) error {
 	_, _, err := e.read(ctx, id)
 	return err
+}
+
+// gone reports whether a commit was refused because the environment is being
+// deleted, or has been.
+func gone(id int64, err error) bool {
+	refused, ok := errors.AsType[*storage.KeyError](err)
+	return ok && refused.Key == aliveKey(id) && errors.Is(err, storage.ErrConflict)
 }
 
 // sweep removes what was written of an environment after its deletion.

@@ -68,10 +68,7 @@ func (v *Validation) add(name string, status CheckStatus, finding, remedy string
 // result; the error is for an environment that does not exist or a store that
 // fails. It takes a handful of requests and ends within 30 seconds.
 func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
-	s, err := e.online(ctx, id)
-	if err == nil {
-		err = e.authorize(ctx, OpValidate, s.record)
-	}
+	s, err := e.online(ctx, id, OpValidate)
 	if err != nil {
 		return Validation{}, err
 	}
@@ -94,9 +91,13 @@ func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 func (v *Validation) login(ctx context.Context, s *session) bool {
 	org, err := s.client.Organization(ctx)
 	refused, isRefused := errors.AsType[*genesys.AuthError](err)
+	_, isUsedUp := errors.AsType[*ratelimit.DeadlineError](err)
 	switch {
 	case isRefused:
 		v.add("login", StatusFailed, refused.Error(), refused.Remedy)
+		return false
+	case isUsedUp:
+		v.add("login", StatusUnknown, err.Error(), "Validate again when the quota has a free slot, or raise the limit.")
 		return false
 	case errors.Is(err, genesys.ErrUnavailable):
 		v.add("login", StatusOK, "a token was granted", "")

@@ -83,6 +83,9 @@ func boundTo(r Record) []byte { return strconv.AppendInt([]byte("cxsync client s
 // it the older keys are no longer needed. It can be interrupted and repeated.
 func (e *Engine) Reseal(ctx context.Context) error {
 	for r, err := range e.records(ctx) {
+		if err == nil {
+			err = e.authorize(ctx, OpUpdate, r)
+		}
 		if err != nil {
 			return err
 		}

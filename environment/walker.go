@@ -24,7 +24,8 @@ type walker struct {
 
 	seen       int
 	since      time.Time         // up to when what the parents' pass found is known
-	incomplete string            // why the walk cannot prove an absence
+	incomplete string            // why the walk cannot prove an absence, the first reason
+	cuts       int               // how many there are
 	walked     map[string]string // parents whose children are all known, with the parent's marker
 	skipped    map[string]bool   // those of them that were not read, because the marker did not move
 }
@@ -67,6 +68,7 @@ type readError struct{ error }
 func (e *readError) Unwrap() error { return e.error }
 
 func (w *walker) cut(err error) {
+	w.cuts++
 	if w.incomplete == "" {
 		w.incomplete = err.Error()
 	}

@@ -100,6 +100,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
 	for _, record := range records {
 		if _, err := engine.Put(ctx, record); err != nil {
 			return err

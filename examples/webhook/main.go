@@ -61,7 +61,7 @@ func run(ctx context.Context, data, url, consumer string) error {
 	if err != nil {
 		return fmt.Errorf("CXSYNC_KEY: %w", err)
 	}
-	return withEngine(data, vault, func(engine *environment.Engine, logger *slog.Logger) error {
+	return withEngine(ctx, data, vault, func(engine *environment.Engine, logger *slog.Logger) error {
 		s, err := newSender(url, nil, logger)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func run(ctx context.Context, data, url, consumer string) error {
 	})
 }
 
-func withEngine(data string, vault environment.Vault, f func(*environment.Engine, *slog.Logger) error) (err error) {
+func withEngine(ctx context.Context, data string, vault environment.Vault, f func(*environment.Engine, *slog.Logger) error) (err error) {
 	store, err := file.Open(filepath.Join(data, "cxsync.db"), nil)
 	if err != nil {
 		return err
@@ -91,6 +91,7 @@ func withEngine(data string, vault environment.Vault, f func(*environment.Engine
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
 	return f(engine, logger)
 }
 
@@ -140,7 +141,7 @@ func demonstrate(ctx context.Context, data, consumer string) (err error) {
 		ClientSecret: environment.NewSecret(c.ClientSecret), RateLimitMinute: 250, Objects: []string{"routing.skills"},
 	}
 	vault := environment.SecretFunc(func(context.Context, environment.Record) (environment.Secret, error) { return record.ClientSecret, nil })
-	return withEngine(data, vault, func(engine *environment.Engine, logger *slog.Logger) error {
+	return withEngine(ctx, data, vault, func(engine *environment.Engine, logger *slog.Logger) error {
 		s, err := newSender(url, nil, logger)
 		if err != nil {
 			return err
