@@ -100,7 +100,7 @@ func (w *walker) observe(ctx context.Context, o genesys.Object) error {
 	case err != nil:
 		w.cut(err)
 		if ok {
-			return w.pass.Keep(o.ID) // it was listed, so it exists
+			return w.pass.Listed(o.ID)
 		}
 		return nil
 	}
@@ -166,9 +166,9 @@ func (w *walker) settle(ctx context.Context, a history.Absence) error {
 		return nil
 	case errors.Is(err, genesys.ErrNotFound), err == nil && o.Deleted:
 		return w.pass.Remove(ctx, a.ID)
-	case err == nil:
-		return w.pass.Keep(a.ID)
 	default:
-		return nil // neither seen nor proven gone: it stays missing
+		// Not proven gone: it stays missing. So it does if it was read: it may have
+		// been recreated since the list, and what Get tells of it is not what a list tells.
+		return nil
 	}
 }

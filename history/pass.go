@@ -43,12 +43,13 @@ type Pass struct {
 
 	mu      sync.Mutex
 	seen    map[string]*sighting // live objects, and those seen by this pass
-	live    int                  // live objects when the pass began
+	live  int                  // live objects when the pass began
 	queue   []*pending
 	queued  map[string]bool
 	bytes   int       // of queued bodies
 	found   []string  // objects that were missing and that the next commit notes as seen
 	oldest  time.Time // when the first in the queue came
+	unread  int       // objects that were listed and not read
 	sum     Summary
 	faults  string // first reason why the walk is not complete
 	settled bool
@@ -67,6 +68,7 @@ type sighting struct {
 	live           bool
 	seen           bool // by this pass
 	missing        bool // a complete walk before missed it
+	found          bool // and this pass knows what it is like
 }
 
 // Begin starts a pass over one object type, whose bodies compare by shape from
@@ -231,25 +233,53 @@ func (p *Pass) isLong(id string) bool {
 func (p *Pass) Keep(id string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s, ok := p.seen[id]
-	switch {
-	case p.over != nil:
-		return p.over
-	case !ok || !s.live:
-		return fmt.Errorf("history: keeping %s %q: %w", p.typ, id, ErrNotFound)
+	s, err := p.sighting(id)
+	if err != nil {
+		return err
 	}
 	p.sight(id, s)
 	return nil
 }
 
-// sight notes that an object was seen.
-func (p *Pass) sight(id string, s *sighting) {
-	if s.seen {
-		return
+// Listed says that an object was listed, but not what it is like, because its
+// body could not be read. The walk is then not complete. If a complete walk has
+// missed the object before, its next change still counts from before that.
+func (p *Pass) Listed(id string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.sighting(id)
+	if err != nil {
+		return err
 	}
-	s.seen = true
-	p.sum.Objects++
-	if s.missing {
+	p.unread++
+	p.count(s)
+	return nil
+}
+
+func (p *Pass) sighting(id string) (*sighting, error) {
+	s, ok := p.seen[id]
+	switch {
+	case p.over != nil:
+		return nil, p.over
+	case !ok || !s.live:
+		return nil, fmt.Errorf("history: %s %q: %w", p.typ, id, ErrNotFound)
+	}
+	return s, nil
+}
+
+// count notes that an object was listed.
+func (p *Pass) count(s *sighting) {
+	if !s.seen {
+		s.seen = true
+		p.sum.Objects++
+	}
+}
+
+// sight notes that an object was listed, and that it is known what it is like.
+func (p *Pass) sight(id string, s *sighting) {
+	p.count(s)
+	if s.missing && !s.found {
+		s.found = true
 		p.found = append(p.found, id)
 	}
 }

@@ -65,6 +65,9 @@ func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) {
 	if !w.Complete {
 		p.fault(cmp.Or(w.Reason, "the walk was not complete"))
 	}
+	if p.unread > 0 {
+		p.fault(fmt.Sprintf("%d listed objects could not be read", p.unread))
+	}
 	absent := p.absent()
 	if p.faults != "" {
 		p.sum.Reason = p.faults
