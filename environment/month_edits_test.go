@@ -63,7 +63,7 @@ func (m *month) edit(o *monthOrg) {
 	singleton := mt.Paging == genesys.PagingSingleton
 	switch {
 	case singleton && len(mt.live) == 0:
-	case kind < 10 && !singleton && mt.comesAlone():
+	case kind < 10 && !singleton:
 		m.create(o, mt)
 	case kind < 18 && !singleton:
 		m.remove(o, mt)
@@ -79,10 +79,6 @@ func (m *month) edit(o *monthOrg) {
 		m.modify(o, mt, m.one(mt))
 	}
 }
-
-// comesAlone reports whether objects of a type come and go by themselves: in the
-// local org an edit of a child moves the marker of its parent, its coming and going does not.
-func (mt *monthType) comesAlone() bool { return mt.Parent == "" || len(mt.Marker) == 0 }
 
 func (m *month) one(mt *monthType) string {
 	if len(mt.live) == 0 {
@@ -105,7 +101,7 @@ func (m *month) create(o *monthOrg, mt *monthType) {
 
 func (m *month) remove(o *monthOrg, mt *monthType) {
 	id := m.one(mt)
-	if mt.Name == "oauth.clients" || !mt.comesAlone() || len(mt.live) < 3 {
+	if mt.Name == "oauth.clients" || len(mt.live) < 3 {
 		return
 	}
 	if o.Delete(mt.Name, id) == nil {
@@ -131,7 +127,7 @@ func (m *month) restore(o *monthOrg) {
 	name, id, _ := strings.Cut(o.gone[i], " ")
 	o.gone = slices.Delete(o.gone, i, i+1)
 	mt := o.byName[name]
-	if slices.Contains(mt.live, id) || !mt.comesAlone() || o.marksChildren(mt) {
+	if slices.Contains(mt.live, id) || o.marksChildren(mt) {
 		return
 	}
 	if mt.soft() {

@@ -99,7 +99,9 @@ func (m *month) lie(o *monthOrg, mt *monthType) {
 	lies := []genesystest.Fault{
 		genesystest.LostPage(), genesystest.EmptyPage(), genesystest.RepeatedPage(), genesystest.Shift(1), genesystest.Shift(-1), genesystest.NoTotals(),
 	}
-	o.Fail(mt.Name, lies[m.random.IntN(len(lies))], 1+m.random.IntN(6))
+	m.lies++
+	o.Fail(mt.Name, lies[m.lies%len(lies)], 1+m.random.IntN(6))
+	m.at(m.later(time.Second, time.Minute), func() { m.lookAt(o, false, mt.Name) })
 }
 
 // breakOff lets a list end after its first page, while what comes later is edited.

@@ -43,7 +43,7 @@ type Pass struct {
 
 	mu      sync.Mutex
 	seen    map[string]*sighting // live objects, and those seen by this pass
-	live  int                  // live objects when the pass began
+	live    int                  // live objects when the pass began
 	queue   []*pending
 	queued  map[string]bool
 	bytes   int       // of queued bodies
