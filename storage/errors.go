@@ -14,6 +14,9 @@ var (
 	ErrConflict = errors.New("conflict: not the required value")
 	// ErrClosed reports that the Store is closed.
 	ErrClosed = errors.New("storage: store is closed")
+	// ErrFailed reports a Store that refuses everything after an error that left its
+	// state uncertain. It stays so until it is opened again.
+	ErrFailed = errors.New("failed and must be opened again")
 	// ErrCorrupt reports stored data that is not what was written.
 	ErrCorrupt = errors.New("corrupt data")
 	// ErrLocked reports that someone else holds a store or a lease.

@@ -182,11 +182,20 @@ func (l *Lease) Keep(ctx context.Context) error {
 		if err := sleep(ctx, l.ttl/3); err != nil {
 			return err
 		}
-		err := l.Renew(ctx)
+		err := l.renewInTime(ctx)
 		if l.Lost(err) || err != nil && !time.Now().Before(l.Until()) {
 			return err
 		}
 	}
+}
+
+// renewInTime renews the lease, but waits for a Store that does not answer only
+// until it ends. A holder that was stopped for longer than that may still try.
+func (l *Lease) renewInTime(ctx context.Context) error {
+	wait := max(time.Until(l.Until()), l.ttl/3)
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return l.Renew(ctx)
 }
 
 // ReleaseWith adds to b what gives the lease back if it is still held, so that the

@@ -136,6 +136,46 @@ func TestLeaseKeep(t *testing.T) {
 	})
 }
 
+// A troubled Store may leave commits without an answer.
+type troubled struct {
+	storage.Store
+	hangs bool
+}
+
+func (s *troubled) Commit(ctx context.Context, b *storage.Batch) error {
+	if s.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.Store.Commit(ctx, b)
+}
+
+// A holder whose store does not answer is told when the lease ends.
+func TestLeaseKeepOverATroubledStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &troubled{Store: memory.New()}
+		a, err := acquire(t, s, "a")
+		require.NoError(t, err)
+		s.hangs = true
+		end := a.Until()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.ErrorIs(t, a.Keep(ctx), context.DeadlineExceeded)
+		require.True(t, time.Now().Equal(end), "Keep returns %v after the end", time.Since(end))
+		require.NoError(t, ctx.Err())
+
+		// One that was stopped for longer than its lease goes on if nobody has taken it.
+		s.hangs = false
+		kept := make(chan error, 1)
+		go func() { kept <- a.Keep(ctx) }()
+		time.Sleep(25 * time.Second)
+		require.True(t, time.Now().Before(a.Until()))
+		cancel()
+		require.ErrorIs(t, <-kept, context.Canceled)
+	})
+}
+
 // TestLeaseModel lets workers with clocks that differ take a lease, stall for
 // any time and write under it. Each write appends the token to a log, so writes
 // of a former holder would show as a token that goes back; and a holder that

@@ -28,7 +28,8 @@
 //     in one transaction that is serializable. Return the [Requirement.Conflict] of the
 //     one that is not met. When the outcome is unknown, say so by any other
 //     error: the packages above read again.
-//   - Close: let commits finish, then answer everything with ErrClosed.
+//   - Close: let commits finish, then answer everything with ErrClosed, also the next
+//     step of a scan that is still open.
 //
 // A backend that keeps data gives the Harness Reopen and Crash as well. On top of
 // these four methods, leases ([AcquireLease]), sequences ([Sequence]) and quotas work
@@ -36,8 +37,8 @@
 //
 // # Errors
 //
-// Callers branch on [ErrNotFound], [ErrConflict], [ErrClosed], [ErrCorrupt],
-// [ErrLocked] and [ErrInvalid] with [errors.Is]. [KeyError] carries the key
+// Callers branch on [ErrNotFound], [ErrConflict], [ErrClosed], [ErrFailed],
+// [ErrCorrupt], [ErrLocked] and [ErrInvalid] with [errors.Is]. [KeyError] carries the key
 // that an error is about, [LockedError] the holder of a lock or lease.
 //
 // # Optional powers
@@ -101,8 +102,8 @@ const (
 //
 // Damage: a value that is not what was stored is reported as ErrCorrupt with
 // its key and never returned. After an error that leaves its state uncertain,
-// such as a failed fsync, a Store refuses everything until it is opened again;
-// it never reports a success that it is not sure of.
+// such as a failed fsync, a Store refuses everything with ErrFailed until it is
+// opened again; it never reports a success that it is not sure of.
 type Store interface {
 	// Get returns the value of key, or ErrNotFound. A key that no Store
 	// accepts is reported with ErrInvalid.

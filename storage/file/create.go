@@ -61,6 +61,7 @@ func (s *Store) create() error {
 func (s *Store) newDB(path string) (*bbolt.DB, *os.File, error) {
 	db, f, err := openDB(path, true)
 	if err != nil {
+		_ = os.Remove(path) // it may have got as far as making one
 		return nil, nil, err
 	}
 	if err := db.Update(s.codec.writeFormat); err != nil {

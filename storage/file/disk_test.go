@@ -193,3 +193,30 @@ func refusesEverything(t *testing.T, s *Store) {
 	require.ErrorContains(t, s.Verify(t.Context()), "must be opened again")
 	require.ErrorContains(t, s.Compact(t.Context()), "must be opened again")
 }
+
+// TestFullDiskLeavesNoFiles lets the copies that Compact and Backup make begin on
+// a disk without space.
+func TestFullDiskLeavesNoFiles(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, newPath(t))
+	tmp := tempName(s.path)
+	require.NoError(t, os.Symlink("/dev/full", tmp))
+	require.ErrorIs(t, s.compact(t.Context(), tmp), syscall.ENOSPC)
+	_, err := os.Lstat(tmp)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	put(t, s, map[string]string{"after": "it"})
+}
+
+// TestCommitsAfterCompactAreSynced fails a sync of the file that Compact made.
+func TestCommitsAfterCompactAreSynced(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, newPath(t))
+	require.NoError(t, s.Compact(t.Context()))
+	d := newDisk(t, s, fault{sync: true}, 1)
+	var b storage.Batch
+	b.Put("a", nil)
+	require.Error(t, s.Commit(t.Context(), &b), "the commit was not synced")
+	d.mend()
+	require.NoError(t, s.Close())
+	require.NoError(t, d.real.Close())
+}

@@ -103,6 +103,12 @@ func Open(path string, opts *Options) (*Store, error) {
 func (s *Store) Opening() string { return s.opening }
 
 func (s *Store) open() (err error) {
+	// Compact would replace a link, not what it leads to, which other names open.
+	if info, err := os.Lstat(s.path); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		if s.path, err = filepath.EvalSymlinks(s.path); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return err
 	}
@@ -200,7 +206,7 @@ func (s *Store) ready(ctx context.Context) error {
 
 // fail ends the store because of err: what is on the disk is uncertain.
 func (s *Store) fail(err error) error {
-	failed := fmt.Errorf("storage/file: %s failed and must be opened again: %w", s.path, err)
+	failed := fmt.Errorf("storage/file: %s %w: %w", s.path, storage.ErrFailed, err)
 	s.ended.CompareAndSwap(nil, &failed)
 	return failed
 }

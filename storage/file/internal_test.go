@@ -108,6 +108,12 @@ func TestEveryFlippedByteOfValuesIsReported(t *testing.T) {
 		}
 	}
 	require.Greater(t, flips, 1000)
+	raw := s.codec.encode("large", []byte(want["large"]))
+	at := int64(bytes.Index(data, raw) + len(raw)/2)
+	flip(t, s, at, 1)
+	requireCorrupt(t, s.Compact(t.Context()), "large")
+	requireCorrupt(t, s.Backup(t.Context(), new(bytes.Buffer)), "large")
+	flip(t, s, at, 1)
 	require.NoError(t, s.Verify(t.Context()))
 	require.Equal(t, want, content(t, s))
 }

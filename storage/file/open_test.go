@@ -83,6 +83,33 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestOpenThroughLink opens a store by two names: it is one store, also when Compact
+// has replaced its file.
+func TestOpenThroughLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	link, path := filepath.Join(dir, "link.db"), filepath.Join(dir, "data", "cxsync.db")
+	require.NoError(t, os.Symlink(path, link))
+	_, err := file.Open(link, nil)
+	require.ErrorIs(t, err, os.ErrNotExist, "the link leads nowhere")
+	s, err := file.Open(path, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+
+	s, err = file.Open(link, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Compact(t.Context()))
+	_, err = file.Open(path, nil)
+	require.ErrorContains(t, err, fmt.Sprintf("is locked by process %d", os.Getpid()))
+	fill(t, s, "a", 3)
+	want := entries(t, s)
+	require.NoError(t, s.Close())
+	s, err = file.Open(path, nil)
+	require.NoError(t, err)
+	require.Equal(t, want, entries(t, s))
+	require.NoError(t, s.Close())
+}
+
 func TestOpenInReadOnlyFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

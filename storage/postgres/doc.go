@@ -1,7 +1,16 @@
 // Package postgres keeps a [storage.Store] in a schema of a PostgreSQL database,
 // version 15 or newer, through pgx. Several processes share one store: what they
-// commit is serial, so leases, quotas and histories hold across machines, on the
-// one clock of the database.
+// commit is serial, so leases, quotas and histories hold across machines. All times
+// are those of the machines, whose clocks must not be far apart: a lease that one
+// of them has taken waits for storage.LeaseOptions.MaxSkew.
+//
+//	store, err := postgres.Open(ctx, dsn, nil) // postgres://cxsync@db.example.com/ops?sslmode=verify-full
+//	engine, err := environment.Open(store, &environment.Options{Vault: vault})
+//
+// The vault of each process needs the same key, because the client secrets in the
+// store are sealed with it. The module is one of its own: go get
+// github.com/cxsync/cxsync/storage/postgres. A release tags it and the main module,
+// with one version.
 //
 // # Durability
 //
@@ -81,7 +90,8 @@
 //
 // Calls leave nothing behind in the session, neither prepared statements nor
 // locks nor settings, and keep to one transaction. So PgBouncer's transaction
-// mode is enough; its statement mode is not, because of the scans.
+// mode is enough, as TestStoreBehindPgBouncer proves; its statement mode is not,
+// because of the scans and the migrations.
 //
 // # Schema and permissions
 //
@@ -115,7 +125,8 @@
 //	field_changes   environment, seq (of the change), ordinal, path, label, op, moved_from, old, new
 //	passes          environment, type, number, started, ended, complete, reason, objects, imported, created, updated, deleted, restored, unchanged, withheld
 //
-// An object that was deleted stays in objects, with live false and its last body.
+// by_id, by_name and by_client are null for what package environment records: it
+// does not find out who made a change. An object that was deleted stays in objects, with live false and its last body.
 // Changes that retention has removed are gone here too. Bodies and values are
 // jsonb; \u0000, half a surrogate pair and broken UTF-8, which jsonb cannot hold,
 // show as U+FFFD, and a value that is no JSON as NULL. An id that is no text
@@ -137,8 +148,8 @@
 //
 //	go -C storage/postgres run ./capacity -orgs 100,1000 -processes 3 -every 4h
 //
-// For large orgs with the defaults of package environment, and a server with 16
-// GiB of memory and the settings that PostgreSQL comes with, it prints
+// Without flags it is about large orgs with the defaults of package environment, and
+// a server with 16 GiB of memory and the settings that PostgreSQL comes with, and prints
 //
 //	20000 objects of 1500 bytes, 328 types every 1h0m0s, 2000 changes a day, kept 365 days;
 //	processes: 10 of 4 connections; consumers of each org: 1, followed in all processes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,6 +38,17 @@ func storedNothing(err error) bool {
 		return true
 	}
 	return false
+}
+
+// wrongDSN returns why pgx cannot parse a DSN, without the DSN: pgx quotes it, and
+// in one of keywords it leaves the password readable that has blanks around it or
+// quotes in it.
+func wrongDSN(err error) error {
+	text, reason := err.Error(), "keywords and values or a URL are expected"
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		reason = text[i+len("`: "):]
+	}
+	return errors.New("storage/postgres: cannot parse the DSN: " + reason)
 }
 
 // failed returns the error of a call for err, which concerns key unless it is

@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -9,32 +11,40 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/storage/postgres"
 )
 
+// One process of many that keep the same orgs in sync: start it as often as you
+// like, each time with the same database and the same key.
 func Example() {
-	if err := nightly(context.Background()); err != nil {
+	key, err := base64.StdEncoding.DecodeString(os.Getenv("CXSYNC_KEY")) // as examples/embed -newkey prints one
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := keepInSync(context.Background(), os.Getenv("DATABASE_URL"), key); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// nightly does what one process of many is to do.
-func nightly(ctx context.Context) error {
-	s, err := postgres.Open(ctx, "postgres://cxsync@db.example.com/ops?sslmode=verify-full&pool_max_conns=4", nil)
+// keepInSync polls what the store has until ctx ends. The key is the one with
+// which the client secrets were sealed when the environments were created.
+func keepInSync(ctx context.Context, dsn string, key []byte) (err error) {
+	store, err := postgres.Open(ctx, dsn, nil) // postgres://cxsync@db.example.com/ops?sslmode=verify-full&pool_max_conns=4
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-
-	lease, err := storage.AcquireLease(ctx, s, "leases/nightly", nil)
+	defer func() { err = errors.Join(err, store.Close()) }()
+	vault, err := environment.NewKeyVault(key)
 	if err != nil {
 		return err
 	}
-	var b storage.Batch
-	lease.Fence(&b) // stored only while the lease is held
-	b.Put("nightly/report", []byte(`{"ok":true}`))
-	return s.Commit(ctx, &b)
+	engine, err := environment.Open(store, &environment.Options{Vault: vault})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
+	return engine.Run(ctx)
 }
 
 // A program that has a pool shares it, and asks the views what has changed.

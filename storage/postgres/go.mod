@@ -2,6 +2,7 @@ module github.com/cxsync/cxsync/storage/postgres
 
 go 1.26.0
 
+// Others do not see this: a release tags both modules, and requires the tag of the main one here.
 replace github.com/cxsync/cxsync => ../..
 
 require (

@@ -56,7 +56,10 @@ func TestOpenRefuses(t *testing.T) {
 		opts postgres.Options
 		want string
 	}{
-		{"postgres://user:secret@host:port/x", postgres.Options{}, "cannot parse"},
+		{"postgres://user:secret@host:port/x", postgres.Options{}, "cannot parse the DSN: invalid port"},
+		{"host=x password = secret port=y", postgres.Options{}, "cannot parse the DSN: invalid port"},
+		{`host=x password='it\'s secret' sslmode=y`, postgres.Options{}, "sslmode is invalid"},
+		{"host=x password secret", postgres.Options{}, "invalid keyword/value"},
 		{"host=/none user=x password=secret connect_timeout=2", postgres.Options{}, "failed to connect"},
 		{base, postgres.Options{Schema: strings.Repeat("x", 64)}, "schema name of 64 bytes, at most 63"},
 		{base, postgres.Options{Schema: "a\x00"}, "schema name is not UTF-8, or has a NUL"},

@@ -81,11 +81,11 @@ func (sc *scan) next(ctx context.Context) (page []storage.Entry, more bool, err 
 		p, more, err = sc.page(ctx, false)
 		page = append(page, p...)
 	}
+	if !more || err != nil { // the body that gets the error may need the connection
+		sc.end()
+	}
 	if err != nil {
 		return nil, false, sc.store.failed(ctx, "", err)
-	}
-	if !more {
-		sc.end()
 	}
 	return page, more, nil
 }

@@ -53,7 +53,7 @@ type statements struct{ get, getMany, commit, entries string }
 func Open(ctx context.Context, dsn string, opts *Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("storage/postgres: %w", err)
+		return nil, wrongDSN(err)
 	}
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = cmp.Or(params["application_name"], "cxsync")
