@@ -37,13 +37,14 @@
 // An administrator renames a queue. This is its way, and where the code is:
 //
 //  1. A tick is due: poller, [github.com/cxsync/cxsync/poller.Poller.Run], calls its job for "routing.queues".
+//     The job is in environment/run.go, and what is kept of due times in due.go beside it.
 //  2. environment takes the turn for that type among all processes (turn.go), and starts a pass (pass.go).
 //  3. genesys lists the queues page by page (walk.go). Each request goes through
 //     retries, token and limiter to the network (transport.go); ratelimit grants it a
 //     slot (limiter.go).
 //  4. environment hands each object to history (walker.go), which compares it with
-//     what is known: its bytes, then its digest, then its members (pass.go, digest.go, diff.go).
-//  5. What differs is committed: head, body and change in one batch (record.go,
+//     what is known: its bytes, then its digest, then its members (history: pass.go, digest.go, diff.go).
+//  5. What differs is committed: head, body and change in one batch (history: record.go,
 //     commit.go), which a process that lost its turn cannot do.
 //  6. At the end of the list, history says what is absent (settle.go), and environment
 //     reads these objects by ID before it records a removal (walker.go).
@@ -71,7 +72,8 @@
 //   - Each change reaches each consumer at least once and in order:
 //     environment.TestDeliverAtLeastOnceInOrder, environment.TestConsumerOfTwoProcesses.
 //   - Retention keeps the newest change of each object: history.TestRetention. Forget
-//     leaves nothing of an object but the fact, also after an interruption: history.TestForget.
+//     leaves nothing of an object but the fact, also after an interruption:
+//     history.TestForget, environment.TestForgetErasesEveryTrace.
 //
 // What is asked of the org:
 //
@@ -116,4 +118,9 @@
 // passes; which of several edits between two passes came first; and, where an org answers
 // 404 for what is out of sight, that an object was moved there and not deleted.
 // environment/FAILURES.md tells what happens when things fail.
+//
+// Nor is who made a change recorded by package environment. The org's audit log knows:
+// [github.com/cxsync/cxsync/genesys.Client.Audits] reads it for the time between After
+// and At of the change. Where bodies of a type have a modifiedBy, History.Body has it as it
+// was at the newest change.
 package cxsync

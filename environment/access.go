@@ -51,7 +51,7 @@ func (s *session) sight(ctx context.Context, t genesys.ObjectType, asOf time.Tim
 	if err != nil {
 		return sight{}, err
 	}
-	if verdict, lacking := may.Allows(t); verdict == genesys.Missing {
+	if verdict, lacking := may.Allows(t); verdict == genesys.VerdictMissing {
 		return sight{}, &unavailableError{"missing permission: " + strings.Join(lacking, " or ")}
 	}
 	if c := may.Coverage(t); !c.AllDivisions && len(c.Divisions) > 0 {

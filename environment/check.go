@@ -162,11 +162,18 @@ func (r Record) Check(types []genesys.ObjectType) error {
 func (r Record) checkPolling(e *InvalidError, types []genesys.ObjectType) {
 	_, err := poller.NewPlan(r.polling(), &poller.PlanOptions{Resolve: resolver(types)})
 	for _, err := range flatten(err) {
-		field := "polling"
+		field, problem := "polling", err.Error()
 		if entry, ok := errors.AsType[*poller.EntryError](err); ok {
-			field = fmt.Sprintf("polling[%d]", entry.Index)
+			field, problem = fmt.Sprintf("polling[%d].cron", entry.Index), entry.Err.Error()
+			if entry.Field == "object" {
+				field = fmt.Sprintf("polling[%d].object", entry.Index)
+				problem = fmt.Sprintf("%q: %s", entry.Object, problem)
+			}
+			if errors.Is(err, poller.ErrUnknownObject) {
+				problem += suggestion(types, entry.Object)
+			}
 		}
-		e.add(field, "%s", strings.TrimPrefix(err.Error(), "poller: "))
+		e.add(field, "%s", strings.TrimPrefix(problem, "poller: "))
 	}
 }
 
@@ -213,16 +220,28 @@ func resolver(types []genesys.ObjectType) func(string) (string, bool) {
 	}
 }
 
-// suggestion names a type that the text is a part of, for a person who wrote "queues" or "queue".
+// typeName returns the name of the object type of that name or label.
+func (e *Engine) typeName(nameOrLabel string) (string, error) {
+	name, ok := resolver(e.types)(nameOrLabel)
+	if !ok {
+		return "", fmt.Errorf("environment: %q is no object type%s", nameOrLabel, suggestion(e.types, nameOrLabel))
+	}
+	return name, nil
+}
+
+// suggestion names the type with the shortest label of those that the text is a
+// part of, for a person who wrote "queue".
 func suggestion(types []genesys.ObjectType, text string) string {
 	text = strings.ToLower(strings.TrimSpace(text))
-	if text == "" {
-		return "; use a name such as routing.queues or a label such as Queues"
-	}
+	var best genesys.ObjectType
 	for _, t := range types {
-		if strings.Contains(t.Name, text) || strings.Contains(strings.ToLower(t.Label), text) {
-			return fmt.Sprintf("; did you mean %s (%s)?", t.Name, t.Label)
+		isLike := strings.Contains(strings.ToLower(t.Name), text) || strings.Contains(strings.ToLower(t.Label), text)
+		if isLike && (best.Name == "" || len(t.Label) < len(best.Label)) {
+			best = t
 		}
 	}
-	return "; use a name such as routing.queues or a label such as Queues"
+	if text == "" || best.Name == "" {
+		return "; use a name such as routing.queues or a label such as Queues"
+	}
+	return fmt.Sprintf("; did you mean %s (%s)?", best.Name, best.Label)
 }

@@ -154,6 +154,21 @@ func (w *walker) unseen(ctx context.Context, live map[string]bool) error {
 	return nil
 }
 
+// doubt counts no parent as walked that has a child which is neither seen nor gone:
+// the next pass looks for it, and for what was lost with it, whatever the parent's marker says.
+func (w *walker) doubt(ctx context.Context) error {
+	if len(w.walked) == 0 {
+		return nil
+	}
+	for head, err := range w.pass.Unseen(ctx) {
+		if err != nil {
+			return err
+		}
+		delete(w.walked, head.Parent)
+	}
+	return nil
+}
+
 // walkedBefore returns the parents whose children were all read, with the
 // marker that the parent had then.
 func (w *walker) walkedBefore(ctx context.Context) (map[string]string, error) {

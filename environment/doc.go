@@ -9,7 +9,8 @@
 //   - [Engine.Validate] and [Engine.Forecast] tell whether it will work
 //   - [Engine.Import] reads everything now, [Engine.Poll] some types, [Engine.Run] polls on schedule
 //   - [Engine.Deliver] and [Engine.Follow] hand over each change at least once,
-//     [Engine.History] answers everything else about the past
+//     [Engine.History] answers everything else about the past, and changes nothing of it
+//   - [Engine.AcceptRemovals] and [Engine.Forget] are a person's word about single objects
 //   - [Engine.Status] tells how it goes
 //
 // # What a pass does
@@ -30,8 +31,8 @@
 // # Several processes
 //
 // Processes that share a store, each with an Engine of its own, behave as one:
-// run the same program many times over one database. Each pass, import and
-// consumer belongs to one process at a time, by a lease. A process that dies or
+// run the same program many times over one database, with the same key in the
+// vault. Each pass, import and consumer belongs to one process at a time, by a lease. A process that dies or
 // stalls loses it within [Options].Lease, and what it still writes is refused
 // (TestStalledProcessIsReplaced, TestTickOfADeadProcess). A tick has one pass; the
 // quota is one for all; a record that one process changes is noticed by the others

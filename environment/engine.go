@@ -39,7 +39,8 @@ type Options struct {
 	// Transport is the network. Defaults to genesys's own.
 	Transport http.RoundTripper
 
-	// Types are added to the catalogue of object types, or replace those of the same name.
+	// Types are added to the catalogue of object types, or replace those of the same
+	// name. Open refuses those that genesys.CheckTypes does.
 	Types []genesys.ObjectType
 
 	// Instance names this process among those that share the store, to people and
@@ -63,7 +64,9 @@ type Options struct {
 	Authorize func(ctx context.Context, op Operation, r Record) error
 
 	// Observer is told of each pass that ended, but not of one that its context
-	// ended. It must be quick and safe for concurrent use.
+	// ended. It must be quick and safe for concurrent use. It may read (Get, Status,
+	// Forecast, History) and Deliver; but Import, and Poll, AcceptRemovals and Forget
+	// of the same type, would wait for the pass that it is told of.
 	Observer func(PassEvent)
 
 	// Logger gets what happens; secrets never. Defaults to silence.
@@ -125,6 +128,9 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	e.opts.Lease = cmp.Or(e.opts.Lease, 30*time.Second)
 	e.opts.Instance = cmp.Or(e.opts.Instance, storage.NewHolder())
 	e.holder = e.holderName()
+	if err := genesys.CheckTypes(e.opts.Types); err != nil {
+		return nil, err
+	}
 	e.types = genesys.Merge(genesys.Catalogue(), e.opts.Types)
 	return e, nil
 }
@@ -281,12 +287,18 @@ func (e *Engine) records(ctx context.Context) iter.Seq2[Record, error] {
 	}
 }
 
-// History returns what was recorded of an environment.
+// History returns what was recorded of an environment, to read: what writes fails
+// with history.ErrReadOnly. Forget, AcceptRemovals, Delete and Record.RetentionDays
+// change what is kept; they ask Options.Authorize, and confirm in production.
 func (e *Engine) History(ctx context.Context, id int64) (*history.History, error) {
 	if _, err := e.Get(ctx, id); err != nil {
 		return nil, err
 	}
-	return history.Open(ctx, e.store, id, &history.Options{Logger: e.opts.Logger})
+	h, err := history.Open(ctx, e.store, id, &history.Options{Logger: e.opts.Logger})
+	if err != nil {
+		return nil, err
+	}
+	return h.ReadOnly(), nil
 }
 
 func (e *Engine) authorize(ctx context.Context, op Operation, r Record) error {

@@ -436,6 +436,7 @@ func TestValidate(t *testing.T) {
 		require.False(t, v.OK())
 		require.Equal(t, environment.StatusFailed, status(v, "login"))
 		require.NotContains(t, v.String(), "guess")
+		require.Equal(t, 1, strings.Count(v.String(), "check the client secret"), v.String())
 	})
 	t.Run("wrong region", func(t *testing.T) { // where the client is unknown
 		v := validate(t, nil, func(r *environment.Record) { r.ClientID = "a client of another region" })

@@ -35,6 +35,7 @@ func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f Consu
 // Follow delivers as Deliver does, and goes on with what is recorded later, by
 // this process or another, until ctx ends; it then returns nil. While somebody
 // else delivers to the consumer, Follow waits and takes over when that one ends.
+// The error is f's, or that of a store that fails, such as storage.ErrFailed.
 func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f Consumer) error {
 	h, err := e.History(ctx, id)
 	if err != nil {

@@ -28,7 +28,8 @@ type Forecast struct {
 	Fits        bool            `json:"fits"`
 
 	// WorstMinute is when the most requests fall due together in the coming 31
-	// days, and Backlog how long they take to be sent at an even pace.
+	// days, and Backlog how long they take to be sent at an even pace: in JSON a
+	// number of nanoseconds.
 	WorstMinute         time.Time     `json:"worst_minute,omitzero"`
 	WorstMinuteRequests float64       `json:"worst_minute_requests"`
 	Backlog             time.Duration `json:"backlog"`
@@ -89,7 +90,7 @@ func (s *session) forecast(ctx context.Context) (Forecast, error) {
 
 // reckon holds a plan against a limit.
 func (e *Engine) reckon(entries []poller.Entry, costs []TypeForecast, limit ratelimit.Limit) (Forecast, error) {
-	f := Forecast{Limit: limit, LimitPerDay: serverPerMinute * 24 * 60, PerDay: float64(24 * time.Hour / accessFor)}
+	f := Forecast{Types: []TypeForecast{}, Limit: limit, LimitPerDay: serverPerMinute * 24 * 60, PerDay: float64(24 * time.Hour / accessFor)}
 	if limit.N > 0 {
 		f.LimitPerDay = min(f.LimitPerDay, float64(limit.N)*float64(24*time.Hour)/float64(limit.Window))
 	}

@@ -19,7 +19,8 @@ const resumeWithin = time.Hour
 
 // ImportOptions configures one import.
 type ImportOptions struct {
-	// OnProgress is called after each object type, one call at a time.
+	// OnProgress is called after each object type, one call at a time, while which
+	// the import stands still. It may read, Deliver and Poll; Import would wait for itself.
 	OnProgress func(Progress)
 }
 
@@ -30,6 +31,11 @@ type ImportResult struct {
 	Types   []PassResult `json:"types"`   // passes that ended, in the order they did
 	Failed  []TypeError  `json:"failed"`  // object types that could not be read
 	Resumed int          `json:"resumed"` // types that an interrupted import had done already
+}
+
+// newImportResult returns one whose lists are [] in JSON when they are empty.
+func newImportResult() ImportResult {
+	return ImportResult{Types: []PassResult{}, Failed: []TypeError{}}
 }
 
 // A TypeError says why an object type could not be read.
@@ -51,7 +57,8 @@ func (e TypeError) Unwrap() error { return e.Err }
 // Import reads every selected object type now, parents first, and records what
 // is new or changed. It goes on past a type that fails; those are in the
 // result. The error is for what stops an import: a refused login
-// (genesys.ErrUnauthorized), a store that fails, a context that ended. An
+// (genesys.ErrUnauthorized), a store that fails, a context that ended or has a
+// deadline before which the quota has no slot (*ratelimit.DeadlineError). An
 // import that was stopped within the last hour goes on where it was; types it
 // had done are not read again, and an import that is asked for while another one
 // is under way is that one; if it is another process's, its types count as
@@ -59,16 +66,16 @@ func (e TypeError) Unwrap() error { return e.Err }
 func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (ImportResult, error) {
 	s, err := e.online(ctx, id, OpImport)
 	if err != nil {
-		return ImportResult{}, err
+		return newImportResult(), err
 	}
 	asked, imports := time.Now(), s.imports.Load()
-	var result ImportResult
+	result := newImportResult()
 	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
 		if s.imports.Load() > imports {
 			result = s.imported // it was under way when this one was asked for
 			return nil
 		}
-		im := &importing{session: s, turn: turn, began: asked}
+		im := &importing{session: s, turn: turn, began: asked, result: newImportResult()}
 		if opts != nil {
 			im.opts = *opts
 		}
@@ -197,10 +204,10 @@ func (im *importing) done(ctx context.Context, t genesys.ObjectType, result Pass
 }
 
 // stopsImport reports whether the next object type would fail the same way: for
-// a refused login, and for everything that is not about reading the org.
+// a refused login, a deadline, and everything that is not about reading the org.
 func stopsImport(err error) bool {
 	_, reading := errors.AsType[*readError](err)
-	return !reading || errors.Is(err, genesys.ErrUnauthorized)
+	return !reading || errors.Is(err, genesys.ErrUnauthorized) || tooLate(err)
 }
 
 // importState numbers the imports of an environment.

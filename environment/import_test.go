@@ -2,6 +2,7 @@ package environment_test
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
@@ -49,6 +51,42 @@ func TestConcurrentImportsAreOne(t *testing.T) {
 			require.Equal(t, 1, n, path)
 		}
 	})
+}
+
+// "off" for all objects is about the schedule: an import reads what is selected.
+func TestImportWithoutASchedule(t *testing.T) {
+	org := genesystest.New(&genesystest.Options{RateLimit: -1})
+	engine := open(t, org, memory.New(), nil)
+	r := recordOf(org)
+	r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "off"}}
+	env := create(t, engine, r)
+	result, err := engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	require.Len(t, result.Types, len(engine.Selected(recordOf(org))))
+	require.Greater(t, len(result.Types), 100)
+	forecast, err := engine.Forecast(t.Context(), env.ID)
+	require.NoError(t, err)
+	require.Empty(t, forecast.Types)
+}
+
+// Lists that are empty are lists in JSON too.
+func TestEmptyListsInJSON(t *testing.T) {
+	org := genesystest.New(&genesystest.Options{RateLimit: -1})
+	engine := open(t, org, memory.New(), nil)
+	r := recordOf(org)
+	r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "off"}}
+	env := create(t, engine, r)
+	forecast, err := engine.Forecast(t.Context(), env.ID)
+	require.NoError(t, err)
+	done, err := engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	none, err := engine.Import(t.Context(), 77, nil)
+	require.ErrorIs(t, err, environment.ErrNotFound)
+	for _, v := range []any{forecast, done, none} {
+		data, err := json.Marshal(v)
+		require.NoError(t, err)
+		require.NotContains(t, string(data), `:null`)
+	}
 }
 
 // An import that was cancelled goes on where it was, and one whose progress is

@@ -54,7 +54,7 @@ func (m *month) trouble(o *monthOrg) {
 		o.troubled = false
 	})
 	all := monthFaults()
-	one := func() genesystest.Fault { return all[m.random.IntN(len(all))] }
+	one := func() genesystest.Fault { return m.next(all) }
 	mt := o.types[m.random.IntN(len(o.types))]
 	switch m.random.IntN(7) {
 	case 0:
@@ -99,9 +99,14 @@ func (m *month) lie(o *monthOrg, mt *monthType) {
 	lies := []genesystest.Fault{
 		genesystest.LostPage(), genesystest.EmptyPage(), genesystest.RepeatedPage(), genesystest.Shift(1), genesystest.Shift(-1), genesystest.NoTotals(),
 	}
-	m.lies++
-	o.Fail(mt.Name, lies[m.lies%len(lies)], 1+m.random.IntN(6))
+	o.Fail(mt.Name, m.next(lies), 1+m.random.IntN(6))
 	m.at(m.later(time.Second, time.Minute), func() { m.lookAt(o, false, mt.Name) })
+}
+
+// next draws the faults of a list in turn, so that none is left out.
+func (m *month) next(faults []genesystest.Fault) genesystest.Fault {
+	m.drawn++
+	return faults[m.drawn%len(faults)]
 }
 
 // breakOff lets a list end after its first page, while what comes later is edited.

@@ -30,7 +30,7 @@ type month struct {
 	orgs   []*monthOrg
 	procs  [monthProcesses]*monthProcess
 	events []monthEvent   // to come, in their order
-	lies   int            // told so far
+	drawn  int            // faults drawn so far
 	counts map[string]int // of what happened
 	faults map[string]int // that requests met
 }

@@ -3,8 +3,10 @@ package environment_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage"
@@ -142,6 +145,99 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 	require.Zero(t, org.Stats().Requests)
 }
 
+// What can be written is written through the Engine, which asks.
+func TestHistoryIsReadOnly(t *testing.T) {
+	org := genesystest.New(nil)
+	store := memory.New()
+	engine := open(t, org, store, nil)
+	env := create(t, engine, recordOf(org, "routing.skills"))
+	_, err := engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	before := contents(t, store)
+	h, err := engine.History(t.Context(), env.ID)
+	require.NoError(t, err)
+	require.ErrorIs(t, h.Forget(t.Context(), "routing.skills", firstID(t, org.Objects("routing.skills"))), history.ErrReadOnly)
+	require.ErrorIs(t, h.Delete(t.Context()), history.ErrReadOnly)
+	_, err = h.Trim(t.Context(), history.Retention{MaxChanges: 1}, nil)
+	require.ErrorIs(t, err, history.ErrReadOnly)
+	_, err = h.Begin(t.Context(), "routing.skills", history.Shape{})
+	require.ErrorIs(t, err, history.ErrReadOnly)
+	require.ErrorIs(t, h.AcceptRemovals(t.Context(), "routing.skills"), history.ErrReadOnly)
+	require.Equal(t, before, contents(t, store))
+}
+
+// Types that a client would refuse are refused when the Engine is opened.
+func TestTypesAreCheckedByOpen(t *testing.T) {
+	queues, _ := genesys.Lookup("Queues")
+	again := queues
+	again.Name = "my.queues"
+	for _, types := range [][]genesys.ObjectType{{{}}, {again}, {queues, queues}} {
+		_, err := environment.Open(memory.New(), &environment.Options{Types: types})
+		_, want := genesys.NewClient(genesystest.New(nil).Config(), &genesys.Options{Types: types})
+		require.Error(t, want)
+		require.EqualError(t, err, want.Error())
+	}
+}
+
+// Without retention nothing is written to see whether something has expired.
+func TestNothingIsTrimmedWithoutRetention(t *testing.T) {
+	for _, days := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			org := genesystest.New(nil)
+			store := memory.New()
+			engine := open(t, org, store, nil)
+			r := recordOf(org, "routing.skills")
+			r.RetentionDays = days
+			create(t, engine, r)
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			require.NoError(t, engine.Run(ctx))
+			trimmed := false
+			for key := range contents(t, store) {
+				trimmed = trimmed || strings.Contains(key, "/turn/trim")
+			}
+			require.Equal(t, days > 0, trimmed)
+		})
+	}
+}
+
+// What the comments of Observer and OnProgress allow does not wait for itself.
+func TestCallsBackIntoTheEngine(t *testing.T) {
+	org := genesystest.New(&genesystest.Options{RateLimit: -1})
+	var engine *environment.Engine
+	look := func(id int64) error {
+		_, err1 := engine.Status(t.Context(), id)
+		_, err2 := engine.Forecast(t.Context(), id)
+		_, err3 := engine.History(t.Context(), id)
+		err4 := engine.Deliver(t.Context(), id, "x", func(context.Context, history.Change) error { return nil })
+		if errors.Is(err4, storage.ErrLocked) { // by the Observer of another type
+			err4 = nil
+		}
+		return errors.Join(err1, err2, err3, err4)
+	}
+	var observed atomic.Int64
+	engine = open(t, org, memory.New(), func(o *environment.Options) {
+		o.Observer = func(e environment.PassEvent) {
+			observed.Add(1)
+			if err := errors.Join(e.Err, look(e.Environment)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	env := create(t, engine, recordOf(org, "routing.skills", "groups", "teams", "routing.queues.members"))
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	result, err := engine.Import(ctx, env.ID, &environment.ImportOptions{OnProgress: func(p environment.Progress) {
+		_, err := engine.Poll(ctx, env.ID, "teams", p.Last.Type)
+		if err := errors.Join(err, look(env.ID)); err != nil {
+			t.Error(err)
+		}
+	}})
+	require.NoError(t, err)
+	require.Len(t, result.Types, 5)
+	require.EqualValues(t, 3*5, observed.Load())
+}
+
 type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -162,6 +258,27 @@ func TestValidateEndsWithoutANetwork(t *testing.T) {
 		require.False(t, v.OK())
 		require.LessOrEqual(t, time.Since(start), time.Minute)
 	})
+}
+
+// The local org deletes no clients, so the answer is written over.
+func TestValidateWarnsOfAClientThatGoes(t *testing.T) {
+	org := genesystest.New(nil)
+	engine := open(t, org, memory.New(), func(o *environment.Options) {
+		o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+			resp, err := org.Transport().RoundTrip(r)
+			if err == nil && r.URL.Path == "/api/v2/tokens/me" {
+				resp.Body = io.NopCloser(strings.NewReader(`{"OAuthClient": {"id": "x", "dateToDelete": "2027-03-04T05:06:07Z"}}`))
+				resp.ContentLength = -1
+				resp.Header.Del("Content-Encoding")
+			}
+			return resp, err
+		})
+	})
+	env := create(t, engine, recordOf(org, "Queues"))
+	v, err := engine.Validate(t.Context(), env.ID)
+	require.NoError(t, err)
+	require.True(t, v.OK())
+	require.Regexp(t, `(?m)^warning +client +the OAuth client is deleted on 2027-03-04$`, v.String())
 }
 
 // A quota that is used up says nothing about the login.

@@ -88,7 +88,8 @@ func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bo
 }
 
 // conclude books the end of a pass: one that was not recorded is remembered, and
-// all are observed, and announced to those who follow the changes.
+// all are observed, and announced to those who follow the changes. One that its
+// context ended, or would have, is not over: nothing is said of it.
 func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion, result PassResult, err error) (PassResult, error) {
 	if turn.Lost(err) || errors.Is(context.Cause(ctx), errTakenOver) {
 		return result, err
@@ -100,7 +101,8 @@ func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType
 	if err != nil {
 		err = fmt.Errorf("environment: %s: %w", t.Name, err)
 	}
-	if !turn.over {
+	interrupted := ended(ctx) || tooLate(err)
+	if !turn.over && !interrupted {
 		if noteErr := s.note(ctx, turn, t, o, result, err); err == nil {
 			err = noteErr
 		}
@@ -109,7 +111,7 @@ func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType
 		s.engine.opts.Logger.InfoContext(ctx, "a walk was not complete, so it removes nothing",
 			"environment", s.record.Name, "object", t.Name, "reason", result.Reason)
 	}
-	if s.engine.opts.Observer != nil && ctx.Err() == nil {
+	if s.engine.opts.Observer != nil && !interrupted {
 		s.engine.opts.Observer(PassEvent{s.record.ID, result, err})
 	}
 	s.engine.recordedOf(s.record.ID).notify()
@@ -128,8 +130,15 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 	if err != nil {
 		return result, err
 	}
-	ctx, w.requests = withRequests(ctx)
-	defer func() { result.Requests = w.requests.Load() }()
+	ctx, reading := withReading(ctx)
+	defer reading.stop(nil)
+	w.requests = &reading.requests
+	defer func() {
+		result.Requests = w.requests.Load()
+		if late := context.Cause(ctx); err != nil && tooLate(late) {
+			err = late // whatever it led to
+		}
+	}()
 	if t.Parent == "" {
 		err = w.objects(ctx, s.client.List(ctx, t))
 	} else {
@@ -143,6 +152,9 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 		return result, err
 	}
 	if err := w.confirm(ctx, absences, began); err != nil {
+		return result, err
+	}
+	if err := w.doubt(ctx); err != nil {
 		return result, err
 	}
 	result.steady = w.requests.Load() - w.once

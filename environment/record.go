@@ -42,12 +42,15 @@ type Record struct {
 
 	// Requests in any rolling minute, hour or day; 0 disables that limit. One
 	// is meant to be set. Where several are, Day rules before Hour before Minute.
+	// With none, requests are sent as they come until the service asks to wait (429).
 	RateLimitMinute int `json:"rate_limit_minute"`
 	RateLimitHour   int `json:"rate_limit_hour"`
 	RateLimitDay    int `json:"rate_limit_day"`
 
 	// Polling says when each object type is polled. The entry "All objects" is
-	// the default, a type's own entry overrides it. Defaults to DefaultPolling.
+	// the default, a type's own entry overrides it; see Engine.Run for when a pass
+	// begins. "off" for all objects only stops the schedule: Import still reads what
+	// is selected. Defaults to DefaultPolling.
 	Polling []poller.Entry `json:"polling,omitempty"`
 
 	// RetentionDays keeps a change until it has been superseded for that long;

@@ -157,6 +157,40 @@ func TestKeysAreRotated(t *testing.T) {
 	require.ErrorIs(t, err, environment.ErrSealed)
 }
 
+// A secret that no key opens keeps no other from being sealed anew.
+func TestResealDoesAllItCan(t *testing.T) {
+	ctx := t.Context()
+	org := genesystest.New(nil)
+	store := memory.New()
+	named := func(key []byte, name string) {
+		vault, err := environment.NewKeyVault(key)
+		require.NoError(t, err)
+		r := recordOf(org, "Queues")
+		r.Name = name
+		create(t, open(t, org, store, func(o *environment.Options) { o.Vault = vault }), r)
+	}
+	lost, fresh := environment.NewKey(), environment.NewKey()
+	named(lost, "One")
+	named(testKey, "Two")
+	named(lost, "Three")
+	named(testKey, "Four")
+	both, err := environment.NewKeyVault(fresh, testKey)
+	require.NoError(t, err)
+	err = open(t, org, store, func(o *environment.Options) { o.Vault = both }).Reseal(ctx)
+	require.ErrorIs(t, err, environment.ErrSealed)
+	require.ErrorContains(t, err, `"One"`)
+	require.ErrorContains(t, err, `"Three"`)
+
+	only, err := environment.NewKeyVault(fresh)
+	require.NoError(t, err)
+	engine := open(t, org, store, func(o *environment.Options) { o.Vault = only })
+	for r, err := range engine.All(ctx) {
+		require.NoError(t, err)
+		_, err = engine.Poll(ctx, r.ID)
+		require.Equal(t, r.Name == "One" || r.Name == "Three", err != nil, "%s: %v", r.Name, err)
+	}
+}
+
 // Put creates, updates, or leaves alone what says the same already, the secret
 // included.
 func TestPut(t *testing.T) {

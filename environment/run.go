@@ -28,7 +28,14 @@ const (
 // schedule, until ctx ends. Records that are created, changed, paused or
 // deleted meanwhile take effect at once, those by another process within a sixth
 // of Options.Lease. It returns nil when ctx ended, with everything it started
-// gone; the error is that of a store that cannot be read when Run begins.
+// gone; the error is that of a store that cannot be read when Run begins, or that
+// does nothing any more (storage.ErrFailed, storage.ErrClosed), which it notices
+// within a sixth of Options.Lease.
+//
+// Types that share a tick start within 30 seconds of it, each always after the same
+// part of them. The first pass over a type is made at the first tick after Run began
+// to poll it, and is an import of what there is, which consumers do not get: call
+// Import to have it at once. A tick that nobody ran at is made up for at once.
 //
 // Processes that share a store share the work: each pass is made by one of
 // them, and if that one stops, by another within Options.Lease.
@@ -43,7 +50,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err != nil && first:
+		case err != nil && (first || isOver(err)):
 			return err
 		case err != nil:
 			e.opts.Logger.WarnContext(ctx, "the environments cannot be read; they are polled as they were", "error", err)
@@ -55,6 +62,11 @@ func (e *Engine) Run(ctx context.Context) error {
 		case <-time.After(e.glance()):
 		}
 	}
+}
+
+// isOver reports whether an error is that of a store that heals by nothing.
+func isOver(err error) bool {
+	return errors.Is(err, storage.ErrFailed) || errors.Is(err, storage.ErrClosed)
 }
 
 // glance is how often a process looks at what others may have done.
@@ -192,13 +204,18 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	if errors.Is(err, errTakenOver) {
 		return &poller.DeferredError{Until: time.Now().Add(e.opts.Lease)}
 	}
+	if late, ok := errors.AsType[*ratelimit.DeadlineError](err); ok {
+		return &poller.DeferredError{Until: late.Free} // after Run, so that the tick is left to whoever runs next
+	}
 	return err
 }
 
-// Poll reads the named object types of an environment now, in the order given
-// but parents first, with interactive priority. A pass over one of them that is
-// under way, here or in another process, is waited for, and another one follows. An
-// error of one type does not keep the others from being read.
+// Poll reads object types of an environment now, given by name or label, in the
+// order given but parents first, with interactive priority. They need not be among
+// those that the record selects; without any it does nothing. A pass over one of
+// them that is under way, here or in another process, is waited for, and another one
+// follows. An error of one type does not keep the others from being read. A
+// deadline before which the quota has no slot is a *ratelimit.DeadlineError.
 func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassResult, error) {
 	s, err := e.online(ctx, id, OpPoll)
 	if err != nil {
@@ -206,10 +223,11 @@ func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassR
 	}
 	var types []genesys.ObjectType
 	for _, object := range objects {
-		t, ok := s.client.Type(object)
-		if !ok {
-			return nil, fmt.Errorf("environment: %q is no object type%s", object, suggestion(e.types, object))
+		name, err := e.typeName(object)
+		if err != nil {
+			return nil, err
 		}
+		t, _ := s.client.Type(name)
 		types = append(types, t)
 	}
 	ctx = ratelimit.WithPriority(ctx, ratelimit.Interactive)
@@ -232,13 +250,7 @@ func (e *Engine) trimDaily(ctx context.Context, id int64) {
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
 	for {
-		err := e.tryAlone(ctx, id, func(ctx context.Context, turn *turn) error {
-			s, err := e.session(ctx, id)
-			if err != nil {
-				return err
-			}
-			return s.trim(ctx, turn)
-		}, "trim")
+		err := e.trim(ctx, id)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, storage.ErrLocked) {
 			e.opts.Logger.ErrorContext(ctx, "removing expired changes failed", "environment", id, "error", err)
 		}
@@ -248,6 +260,14 @@ func (e *Engine) trimDaily(ctx context.Context, id int64) {
 		case <-ticker.C:
 		}
 	}
+}
+
+func (e *Engine) trim(ctx context.Context, id int64) error {
+	s, err := e.session(ctx, id)
+	if err != nil || s.record.RetentionDays == 0 {
+		return err // without a lease, which takes two commits
+	}
+	return e.tryAlone(ctx, id, s.trim, "trim")
 }
 
 // trim removes what the record's retention lets expire.

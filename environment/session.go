@@ -100,7 +100,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 	}
 	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
 		Transport: e.opts.Transport,
-		Pace:      func(base http.RoundTripper) http.RoundTripper { return s.limiter.Transport(counting{base}) },
+		Pace:      func(base http.RoundTripper) http.RoundTripper { return punctual{s.limiter.Transport(counting{base})} },
 		Types:     e.opts.Types,
 		Logger:    e.opts.Logger,
 	})
@@ -130,21 +130,46 @@ func (e *Engine) forget(ctx context.Context, id int64) error {
 	})
 }
 
-type requestsKey struct{}
-
-// withRequests returns a context under which the requests that reach the
-// network are counted.
-func withRequests(ctx context.Context) (context.Context, *atomic.Int64) {
-	n := new(atomic.Int64)
-	return context.WithValue(ctx, requestsKey{}, n), n
+// A reading is what the requests of one pass have in common.
+type reading struct {
+	requests atomic.Int64 // that reached the network
+	stop     context.CancelCauseFunc
 }
 
-// counting counts the requests of a context made by withRequests.
+type readingKey struct{}
+
+// withReading returns a context for the requests of one pass.
+func withReading(ctx context.Context) (context.Context, *reading) {
+	r := new(reading)
+	ctx, r.stop = context.WithCancelCause(ctx)
+	return context.WithValue(ctx, readingKey{}, r), r
+}
+
+// counting counts the requests of a reading.
 type counting struct{ base http.RoundTripper }
 
 func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
-	if n, ok := r.Context().Value(requestsKey{}).(*atomic.Int64); ok {
-		n.Add(1)
+	if reading, ok := r.Context().Value(readingKey{}).(*reading); ok {
+		reading.requests.Add(1)
 	}
 	return c.base.RoundTrip(r)
+}
+
+// punctual ends a reading whose next request would come after the caller's
+// deadline, as the deadline itself would: it says nothing about the org.
+type punctual struct{ base http.RoundTripper }
+
+func (p punctual) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := p.base.RoundTrip(r)
+	if reading, ok := r.Context().Value(readingKey{}).(*reading); ok && tooLate(err) {
+		reading.stop(err)
+	}
+	return resp, err
+}
+
+// tooLate reports whether a request was not sent because the quota has no slot
+// for it before the caller's deadline.
+func tooLate(err error) bool {
+	_, ok := errors.AsType[*ratelimit.DeadlineError](err)
+	return ok
 }

@@ -21,12 +21,8 @@ type TypeState struct {
 	Sight       *string   `json:"sight,omitempty"`       // what the client saw in the last complete pass: divisions, "" for all
 }
 
-// note remembers how a pass ended that was not recorded, and ends its turn. An
-// interrupted pass is not over, so nothing is remembered of it.
+// note remembers how a pass ended that was not recorded, and ends its turn.
 func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion, result PassResult, passErr error) error {
-	if ended(ctx) {
-		return nil
-	}
 	failed := ""
 	if passErr != nil {
 		failed = passErr.Error()

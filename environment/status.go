@@ -30,7 +30,7 @@ type TypeStatus struct {
 
 	// While Run polls the environment, how late the pending or last pass is, as
 	// far as this process knows.
-	Lag time.Duration `json:"lag,omitempty"` // nanoseconds in JSON
+	Lag time.Duration `json:"lag,omitempty"` // in JSON a number of nanoseconds
 }
 
 // Status returns how an environment and its object types are doing. It makes
@@ -47,7 +47,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Record: s.record, Quota: s.limiter.State()}
+	status := Status{Record: s.record, Quota: s.limiter.State(), Types: []TypeStatus{}}
 	polled := map[string]poller.Status{}
 	if p, ok := e.polling.Load(id); ok {
 		for _, ps := range p.(*poller.Poller).Status() {
@@ -75,40 +75,4 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 		status.Types = append(status.Types, ts)
 	}
 	return status, nil
-}
-
-// AcceptRemovals records objects as deleted whose removal a pass withheld.
-func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string, ids ...string) error {
-	s, err := e.session(ctx, id)
-	if err == nil {
-		err = e.authorize(ctx, OpAccept, s.record)
-	}
-	if err != nil {
-		return err
-	}
-	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
-		return s.history.Fenced(turn.Fence).AcceptRemovals(ctx, objectType, ids...)
-	}, "pass", objectType)
-	e.recordedOf(id).notify()
-	return err
-}
-
-// Forget erases one object's whole history and leaves only the fact that it
-// did. For a production environment confirm must be its name.
-func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, confirm string) error {
-	s, err := e.session(ctx, id)
-	if err == nil {
-		err = e.authorize(ctx, OpForget, s.record)
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.record.confirmed(confirm); err != nil {
-		return err
-	}
-	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
-		return s.history.Fenced(turn.Fence).Forget(ctx, objectType, objectID)
-	}, "pass", objectType)
-	e.recordedOf(id).notify()
-	return err
 }

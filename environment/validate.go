@@ -63,7 +63,7 @@ func (v *Validation) add(name string, status CheckStatus, finding, remedy string
 }
 
 // Validate finds out whether the environment can be synced: region, login,
-// organization, permissions by object type, divisions, and whether the quota
+// organization, whether the OAuth client will be deleted, permissions by object type, divisions, and whether the quota
 // is enough for the plan. What is wrong with the org or the network is in the
 // result; the error is for an environment that does not exist or a store that
 // fails. It takes a handful of requests and ends within 30 seconds.
@@ -81,6 +81,7 @@ func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 	var v Validation
 	v.add("region", StatusOK, "API "+s.client.BaseURL()+", login "+s.client.LoginURL(), "")
 	if v.login(ctx, s) {
+		v.oauthClient(ctx, s)
 		v.permissions(ctx, s)
 	}
 	v.quota(forecast)
@@ -94,7 +95,7 @@ func (v *Validation) login(ctx context.Context, s *session) bool {
 	_, isUsedUp := errors.AsType[*ratelimit.DeadlineError](err)
 	switch {
 	case isRefused:
-		v.add("login", StatusFailed, refused.Error(), refused.Remedy)
+		v.add("login", StatusFailed, strings.TrimSuffix(refused.Error(), ": "+refused.Remedy), refused.Remedy)
 		return false
 	case isUsedUp:
 		v.add("login", StatusUnknown, err.Error(), "Validate again when the quota has a free slot, or raise the limit.")
@@ -113,6 +114,15 @@ func (v *Validation) login(ctx context.Context, s *session) bool {
 	return true
 }
 
+// oauthClient warns of the day on which the login ends.
+func (v *Validation) oauthClient(ctx context.Context, s *session) {
+	access, err := s.client.Access(ctx)
+	if ends := access.Client.DateToDelete; err == nil && !ends.IsZero() {
+		v.add("client", StatusWarning, "the OAuth client is deleted on "+ends.UTC().Format(time.DateOnly),
+			"Before that, put the ID and secret of another OAuth client into the record.")
+	}
+}
+
 // permissions looks at what the client may read, and in which divisions.
 func (v *Validation) permissions(ctx context.Context, s *session) {
 	may, err := s.client.Permissions(ctx)
@@ -129,10 +139,10 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 	types := s.engine.Selected(s.record)
 	for _, t := range types {
 		switch verdict, lacking := may.Allows(t); verdict {
-		case genesys.Missing:
+		case genesys.VerdictMissing:
 			missing = append(missing, t.Name)
 			permissions[lacking[0]] = true
-		case genesys.NotInOrg:
+		case genesys.VerdictNotInOrg:
 			off = append(off, t.Name)
 		default:
 			if c := may.Coverage(t); !c.AllDivisions && len(c.Divisions) > 0 {

@@ -79,35 +79,41 @@ func (v *keyVault) Open(_ context.Context, r Record, sealed []byte) (Secret, err
 
 func boundTo(r Record) []byte { return strconv.AppendInt([]byte("cxsync client secret "), r.ID, 10) }
 
-// Reseal seals every client secret anew, with the first key of the vault. After
-// it the older keys are no longer needed. It can be interrupted and repeated.
+// Reseal seals every client secret anew, with the first key of the vault. Once it
+// has returned nil the older keys are no longer needed. A secret that cannot be
+// opened is in the error (ErrSealed), and does not keep the others from being
+// sealed. It can be interrupted and repeated.
 func (e *Engine) Reseal(ctx context.Context) error {
+	var errs []error
 	for r, err := range e.records(ctx) {
 		if err == nil {
 			err = e.authorize(ctx, OpUpdate, r)
 		}
 		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if err := e.reseal(ctx, r); err != nil {
+			errs = append(errs, fmt.Errorf("environment: sealing the secret of %q: %w", r.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) reseal(ctx context.Context, r Record) error {
+	return storage.Update(ctx, e.store, func(b *storage.Batch) error {
+		raw, err := e.store.Get(ctx, ownKey(r.ID, "secret"))
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil
+		} else if err != nil {
 			return err
 		}
-		err = storage.Update(ctx, e.store, func(b *storage.Batch) error {
-			raw, err := e.store.Get(ctx, ownKey(r.ID, "secret"))
-			if errors.Is(err, storage.ErrNotFound) {
-				return nil
-			} else if err != nil {
-				return err
-			}
-			secret, err := e.secret(ctx, r)
-			if err != nil {
-				return err
-			}
-			b.Require(ownKey(r.ID, "secret"), raw)
-			return e.putSecret(ctx, b, r, secret)
-		})
+		secret, err := e.secret(ctx, r)
 		if err != nil {
 			return err
 		}
-	}
-	return nil
+		b.Require(ownKey(r.ID, "secret"), raw)
+		return e.putSecret(ctx, b, r, secret)
+	})
 }
 
 // NewKey returns a new random key for NewKeyVault.

@@ -134,7 +134,6 @@ func (w *walker) confirm(ctx context.Context, absences []history.Absence, began 
 		return nil
 	}
 	for _, a := range absences {
-		delete(w.walked, a.Parent) // a page may have been lost, and with it what nobody knows yet
 		if err := w.settle(ctx, a); err != nil {
 			return err
 		}

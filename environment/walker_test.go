@@ -60,3 +60,39 @@ func TestRecreatedDuringAPass(t *testing.T) {
 		}
 	})
 }
+
+// The removal of a child is not lost when it cannot be recorded at once, though
+// the marker of its parent moves no more.
+func TestRemovedChildrenAreLookedForAgain(t *testing.T) {
+	const flows, children = "flows", "flows.latestconfiguration"
+	for name, gone := range map[string]int{"a sudden drop": 7, "a walk that is not complete": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				org := genesystest.New(nil)
+				engine := open(t, org, memory.New(), nil)
+				env := create(t, engine, recordOf(org, flows, children))
+				_, err := engine.Import(t.Context(), env.ID, nil)
+				require.NoError(t, err)
+				ids := slices.Sorted(maps.Keys(maps.Collect(org.Objects(children))))
+				for _, id := range ids[:gone] {
+					require.NoError(t, org.Delete(children, id))
+				}
+				if gone == 1 {
+					for _, id := range ids[len(ids)-2:] { // one is read again, the other cannot be
+						require.NoError(t, org.Update(children, id, map[string]any{"description": "moves the marker"}))
+					}
+					org.Fail("/api/v2/flows/"+ids[len(ids)-1]+"/latestconfiguration", genesystest.Status(http.StatusServiceUnavailable), -1)
+				}
+				deleted := 0
+				for range 3 {
+					time.Sleep(time.Hour)
+					results, err := engine.Poll(t.Context(), env.ID, flows, children)
+					require.NoError(t, err)
+					deleted += results[1].Deleted
+					org.Recover()
+				}
+				require.Equal(t, gone, deleted)
+			})
+		})
+	}
+}

@@ -32,9 +32,7 @@ func Lookup(nameOrLabel string) (ObjectType, bool) {
 }
 
 func find(types []ObjectType, nameOrLabel string) (ObjectType, bool) {
-	i := slices.IndexFunc(types, func(t ObjectType) bool {
-		return strings.EqualFold(t.Name, nameOrLabel) || strings.EqualFold(t.Label, nameOrLabel)
-	})
+	i := slices.IndexFunc(types, func(t ObjectType) bool { return t.goesBy(nameOrLabel) })
 	if i < 0 {
 		return ObjectType{}, false
 	}

@@ -79,6 +79,33 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// A name or a label stands for one type.
+func TestTypesThatGoByTheSame(t *testing.T) {
+	require.NoError(t, CheckTypes(Catalogue()))
+	own := func(name, label string) ObjectType {
+		return ObjectType{Name: name, Label: label, Path: "/api/v2/x", Paging: PagingNone, Items: ".", ID: []string{"id"}}
+	}
+	for _, test := range []struct {
+		types []ObjectType
+		want  string // in the error; "" for none
+	}{
+		{[]ObjectType{own("x", "X"), own("Routing.Queues", "Queues")}, ""},
+		{[]ObjectType{own("routing.queues", "My queues"), own("x", "Queues")}, ""}, // the label became free
+		{[]ObjectType{own("x", "A"), own("X", "B")}, "given twice"},
+		{[]ObjectType{own("x", "A"), own("y", "a")}, "y (a) goes by that already"},
+		{[]ObjectType{own("x", "queues")}, "routing.queues (Queues) goes by that already"},
+		{[]ObjectType{own("queues", "X")}, "routing.queues (Queues) goes by that already"},
+		{[]ObjectType{own("x", "routing.queues")}, "routing.queues (Queues) goes by that already"},
+	} {
+		_, err := NewClient(Config{BaseURL: "usw2", ClientID: "x", ClientSecret: "y"}, &Options{Types: test.types})
+		if test.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, test.want)
+	}
+}
+
 // TestEveryTypeIsWalked drives each row of the catalogue through the client:
 // every object, in the fewest requests that the page size allows, complete.
 func TestEveryTypeIsWalked(t *testing.T) {

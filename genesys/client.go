@@ -53,7 +53,7 @@ type Options struct {
 	// login service. Every try goes through it.
 	Pace func(http.RoundTripper) http.RoundTripper
 
-	// Types are added to the catalogue, or replace its types of the same name.
+	// Types are added to the catalogue, or replace its types of the same name; see CheckTypes.
 	Types []ObjectType
 
 	// UserAgent defaults to "cxsync".
@@ -146,12 +146,10 @@ func NewClient(cfg Config, opts *Options) (*Client, error) {
 		c.opts = *opts
 	}
 	c.opts = c.opts.withDefaults()
-	c.types = Merge(Catalogue(), c.opts.Types)
-	for _, t := range c.opts.Types {
-		if err := t.check(); err != nil {
-			return nil, err
-		}
+	if err := CheckTypes(c.opts.Types); err != nil {
+		return nil, err
 	}
+	c.types = Merge(Catalogue(), c.opts.Types)
 	redactSecret := redactor(cfg.ClientID, cfg.ClientSecret)
 	c.tokens = newTokens(cfg, c, redactSecret)
 	c.redact = func(s string) string { return redactSecret(c.tokens.redact(s)) }

@@ -9,6 +9,10 @@ package genesys
 // variable with a source, {versionId=latest}, takes the value of that field of
 // the parent's body; a source that names several fields, or a field of each
 // element of an array, stands for one request per distinct value.
+//
+// Required are Name, Label, Path, which begins with /api/v2/, and Paging; Items and
+// ID but for PagingSingleton; and PageSize where pages have one. Method POST goes
+// with PagingSearch.
 type ObjectType struct {
 	Name    string // stable and unique: "routing.queues"
 	Label   string // for people, unique: "Queues"
@@ -16,7 +20,7 @@ type ObjectType struct {
 	Default bool   // synced unless a selection says otherwise
 	Parent  string // Name of the type whose objects this one is listed under; "" at the top
 
-	Method   string   // GET, or POST for the read-only queries
+	Method   string   // GET, which is the default, or POST for the read-only queries
 	Path     string   // with its fixed query: "/api/v2/flows?deleted=false"
 	Variants []string // queries walked one after the other and merged: "published=true", "published=false"
 	Body     string   // further members of a POST query's JSON body

@@ -183,7 +183,7 @@ func TestPermissions(t *testing.T) {
 	require.True(t, p.Known())
 	for _, typ := range c.Types() {
 		v, missing := p.Allows(typ)
-		require.Equal(t, genesys.Allowed, v, typ.Name)
+		require.Equal(t, genesys.VerdictAllowed, v, typ.Name)
 		require.Empty(t, missing)
 		if typ.Parent == "" {
 			require.NoError(t, c.Probe(t.Context(), typ), typ.Name)
@@ -202,11 +202,11 @@ func TestPermissions(t *testing.T) {
 	for _, test := range []struct {
 		t    genesys.ObjectType
 		want genesys.Verdict
-	}{{queues, genesys.Allowed}, {flows, genesys.Allowed}, {users, genesys.Missing}, {scopes, genesys.Allowed}, {typeNamed(t, "routing.skills"), genesys.Missing}} {
+	}{{queues, genesys.VerdictAllowed}, {flows, genesys.VerdictAllowed}, {users, genesys.VerdictMissing}, {scopes, genesys.VerdictAllowed}, {typeNamed(t, "routing.skills"), genesys.VerdictMissing}} {
 		v, missing := p.Allows(test.t)
 		require.Equal(t, test.want, v, test.t.Name)
-		require.Equal(t, test.want == genesys.Missing, len(missing) > 0)
-		require.Equal(t, test.want == genesys.Missing, errors.Is(c.Probe(t.Context(), test.t), genesys.ErrUnavailable), "the service says the same of %s", test.t.Name)
+		require.Equal(t, test.want == genesys.VerdictMissing, len(missing) > 0)
+		require.Equal(t, test.want == genesys.VerdictMissing, errors.Is(c.Probe(t.Context(), test.t), genesys.ErrUnavailable), "the service says the same of %s", test.t.Name)
 	}
 	coverage := p.Coverage(queues)
 	require.False(t, coverage.AllDivisions)
@@ -227,7 +227,7 @@ func TestPermissions(t *testing.T) {
 	require.NoError(t, err, "an org that does not tell is no error")
 	require.False(t, p.Known())
 	v, _ := p.Allows(queues)
-	require.Equal(t, genesys.VerdictUnsure, v)
+	require.Equal(t, genesys.VerdictUnknown, v)
 }
 
 func TestAudits(t *testing.T) {

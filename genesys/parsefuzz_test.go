@@ -100,7 +100,7 @@ func FuzzGrants(f *testing.F) {
 		}
 		queues, _ := Lookup("routing.queues")
 		verdict, missing := whole.Allows(queues)
-		require.Equal(t, verdict == Missing || verdict == NotInOrg, len(missing) > 0)
+		require.Equal(t, verdict == VerdictMissing || verdict == VerdictNotInOrg, len(missing) > 0)
 		if coverage := whole.Coverage(queues); coverage.AllDivisions {
 			require.Empty(t, coverage.Divisions)
 		}

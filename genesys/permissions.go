@@ -15,10 +15,10 @@ type Verdict string
 
 // The verdicts.
 const (
-	Allowed       Verdict = "allowed"        // a grant says so, or nothing is needed
-	Missing       Verdict = "missing"        // a permission is missing
-	NotInOrg      Verdict = "not in the org" // no such permission exists here: the product is not enabled
-	VerdictUnsure Verdict = "unknown"        // the grants could not be read
+	VerdictAllowed  Verdict = "allowed"        // a grant says so, or nothing is needed
+	VerdictMissing  Verdict = "missing"        // a permission is missing
+	VerdictNotInOrg Verdict = "not in the org" // no such permission exists here: the product is not enabled
+	VerdictUnknown  Verdict = "unknown"        // the grants could not be read
 )
 
 // Permissions are what a client may do, and where.
@@ -66,18 +66,18 @@ func (p *Permissions) Has(permission string) bool {
 // whether it wants one or all, one is taken to be enough.
 func (p *Permissions) Allows(t ObjectType) (v Verdict, missing []string) {
 	if len(t.Permissions) == 0 {
-		return Allowed, nil
+		return VerdictAllowed, nil
 	}
 	if !p.known {
-		return VerdictUnsure, nil
+		return VerdictUnknown, nil
 	}
 	if slices.ContainsFunc(t.Permissions, p.Has) {
-		return Allowed, nil
+		return VerdictAllowed, nil
 	}
 	if p.catalogue != nil && !slices.ContainsFunc(t.Permissions, p.inOrg) {
-		return NotInOrg, t.Permissions
+		return VerdictNotInOrg, t.Permissions
 	}
-	return Missing, t.Permissions
+	return VerdictMissing, t.Permissions
 }
 
 func (p *Permissions) inOrg(permission string) bool {

@@ -22,6 +22,30 @@ func Merge(types, more []ObjectType) []ObjectType {
 	return merged
 }
 
+// CheckTypes reports why types cannot be added to the catalogue with Merge: one of
+// them could not be walked, or a name or label would stand for two types.
+func CheckTypes(more []ObjectType) error {
+	all := Merge(Catalogue(), more)
+	for i, t := range more {
+		if err := t.check(); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(more[:i], func(other ObjectType) bool { return strings.EqualFold(other.Name, t.Name) }) {
+			return fmt.Errorf("genesys: object type %q is given twice", t.Name)
+		}
+		for _, other := range all {
+			if !strings.EqualFold(other.Name, t.Name) && (other.goesBy(t.Name) || other.goesBy(t.Label)) {
+				return fmt.Errorf("genesys: object type %q with the Label %q: %s (%s) goes by that already", t.Name, t.Label, other.Name, other.Label)
+			}
+		}
+	}
+	return nil
+}
+
+func (t ObjectType) goesBy(nameOrLabel string) bool {
+	return strings.EqualFold(t.Name, nameOrLabel) || strings.EqualFold(t.Label, nameOrLabel)
+}
+
 func (t ObjectType) method() string { return cmp.Or(t.Method, http.MethodGet) }
 
 // check reports what would keep a type from being walked.

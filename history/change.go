@@ -27,10 +27,10 @@ type Change struct {
 	ID          string        `json:"id"`
 	Name        string        `json:"name"`
 	Kind        Kind          `json:"kind"`
-	At          time.Time     `json:"at"`                // when it was recorded; never decreases along Seq
-	After       time.Time     `json:"after,omitzero"`    // it happened after this time and not after At; zero if unknown
-	Fields      []FieldChange `json:"changes,omitempty"` // what changed, in the canonical form of the body
-	By          *Actor        `json:"by,omitempty"`      // who did it, when known
+	At          time.Time     `json:"at"`               // when it was recorded; never decreases along Seq
+	After       time.Time     `json:"after,omitzero"`   // it happened after this time and not after At; zero if unknown
+	Fields      []FieldChange `json:"fields,omitempty"` // what changed, in the canonical form of the body
+	By          *Actor        `json:"by,omitempty"`     // who did it, as Object.By said; package environment does not say
 }
 
 // An Actor is who made a change.

@@ -60,6 +60,9 @@ func (h *History) commit(ctx context.Context, o origin, build func(*tx) error) e
 // serially calls try, which commits, until it does not fail because somebody
 // else has changed the counters.
 func (h *History) serially(ctx context.Context, try func() error) error {
+	if h.readOnly {
+		return fmt.Errorf("history: environment %d: %w", h.environment, ErrReadOnly)
+	}
 	select {
 	case h.writing <- struct{}{}:
 		defer func() { <-h.writing }()

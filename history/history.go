@@ -32,6 +32,8 @@ var (
 	ErrSuperseded = errors.New("superseded by a newer pass")
 	// ErrDeleted reports a history whose Delete has begun.
 	ErrDeleted = errors.New("history is deleted")
+	// ErrReadOnly reports a write by a History that ReadOnly returned.
+	ErrReadOnly = errors.New("history is read-only")
 )
 
 // Options are the settings of a History. The zero value is ready to use.
@@ -70,7 +72,8 @@ func (o *Options) withDefaults() Options {
 // many. It holds nothing that needs to be closed.
 type History struct {
 	*shared
-	fences []func(*storage.Batch)
+	fences   []func(*storage.Batch)
+	readOnly bool
 }
 
 // shared is what a History and its Fenced ones have in common.
@@ -129,7 +132,13 @@ func Open(ctx context.Context, store storage.Store, environment int64, opts *Opt
 // Fenced returns the same history for one task, whose every commit also requires
 // what fence adds to it, such as the lease under which the task is done.
 func (h *History) Fenced(fence func(*storage.Batch)) *History {
-	return &History{shared: h.shared, fences: append(slices.Clone(h.fences), fence)}
+	return &History{shared: h.shared, fences: append(slices.Clone(h.fences), fence), readOnly: h.readOnly}
+}
+
+// ReadOnly returns the same history for those who only read. What writes fails
+// with ErrReadOnly: Begin, AcceptRemovals, Trim unless it is a dry run, Forget and Delete.
+func (h *History) ReadOnly() *History {
+	return &History{shared: h.shared, fences: h.fences, readOnly: true}
 }
 
 // fence adds to b what every commit requires.

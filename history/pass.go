@@ -78,6 +78,9 @@ func (h *History) Begin(ctx context.Context, objectType string, s Shape) (*Pass,
 	if objectType == "" {
 		return nil, errors.New("history: a pass needs an object type")
 	}
+	if h.readOnly {
+		return nil, fmt.Errorf("history: a pass over %s: %w", objectType, ErrReadOnly)
+	}
 	sh, err := h.addShape(s)
 	if err != nil {
 		return nil, fmt.Errorf("history: shape of %s: %w", objectType, err)

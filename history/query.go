@@ -15,7 +15,7 @@ import (
 // A Query selects changes. The zero Query selects all but the imports, oldest
 // first.
 type Query struct {
-	Types []string // of these object types; empty for all
+	Types []string // of these object types; empty for all. Names such as "routing.queues", not labels
 	ID    string   // of this object; needs exactly one type
 	Kinds []Kind   // of these kinds; empty for all
 

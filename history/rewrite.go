@@ -18,6 +18,9 @@ const (
 // changes they were. It asks about the newest entry first. An entry stays where
 // it is: no reader is led astray, and nobody who appends is in the way.
 func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*record) bool, dry bool) (removed int, err error) {
+	if h.readOnly && !dry {
+		return 0, fmt.Errorf("history: environment %d: %w", h.environment, ErrReadOnly)
+	}
 	r.Reverse = true
 	var b storage.Batch
 	frames, changes := 0, 0

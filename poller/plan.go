@@ -19,6 +19,9 @@ type Entry struct {
 	Cron   string `json:"cron"`
 }
 
+// ErrUnknownObject reports an entry whose object Resolve does not know.
+var ErrUnknownObject = errors.New("there is no such object")
+
 // EntryError is one problem of a plan.
 type EntryError struct {
 	Index    int    // of the entry, from 0
@@ -130,7 +133,7 @@ func (p *Plan) object(given string) (string, error) {
 	}
 	name, ok := p.resolve(given)
 	if !ok {
-		return "", errors.New("there is no such object")
+		return "", ErrUnknownObject
 	}
 	return name, nil
 }

@@ -13,8 +13,8 @@ import (
 
 const demonstration = "Demonstration"
 
-// demonstrate starts a local org with an environment of that name, unless the
-// store has environments already. One whose org is gone gets a new org.
+// demonstrate starts a local org with an environment of that name, and imports it,
+// unless the store has environments already. One whose org is gone gets a new org.
 func demonstrate(ctx context.Context, engine *environment.Engine) error {
 	for r, err := range engine.All(ctx) {
 		if err != nil {
@@ -35,12 +35,16 @@ func demonstrate(ctx context.Context, engine *environment.Engine) error {
 		}
 	}()
 	c := server.Config()
-	_, err = engine.Put(ctx, environment.Record{
+	r, err := engine.Put(ctx, environment.Record{
 		Name: demonstration, BaseURL: c.BaseURL, LoginURL: c.LoginURL,
 		ClientID: c.ClientID, ClientSecret: environment.NewSecret(c.ClientSecret), RateLimitMinute: 250,
 		Objects: []string{"routing.queues", "routing.skills", "groups", "users", "teams", "routing.wrapupcodes"},
 		Polling: []poller.Entry{{Object: poller.AllObjects, Cron: "* * * * *"}},
 	})
+	if err != nil {
+		return err
+	}
+	_, err = engine.Import(ctx, r.ID, nil) // else the first pass of the schedule is one, and shows no changes
 	return err
 }
 

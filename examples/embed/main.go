@@ -11,12 +11,14 @@
 // Client secrets are kept in the store, sealed, if CXSYNC_KEY holds a key, which
 // -newkey prints; the -config files need them the first time only. Without a
 // key those of the files are used and not stored. Without files it runs what
-// the store has, or, if that is empty, a local org which gets a new skill every 20 seconds.
+// the store has, or, if that is empty, a local org, which it imports and which gets a
+// new skill every 20 seconds.
 //
 // The store is a file, or with -store a schema of a PostgreSQL database. Started
 // several times over one database, the processes share the work, and each tells
 // what it does of it:
 //
+//	createdb cxsync
 //	export CXSYNC_KEY=$(go run . -newkey)
 //	go run . -store postgres://localhost/cxsync
 //	go run . -store postgres://localhost/cxsync -addr 127.0.0.1:8089

@@ -51,7 +51,9 @@ func ask(t *testing.T, h http.Handler, request string, status int, v any) {
 	_, err := fmt.Sscan(request, &method, &url)
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, url, nil))
+	r := httptest.NewRequestWithContext(t.Context(), method, url, nil)
+	r.Host = "127.0.0.1:8088"
+	h.ServeHTTP(w, r)
 	require.Equal(t, status, w.Code, "%s: %s", request, w.Body)
 	require.NotContains(t, w.Body.String(), clientSecret, request)
 	if v == nil {
@@ -162,6 +164,20 @@ func TestServeEndsWithNothingGoingOn(t *testing.T) {
 	require.NoError(t, store.Close())
 	_, err = new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
 	require.Error(t, err)
+}
+
+func TestHostsOfOtherMachinesAreRefused(t *testing.T) {
+	h := testService(t, genesystest.New(nil), memory.New(), clientSecret).handler(t.Context())
+	for host, status := range map[string]int{
+		"localhost:8088": http.StatusOK, "127.0.0.1": http.StatusOK, "[::1]:8088": http.StatusOK,
+		"rebound.example:8088": http.StatusForbidden, "10.0.0.1:8088": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/environments", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Equal(t, status, w.Code, host)
+	}
 }
 
 func TestListenTakesLoopbackOnly(t *testing.T) {

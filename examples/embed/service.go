@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,16 +39,21 @@ type lastImport struct {
 }
 
 // serve answers and polls until ctx ends: first the answering ends, then the
-// polling. Nothing goes on when it returns.
+// polling. If the polling ends by itself, because the store is over, so does serve,
+// with that error. Nothing goes on when it returns.
 func (s *service) serve(ctx context.Context, listener net.Listener) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer s.jobs.Wait()
 	defer stop()
 	s.polling.Store(true)
+	var pollErr error
 	s.jobs.Go(func() {
-		err := s.engine.Run(work)
+		pollErr = s.engine.Run(work)
 		s.polling.Store(false)
-		s.logger.Info("polling ended", "error", err)
+		s.logger.Info("polling ended", "error", pollErr)
+		end()
 	})
 	server := &http.Server{Handler: s.handler(work), ReadHeaderTimeout: 10 * time.Second}
 	down := make(chan error, 1)
@@ -59,7 +65,10 @@ func (s *service) serve(ctx context.Context, listener net.Listener) error {
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return <-down
+	err := <-down
+	stop()
+	s.jobs.Wait()
+	return errors.Join(pollErr, err)
 }
 
 // handler answers requests. Imports that they start end with ctx.
@@ -87,7 +96,20 @@ func (s *service) handler(ctx context.Context) http.Handler {
 			_ = json.NewEncoder(w).Encode(v)
 		})
 	}
-	return http.NewCrossOriginProtection().Handler(mux)
+	return local(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// local refuses requests for a name that is not this machine's own: a page that
+// has its name point here could read the history in a browser on this machine.
+func local(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := (&url.URL{Host: r.Host}).Hostname()
+		if host != "localhost" && !net.ParseIP(host).IsLoopback() {
+			http.Error(w, fmt.Sprintf("the service is for this machine, not for %q", host), http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 var (

@@ -3,7 +3,8 @@
 // Without arguments and credentials it tells the whole story on a local org.
 // With -config FILE, or GENESYSCLOUD_OAUTHCLIENT_ID, GENESYSCLOUD_OAUTHCLIENT_SECRET
 // and GENESYSCLOUD_REGION, it syncs that org: once with -once, else until it is
-// interrupted.
+// interrupted. What it finds wrong goes to stderr. It exits with 2 if the record
+// or the credentials are wrong, with 1 if something else is.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/cxsync/cxsync/environment"
@@ -36,8 +38,10 @@ type options struct {
 	once, json, verbose bool
 }
 
-// errConfig marks errors that the caller of the program can mend.
-var errConfig = errors.New("configuration")
+// A configError is one that the caller of the program can mend.
+type configError struct{ error }
+
+func (e configError) Unwrap() error { return e.error }
 
 func run(ctx context.Context, args []string) int {
 	var o options
@@ -63,11 +67,23 @@ func run(ctx context.Context, args []string) int {
 	case err == nil:
 		return 1
 	}
-	fmt.Fprintln(os.Stderr, "sync:", err)
-	if errors.Is(err, errConfig) || errors.Is(err, genesys.ErrUnauthorized) {
+	complain(err)
+	if _, wrong := errors.AsType[configError](err); wrong || errors.Is(err, genesys.ErrUnauthorized) {
 		return 2
 	}
 	return 1
+}
+
+// complain prints an error on stderr, the problems of a record one a line.
+func complain(err error) {
+	invalid, ok := errors.AsType[*environment.InvalidError](err)
+	if !ok {
+		fmt.Fprintln(os.Stderr, "sync:", err)
+		return
+	}
+	for _, problem := range invalid.Problems {
+		fmt.Fprintln(os.Stderr, "sync:", problem)
+	}
 }
 
 // syncOrg does what the flags say and returns how many object types failed.
@@ -75,7 +91,7 @@ func syncOrg(ctx context.Context, o options) (failed int, err error) {
 	out := newPrinter(os.Stdout, o.json)
 	record, demo, err := configure(o)
 	if err != nil {
-		return 0, errors.Join(errConfig, err)
+		return 0, configError{err}
 	}
 	opts := &environment.Options{Observer: out.observe}
 	if o.verbose {
@@ -109,7 +125,7 @@ func syncOrg(ctx context.Context, o options) (failed int, err error) {
 	case demo != nil:
 		err = demo.tell(ctx, job, o.data)
 	case o.once:
-		err = job.importAll(ctx)
+		err = job.start(ctx)
 	default:
 		err = job.untilInterrupted(ctx)
 	}
@@ -154,7 +170,7 @@ func dataFolder(o options, demo bool) (string, error) {
 func register(ctx context.Context, engine *environment.Engine, record environment.Record) (environment.Record, error) {
 	record, err := engine.Put(ctx, record)
 	if _, invalid := errors.AsType[*environment.InvalidError](err); invalid {
-		err = errors.Join(errConfig, err)
+		err = configError{err}
 	}
 	return record, err
 }
@@ -166,18 +182,31 @@ type job struct {
 	out    *printer
 }
 
-// importAll reads everything once and prints what changed since the last time.
-func (j job) importAll(ctx context.Context) error {
-	_, err := j.engine.Import(ctx, j.record.ID, &environment.ImportOptions{OnProgress: j.out.progress})
+// start tells what stands in the way and imports. Next to the hundreds of requests
+// of an import the five that Validate takes are not worth saving.
+func (j job) start(ctx context.Context) error {
+	validation, err := j.engine.Validate(ctx, j.record.ID)
 	if err != nil {
 		return err
 	}
+	validation.Checks = slices.DeleteFunc(validation.Checks, func(c environment.Check) bool { return c.Status == environment.StatusOK })
+	fmt.Fprint(os.Stderr, validation)
+	return j.importAll(ctx)
+}
+
+// importAll reads everything once and prints what changed since the last time.
+func (j job) importAll(ctx context.Context) error {
+	result, err := j.engine.Import(ctx, j.record.ID, &environment.ImportOptions{OnProgress: j.out.progress})
+	if err != nil {
+		return err
+	}
+	j.out.unreadable(result.Types)
 	return j.engine.Deliver(ctx, j.record.ID, consumer, j.out.change)
 }
 
 // untilInterrupted imports, then polls on schedule and prints changes as they come.
 func (j job) untilInterrupted(ctx context.Context) error {
-	if err := j.importAll(ctx); err != nil {
+	if err := j.start(ctx); err != nil {
 		return err
 	}
 	j.out.say("Polling %s as its plan says. Interrupt to end.", j.record.Name)

@@ -114,14 +114,31 @@ func (p *printer) progress(s environment.Progress) {
 	}
 }
 
+// unreadable counts the types that the client may not read, or that the org
+// does not have, and says of one why.
+func (p *printer) unreadable(passes []environment.PassResult) {
+	n, example := 0, ""
+	for _, r := range passes {
+		if r.Unavailable != "" {
+			n++
+			example = cmp.Or(example, r.Type+": "+r.Unavailable)
+		}
+	}
+	if n > 0 {
+		p.say("%d of these types cannot be read and are tried again once a day; %s", n, example)
+	}
+}
+
 // change prints one change with its fields, before and after.
 func (p *printer) change(_ context.Context, c history.Change) error {
 	if p.enc != nil {
+		fields := append([]history.FieldChange{}, c.Fields...) // [], not absent, without fields
+		c.Fields = nil
 		return p.enc.Encode(struct {
 			Event string `json:"event"`
 			history.Change
-			Fields []history.FieldChange `json:"changes"` // [], not absent, without fields
-		}{"change", c, append([]history.FieldChange{}, c.Fields...)})
+			Changes []history.FieldChange `json:"changes"`
+		}{"change", c, fields})
 	}
 	_, err := fmt.Fprintf(p.out, "%-8s %s %q, between %s and %s\n", c.Kind, c.Type, c.Name, c.After.Local().Format(time.TimeOnly), c.At.Local().Format(time.TimeOnly))
 	for _, f := range c.Fields {

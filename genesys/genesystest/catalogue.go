@@ -1,6 +1,7 @@
 package genesystest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -36,7 +37,7 @@ func (r *route) serves(method string) bool {
 	}
 	switch r.action {
 	case listObjects:
-		return method == r.shape.t.Method
+		return method == cmp.Or(r.shape.t.Method, http.MethodGet)
 	case addObject:
 		return method == http.MethodPost
 	default:

@@ -12,7 +12,7 @@
 //
 // [Org.Transport] answers in memory, without sockets or goroutines, and so
 // works inside testing/synctest, where an hour of rate limiting takes no time.
-// [Org.Listen] serves other programs on a socket. An Org is an [net/http.Handler]
+// [Org.Listen] serves other programs on a socket. An Org is a [net/http.Handler]
 // too.
 //
 // # What is in it

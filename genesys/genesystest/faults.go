@@ -10,7 +10,7 @@ import (
 )
 
 // A Fault is one way in which the service or the network misbehaves. The
-// functions of this file make them, Fail and Chaos use them.
+// functions that return a Fault make them; Org.Fail and Org.Chaos use them.
 type Fault struct {
 	Name string // as in Request.Fault
 

@@ -1,0 +1,127 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// AcceptRemovals records objects as deleted whose removal a pass withheld. The
+// type is given by name or label.
+func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string, ids ...string) error {
+	s, err := e.session(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpAccept, s.record)
+	}
+	if err == nil {
+		objectType, err = s.recordedType(ctx, objectType)
+	}
+	if err != nil {
+		return err
+	}
+	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+		return s.history.Fenced(turn.Fence).AcceptRemovals(ctx, objectType, ids...)
+	}, "pass", objectType)
+	e.recordedOf(id).notify()
+	return err
+}
+
+// Forget erases one object's whole history and leaves only the fact that it
+// did. The type is given by name or label. For a production environment confirm
+// must be its name.
+func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, confirm string) error {
+	s, err := e.session(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpForget, s.record)
+	}
+	if err == nil {
+		err = s.record.confirmed(confirm)
+	}
+	if err == nil {
+		objectType, err = s.recordedType(ctx, objectType)
+	}
+	if err != nil {
+		return err
+	}
+	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+		// First, because a Forget that has erased the object may not find it again.
+		if err := s.forgetTraces(ctx, turn, objectType, objectID); err != nil {
+			return err
+		}
+		return s.history.Fenced(turn.Fence).Forget(ctx, objectType, objectID)
+	}, "pass", objectType)
+	e.recordedOf(id).notify()
+	return err
+}
+
+// recordedType returns the name of an object type, which may be one that the
+// catalogue no longer has.
+func (s *session) recordedType(ctx context.Context, nameOrLabel string) (string, error) {
+	name, unknown := s.engine.typeName(nameOrLabel)
+	if unknown == nil {
+		return name, nil
+	}
+	_, ok, err := s.history.LastPass(ctx, nameOrLabel)
+	if err != nil || ok {
+		return nameOrLabel, err
+	}
+	return "", unknown
+}
+
+// forgetTraces erases what is kept of an object beside the history: that its
+// children were read, and errors that name it.
+func (s *session) forgetTraces(ctx context.Context, turn *turn, objectType, objectID string) error {
+	for {
+		var b storage.Batch
+		turn.Fence(&b)
+		b.Require(aliveKey(s.record.ID), alive)
+		for _, t := range s.engine.types {
+			if t.Parent == objectType {
+				b.Delete(ownKey(s.record.ID, "walked", t.Name, objectID))
+			}
+		}
+		if err := s.forgetErrors(ctx, &b, objectID); err != nil {
+			return err
+		}
+		err := s.engine.store.Commit(ctx, &b)
+		if !errors.Is(err, storage.ErrConflict) || turn.Lost(err) || gone(s.record.ID, err) {
+			return err
+		} // else another type was read meanwhile
+	}
+}
+
+// forgetErrors replaces in b what is remembered of types where it names id.
+func (s *session) forgetErrors(ctx context.Context, b *storage.Batch, id string) error {
+	const forgotten = "it named an object that is forgotten"
+	quoted := strconv.Quote(id)
+	names := func(text string) bool {
+		return id != "" && (strings.Contains(text, id) || strings.Contains(text, quoted[1:len(quoted)-1]))
+	}
+	for entry, err := range s.engine.store.Scan(ctx, storage.Prefix(ownKey(s.record.ID, "type")+"/")) {
+		var state TypeState
+		if err == nil {
+			err = json.Unmarshal(entry.Value, &state)
+		}
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, text := range []*string{&state.Failed, &state.Unavailable} {
+			if names(*text) {
+				*text, found = forgotten, true
+			}
+		}
+		if !found {
+			continue
+		}
+		b.Require(entry.Key, entry.Value)
+		if err := b.PutJSON(entry.Key, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
