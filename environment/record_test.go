@@ -20,7 +20,7 @@ func TestParseRecordReportsEverythingAtOnce(t *testing.T) {
 	_, err := environment.ParseRecord([]byte(`{
 		"name": "", "base_url": "http://api.example.com", "client_id": 7, "client_secret": ["hush"], "is_production": "yes",
 		"rate_limit_minute": -1, "rate_limit_hour": 1.5, "retention_days": -3, "colour": "blue", "id": 9,
-		"polling": [{"object": "All objects", "cron": "61 * * * *"}, {"object": "Cues", "cron": "* * * * *"}],
+		"polling": [{"object": "All objects", "cron": "61 * * * *"}, {"object": "Queue", "cron": "* * * * *"}],
 		"ignore": [{"object": "queues", "field": ""}], "objects": ["Queues", "nonsense"]}`))
 	invalid, ok := errors.AsType[*environment.InvalidError](err)
 	require.True(t, ok, "%v", err)
@@ -31,8 +31,9 @@ func TestParseRecordReportsEverythingAtOnce(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"base_url", "client_id", "client_secret", "colour", "id", "ignore[0].field", "is_production", "name",
-		"objects[1]", "polling[0]", "polling[1]", "rate_limit_hour", "rate_limit_minute", "retention_days",
+		"objects[1]", "polling[0].cron", "polling[1].object", "rate_limit_hour", "rate_limit_minute", "retention_days",
 	}, fields)
+	require.Contains(t, err.Error(), `polling[1].object: "Queue": there is no such object; did you mean routing.queues (Queues)?`)
 	require.NotContains(t, err.Error(), "hush")
 }
 
