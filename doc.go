@@ -72,8 +72,9 @@
 //   - Each change reaches each consumer at least once and in order:
 //     environment.TestDeliverAtLeastOnceInOrder, environment.TestConsumerOfTwoProcesses.
 //   - Retention keeps the newest change of each object: history.TestRetention. Forget
-//     leaves nothing of an object but the fact, also after an interruption:
-//     history.TestForget, environment.TestForgetErasesEveryTrace.
+//     leaves nothing of an object that can be read but the fact, also after an
+//     interruption: history.TestForget, environment.TestForgetErasesEveryTrace. The file
+//     of storage/file holds nothing of it after Compact: file.TestCompactLeavesNothingOfWhatWasDeleted.
 //
 // What is asked of the org:
 //

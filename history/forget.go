@@ -12,7 +12,8 @@ import (
 // Forget erases an object with its whole history, on a person's request. What
 // stays is one change of KindForgotten that names the type, and what other
 // objects and their changes say about it. An object that still exists in the org
-// comes back with the next pass that sees it.
+// comes back with the next pass that sees it. Its bytes may stay in the files of
+// the store, where nothing reads them; with storage/file they are gone after Compact.
 //
 // A Forget that was interrupted has erased the object already; calling it again
 // erases what the log says about it. ErrNotFound reports that nothing is known

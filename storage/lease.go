@@ -22,12 +22,15 @@ import (
 type Lease struct {
 	store Store
 	key   string
-	fence []byte // the value of key while the lease is ours
 	token uint64
 	ttl   time.Duration
 
-	mu    sync.Mutex
-	until time.Time
+	fence  []byte // the value of key while the lease is ours
+	vacant []byte // the value of key once it is given back
+
+	mu      sync.Mutex
+	until   time.Time
+	leaving bool // a batch was made that gives the lease back
 }
 
 // LeaseOptions are the options of [AcquireLease].
@@ -44,8 +47,9 @@ type LeaseOptions struct {
 	// once. Defaults to none.
 	Dead func(holder string) bool
 	// MaxSkew is how far the clocks of holders may be apart. A lease is taken
-	// from another holder only this long after it ended. Defaults to a third of
-	// TTL; negative means no skew.
+	// from another holder only this long after it ended, or when it began more
+	// than this in the future: clocks were set back then, and its end may be
+	// anywhere. Defaults to a third of TTL; negative means no skew.
 	MaxSkew time.Duration
 }
 
@@ -73,7 +77,8 @@ func NewHolder() string {
 }
 
 // leaseFence is the value under a lease's key. It changes only with the holder,
-// so renewing a lease conflicts with no Batch.
+// so renewing a lease conflicts with no Batch. A released lease has no holder,
+// so a renewal that comes too late is refused.
 type leaseFence struct {
 	Token  uint64 `json:"token"`
 	Holder string `json:"holder"`
@@ -81,7 +86,14 @@ type leaseFence struct {
 
 // leaseTerm is the value under leaseTermKey. A released lease has none.
 type leaseTerm struct {
-	Until time.Time `json:"until"`
+	Until time.Time     `json:"until"`
+	TTL   time.Duration `json:"ttl,omitzero"` // in nanoseconds, of the holder
+}
+
+// running reports whether nobody but its holder may take a lease with this term.
+func (t leaseTerm) running(now time.Time, o LeaseOptions) bool {
+	began := t.Until.Add(-cmp.Or(t.TTL, o.TTL))
+	return !began.After(now.Add(o.MaxSkew)) && now.Before(t.Until.Add(o.MaxSkew))
 }
 
 func leaseTermKey(key string) string { return key + "/term" }
@@ -105,15 +117,18 @@ func AcquireLease(ctx context.Context, s Store, key string, opts *LeaseOptions) 
 			return err
 		}
 		now := time.Now()
-		if last.Holder != o.Holder && !o.Dead(last.Holder) && now.Before(term.Until.Add(o.MaxSkew)) {
+		if last.Holder != o.Holder && !o.Dead(last.Holder) && term.running(now, o) {
 			return &LockedError{Name: key, Holder: last.Holder, Until: term.Until}
 		}
 		l = &Lease{store: s, key: key, token: last.Token + 1, ttl: o.TTL, until: now.Add(o.TTL)}
 		if l.fence, err = encodeJSON(leaseFence{Token: l.token, Holder: o.Holder}); err != nil {
 			return err
 		}
+		if l.vacant, err = encodeJSON(leaseFence{Token: l.token}); err != nil {
+			return err
+		}
 		b.Put(key, l.fence)
-		return b.PutJSON(leaseTermKey(key), leaseTerm{Until: l.until})
+		return b.PutJSON(leaseTermKey(key), leaseTerm{l.until, l.ttl})
 	})
 	if err != nil {
 		return nil, err
@@ -143,7 +158,7 @@ func (l *Lease) Token() uint64 { return l.token }
 func (l *Lease) Fence(b *Batch) { b.Require(l.key, l.fence) }
 
 // Lost reports whether err, from a Commit of a fenced Batch or from Renew, says
-// that the lease is lost to another holder.
+// that the lease is lost to another holder, or was given back.
 func (l *Lease) Lost(err error) bool {
 	ke, ok := errors.AsType[*KeyError](err)
 	return ok && ke.Key == l.key && errors.Is(err, ErrConflict)
@@ -162,7 +177,7 @@ func (l *Lease) Renew(ctx context.Context) error {
 	until := time.Now().Add(l.ttl)
 	var b Batch
 	l.Fence(&b)
-	if err := b.PutJSON(leaseTermKey(l.key), leaseTerm{Until: until}); err != nil {
+	if err := b.PutJSON(leaseTermKey(l.key), leaseTerm{until, l.ttl}); err != nil {
 		return err
 	}
 	if err := l.store.Commit(ctx, &b); err != nil {
@@ -176,13 +191,17 @@ func (l *Lease) Renew(ctx context.Context) error {
 
 // Keep renews the lease three times per TTL. It returns when ctx ends, with its
 // error; when the lease is lost; or when it has ended because renewing it failed
-// for so long.
+// for so long. A lease that was given back it leaves alone until ctx ends.
 func (l *Lease) Keep(ctx context.Context) error {
 	for {
 		if err := sleep(ctx, l.ttl/3); err != nil {
 			return err
 		}
 		err := l.renewInTime(ctx)
+		if l.Lost(err) && l.isLeaving() {
+			<-ctx.Done()
+			return ctx.Err()
+		}
 		if l.Lost(err) || err != nil && !time.Now().Before(l.Until()) {
 			return err
 		}
@@ -198,10 +217,21 @@ func (l *Lease) renewInTime(ctx context.Context) error {
 	return l.Renew(ctx)
 }
 
+func (l *Lease) isLeaving() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leaving
+}
+
 // ReleaseWith adds to b what gives the lease back if it is still held, so that the
-// last commit under a lease ends it as well. The lease is of no use afterwards.
+// last commit under a lease ends it as well. Once b is stored, the lease is lost:
+// nothing is stored under it any more, and a Renew that is underway fails.
 func (l *Lease) ReleaseWith(b *Batch) {
+	l.mu.Lock()
+	l.leaving = true
+	l.mu.Unlock()
 	l.Fence(b)
+	b.Put(l.key, l.vacant)
 	b.Delete(leaseTermKey(l.key))
 }
 

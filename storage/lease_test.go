@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,13 +134,82 @@ func TestLeaseKeep(t *testing.T) {
 	})
 }
 
-// A troubled Store may leave commits without an answer.
+// TestLeaseOfAClockThatWasSetBack lets a holder die whose clock was ahead. Its
+// lease lasts as long as one that began now, and is free if it began later than
+// the skew allows; how long others would hold it says nothing about that.
+func TestLeaseOfAClockThatWasSetBack(t *testing.T) {
+	t.Parallel()
+	const ttl, skew = time.Minute, 5 * time.Second
+	for _, ahead := range []time.Duration{-skew, 0, skew, skew + 1, time.Hour, 100_000 * time.Hour} {
+		for _, own := range []time.Duration{time.Second, ttl, time.Hour} {
+			t.Run(fmt.Sprintf("%v ahead, %v", ahead, own), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := memory.New()
+					a, err := storage.AcquireLease(t.Context(), skewed{s, ahead}, "lease", &storage.LeaseOptions{Holder: "a", TTL: ttl})
+					require.NoError(t, err)
+					require.NoError(t, a.Renew(t.Context()))
+					began := time.Now()
+					err = storage.ErrLocked
+					for errors.Is(err, storage.ErrLocked) && time.Since(began) < 2*ttl {
+						_, err = storage.AcquireLease(t.Context(), s, "lease", &storage.LeaseOptions{Holder: "b", TTL: own, MaxSkew: skew})
+						if err != nil {
+							time.Sleep(time.Second)
+						}
+					}
+					require.NoError(t, err)
+					want := ahead + ttl + skew
+					if ahead > skew {
+						want = 0
+					}
+					require.Equal(t, want, time.Since(began))
+					require.True(t, a.Lost(a.Renew(t.Context())))
+				})
+			})
+		}
+	}
+}
+
+// TestRenewAfterRelease renews beside the commit that gives the lease back, and
+// after it: the lease stays free, and is seen to be.
+func TestRenewAfterRelease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &troubled{Store: memory.New(), slow: 3 * time.Second}
+		a, err := acquire(t, s, "a")
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		kept := make(chan error, 1)
+		go func() { kept <- a.Keep(ctx) }()
+		time.Sleep(14 * time.Second)
+		require.Equal(t, 26*time.Second, time.Until(a.Until()), "Keep renews")
+		time.Sleep(10 * time.Second) // the next renewal is underway
+		var last storage.Batch
+		a.ReleaseWith(&last)
+		require.NoError(t, s.Store.Commit(t.Context(), &last))
+		time.Sleep(time.Minute)
+		holders, err := storage.LeaseHolders(t.Context(), s, "lease")
+		require.NoError(t, err)
+		require.Empty(t, holders)
+		require.True(t, a.Lost(a.Renew(t.Context())))
+		require.Empty(t, kept, "nobody has taken the lease from its holder")
+		cancel()
+		require.ErrorIs(t, <-kept, context.Canceled)
+		b, err := acquire(t, s, "b")
+		require.NoError(t, err)
+		require.EqualValues(t, 2, b.Token())
+	})
+}
+
+// A troubled Store may leave commits without an answer, or take its time.
 type troubled struct {
 	storage.Store
 	hangs bool
+	slow  time.Duration
 }
 
 func (s *troubled) Commit(ctx context.Context, b *storage.Batch) error {
+	time.Sleep(s.slow)
 	if s.hangs {
 		<-ctx.Done()
 		return ctx.Err()
@@ -174,181 +241,6 @@ func TestLeaseKeepOverATroubledStore(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-kept, context.Canceled)
 	})
-}
-
-// TestLeaseModel lets workers with clocks that differ take a lease, stall for
-// any time and write under it. Each write appends the token to a log, so writes
-// of a former holder would show as a token that goes back; and a holder that
-// trusts only its own clock never overlaps another, as the skew is within bounds.
-func TestLeaseModel(t *testing.T) {
-	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	for round := range uint64(8) {
-		synctest.Test(t, func(t *testing.T) { leaseRound(t, rand.New(rand.NewPCG(seed, round))) })
-	}
-}
-
-// skewed is a Store as a process sees it whose clock is off: the times that go in
-// and come out of it are moved instead.
-type skewed struct {
-	storage.Store
-	ahead time.Duration
-}
-
-func (s skewed) move(value []byte, by time.Duration) []byte {
-	var until time.Time
-	if _, err := fmt.Sscanf(string(value), `{"until":%q}`, (*quotedTime)(&until)); err != nil {
-		return value
-	}
-	return fmt.Appendf(nil, `{"until":%q}`, until.Add(by).Format(time.RFC3339Nano))
-}
-
-type quotedTime time.Time
-
-func (q *quotedTime) Scan(state fmt.ScanState, _ rune) error {
-	var text string
-	if _, err := fmt.Fscanf(state, "%q", &text); err != nil {
-		return err
-	}
-	parsed, err := time.Parse(time.RFC3339Nano, text)
-	*q = quotedTime(parsed)
-	return err
-}
-
-func (s skewed) Get(ctx context.Context, key string) ([]byte, error) {
-	v, err := s.Store.Get(ctx, key)
-	return s.move(v, -s.ahead), err
-}
-
-func (s skewed) Commit(ctx context.Context, b *storage.Batch) error {
-	var moved storage.Batch
-	for r := range b.Requirements() {
-		if r.Absent {
-			moved.RequireAbsent(r.Key)
-		} else {
-			moved.Require(r.Key, s.move(r.Value, s.ahead))
-		}
-	}
-	for op := range b.Ops() {
-		switch op.Kind {
-		case storage.OpPut:
-			moved.Put(op.Key, s.move(op.Value, s.ahead))
-		case storage.OpDelete:
-			moved.Delete(op.Key)
-		case storage.OpDeleteRange:
-			moved.DeleteRange(op.Range)
-		}
-	}
-	return s.Store.Commit(ctx, &moved)
-}
-
-// leaseWorld is what the workers of a round share.
-type leaseWorld struct {
-	store    storage.Store
-	holding  map[int]time.Time // worker: until when it trusts its lease, in true time
-	writes   int
-	refused  int
-	newest   uint64
-	takeover int
-}
-
-func leaseRound(t *testing.T, rng *rand.Rand) {
-	t.Helper()
-	w := &leaseWorld{store: memory.New(), holding: map[int]time.Time{}}
-	end := time.Now().Add(time.Hour)
-	done := make(chan struct{})
-	const workers = 4
-	turn := make(chan struct{}, 1) // one worker at a time, so that the model is exact
-	for i := range workers {
-		const skew = 10 * time.Second // the default bound for a TTL of 30 s
-		s := skewed{w.store, time.Duration(rng.Int64N(int64(skew))) - skew/2}
-		own := rand.New(rand.NewPCG(rng.Uint64(), 0))
-		go func() {
-			for time.Now().Before(end) {
-				time.Sleep(time.Duration(own.Int64N(int64(8 * time.Second))))
-				turn <- struct{}{}
-				l, err := storage.AcquireLease(t.Context(), s, "lease", &storage.LeaseOptions{Holder: strconv.Itoa(i)})
-				<-turn
-				if err == nil {
-					w.hold(t, own, turn, i, l)
-				} else if !errors.Is(err, storage.ErrLocked) {
-					t.Errorf("AcquireLease: %v", err)
-				}
-			}
-			done <- struct{}{}
-		}()
-	}
-	for range workers {
-		<-done
-	}
-	require.Greater(t, w.writes, 100)
-	require.Positive(t, w.refused, "no stall was long enough")
-	require.Greater(t, w.takeover, 20)
-}
-
-// hold works under a lease until it is lost or given back.
-func (w *leaseWorld) hold(t *testing.T, rng *rand.Rand, turn chan struct{}, worker int, l *storage.Lease) {
-	t.Helper()
-	for range 1 + rng.IntN(10) {
-		turn <- struct{}{}
-		w.trust(t, worker, l.Until())
-		var b storage.Batch
-		l.Fence(&b)
-		b.Put("log", strconv.AppendUint(nil, l.Token(), 10))
-		switch err := w.store.Commit(t.Context(), &b); {
-		case err == nil:
-			w.wrote(t, l.Token())
-		case l.Lost(err):
-			w.refused++
-			delete(w.holding, worker)
-			<-turn
-			return
-		default:
-			t.Errorf("Commit: %v", err)
-		}
-		if err := l.Renew(t.Context()); err != nil {
-			t.Errorf("Renew of a lease that is held: %v", err)
-		}
-		w.trust(t, worker, l.Until())
-		<-turn
-		stall := time.Second
-		if rng.IntN(5) == 0 {
-			stall = 2 * time.Minute
-		}
-		time.Sleep(time.Duration(rng.Int64N(int64(stall))))
-	}
-	turn <- struct{}{}
-	defer func() { <-turn }()
-	delete(w.holding, worker)
-	if err := l.Release(t.Context()); err != nil {
-		t.Errorf("Release: %v", err)
-	}
-}
-
-// trust checks that a holder that has not stalled is alone.
-func (w *leaseWorld) trust(t *testing.T, worker int, until time.Time) {
-	t.Helper()
-	if now := time.Now(); now.Before(until) {
-		for other, end := range w.holding {
-			if other != worker && now.Before(end) {
-				t.Errorf("workers %d and %d both trust their lease", worker, other)
-			}
-		}
-	}
-	w.holding[worker] = until
-}
-
-func (w *leaseWorld) wrote(t *testing.T, token uint64) {
-	t.Helper()
-	if token < w.newest {
-		t.Errorf("token %d has written after token %d", token, w.newest)
-	}
-	if token > w.newest {
-		w.takeover++
-	}
-	w.newest = token
-	w.writes++
 }
 
 func ExampleAcquireLease() {

@@ -13,7 +13,8 @@ type Backuper interface {
 	Backup(ctx context.Context, w io.Writer) error
 }
 
-// A Compacter is a Store that can give back the space of what was deleted.
+// A Compacter is a Store that can give back the space of what was deleted. If it
+// keeps bytes of deleted values until then, they are gone afterwards.
 type Compacter interface {
 	// Compact rewrites the data as densely as it can, while the Store is in
 	// use. An interrupted Compact leaves the Store as it was.

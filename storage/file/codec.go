@@ -48,7 +48,9 @@ var (
 const minCompressed = 512
 
 // A codec turns values into what the file holds and back. It is safe for
-// concurrent use and starts no goroutines.
+// concurrent use and starts no goroutines. Its coder gets to know more
+// dictionaries while the store is in use; Compact replaces it together with the
+// file, and what was read before needs the coder of then.
 type codec struct {
 	plain *coder // without dictionaries
 	coder atomic.Pointer[coder]
@@ -119,8 +121,13 @@ func (c *coder) encode(key string, value []byte) []byte {
 // keyBytes returns the bytes of key without a copy. They must not be changed.
 func keyBytes(key string) []byte { return unsafe.Slice(unsafe.StringData(key), len(key)) }
 
-// decode returns the value that raw holds for key. It may share memory with raw.
+// decode returns the value that the file holds as raw under key.
 func (c *codec) decode(key string, raw []byte) ([]byte, error) {
+	return c.coder.Load().decode(key, raw)
+}
+
+// decode returns the value that raw holds for key. It may share memory with raw.
+func (c *coder) decode(key string, raw []byte) ([]byte, error) {
 	if err := check(keyBytes(key), raw); err != nil {
 		return nil, err
 	}
@@ -128,7 +135,7 @@ func (c *codec) decode(key string, raw []byte) ([]byte, error) {
 	case kindRaw:
 		return slices.Clip(body), nil
 	case kindZstd:
-		value, err := c.coder.Load().dec.DecodeAll(body, nil)
+		value, err := c.dec.DecodeAll(body, nil)
 		if err != nil {
 			return nil, corrupt([]byte(key), err.Error())
 		}
@@ -136,6 +143,15 @@ func (c *codec) decode(key string, raw []byte) ([]byte, error) {
 	default:
 		return nil, corrupt([]byte(key), fmt.Sprintf("value of unknown kind %d", raw[4]))
 	}
+}
+
+// decodedSize returns the size of the value that raw, which is sound, holds.
+func decodedSize(raw []byte) int {
+	var h zstd.Header
+	if raw[4] == kindZstd && h.Decode(raw[headerSize:]) == nil && h.HasFCS {
+		return int(h.FrameContentSize)
+	}
+	return len(raw) - headerSize
 }
 
 // check returns an error that matches ErrCorrupt if raw is not what was stored

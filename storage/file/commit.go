@@ -25,19 +25,28 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	if err := b.Check(); err != nil {
 		return err
 	}
-	var raws [][]byte // of the puts, encoded before the lock is taken
-	for op := range b.Ops() {
-		if op.Kind == storage.OpPut {
-			raws = append(raws, s.codec.encode(op.Key, op.Value))
-		}
-	}
+	coder := s.codec.coder.Load()
+	raws := coder.encodePuts(b) // before the lock is taken
 	unlock, err := s.lockWriter(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 
+	if now := s.codec.coder.Load(); now != coder { // Compact may have replaced the dictionaries
+		raws = now.encodePuts(b)
+	}
 	return s.commit(b, raws)
+}
+
+// encodePuts returns what the file holds for each value that b puts.
+func (c *coder) encodePuts(b *storage.Batch) (raws [][]byte) {
+	for op := range b.Ops() {
+		if op.Kind == storage.OpPut {
+			raws = append(raws, c.encode(op.Key, op.Value))
+		}
+	}
+	return raws
 }
 
 // lockWriter waits until the caller is the only one that writes.
@@ -161,8 +170,9 @@ func (s *Store) hide(changed undo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.undo = changed
+	coder := s.codec.coder.Load()
 	for sc := range s.scans {
-		sc.keep(changed)
+		sc.keep(changed, coder)
 	}
 }
 

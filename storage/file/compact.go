@@ -22,8 +22,9 @@ const copyStep = 64 << 10
 
 // Compact implements storage.Compacter. It copies the store into a new file
 // beside the old one, needs that much space for a while, and lets commits wait
-// only while it copies what they have changed meanwhile. A value that is corrupt
-// ends it with ErrCorrupt.
+// only while it copies what they have changed meanwhile. Values are compressed
+// anew, so that the file holds nothing of those that were deleted before. A value
+// that is corrupt ends it with ErrCorrupt.
 func (s *Store) Compact(ctx context.Context) error {
 	if err := s.compact(ctx, tempName(s.path)); err != nil {
 		return fmt.Errorf("storage/file: compacting %s: %w", s.path, err)
@@ -49,66 +50,87 @@ func (s *Store) compact(ctx context.Context, tmp string) error {
 	}
 	step := db.AllocSize
 	db.AllocSize = copyStep
-	unlock, err := s.copyAll(ctx, db, sc)
+	coder, unlock, err := s.copyAll(ctx, db, sc)
 	if err != nil {
 		return errors.Join(err, db.Close(), os.Remove(tmp))
 	}
 	defer unlock()
 	db.AllocSize = step
-	return s.replace(db, f, tmp)
+	return s.replace(db, f, tmp, coder)
 }
 
-// copyAll copies everything into db and returns while nobody else can write.
-func (s *Store) copyAll(ctx context.Context, db *bbolt.DB, sc *scan) (unlock func(), err error) {
-	if err := s.copySnapshot(ctx, db, sc); err != nil {
-		return nil, err
+// copyAll copies everything into db, whose coder it returns, while nobody else
+// can write.
+func (s *Store) copyAll(ctx context.Context, db *bbolt.DB, sc *scan) (coder *coder, unlock func(), err error) {
+	if coder, err = s.copySnapshot(ctx, db, sc); err != nil {
+		return nil, nil, err
 	}
 	if err := db.Sync(); err != nil { // most of the work, while commits go on
-		return nil, err
+		return nil, nil, err
 	}
 	if unlock, err = s.lockWriter(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err = errors.Join(s.copyChanged(db, sc), s.copyDicts(db)); err == nil {
+	if err = s.copyChanged(db, sc, coder); err == nil {
 		err = db.Sync()
 	}
 	if err != nil {
 		unlock()
-		return nil, err
+		return nil, nil, err
 	}
-	return unlock, nil
+	return coder, unlock, nil
 }
 
-// copySnapshot copies the snapshot of sc into db.
-func (s *Store) copySnapshot(ctx context.Context, db *bbolt.DB, sc *scan) error {
+// copySnapshot copies the snapshot of sc into db, whose coder it returns.
+func (s *Store) copySnapshot(ctx context.Context, db *bbolt.DB, sc *scan) (*coder, error) {
+	coder, err := s.relearn(ctx, db)
+	if err != nil {
+		return nil, err
+	}
 	var batch []entry
 	size := 0
 	for e, err := range s.rawEntries(ctx, sc) {
 		if err == nil {
-			err = check([]byte(e.key), e.raw)
+			e, err = e.recode(coder)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		batch = append(batch, e)
 		if size += len(e.raw); size >= copyTx {
 			if err := putAll(db, batch); err != nil {
-				return err
+				return nil, err
 			}
 			batch, size = batch[:0], 0
 		}
 	}
-	return putAll(db, batch)
+	return coder, putAll(db, batch)
+}
+
+// recode returns e as the file of another coder holds it.
+func (e entry) recode(to *coder) (entry, error) {
+	value, err := e.coder.decode(e.key, e.raw)
+	if err != nil {
+		return entry{}, err
+	}
+	return entry{e.key, to.encode(e.key, value), to}, nil
 }
 
 // copyChanged copies what commits have changed since the snapshot of sc.
-func (s *Store) copyChanged(db *bbolt.DB, sc *scan) error {
+func (s *Store) copyChanged(db *bbolt.DB, sc *scan, to *coder) error {
 	return guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			from := tx.Bucket(dataBucket)
 			var batch []entry
 			for _, key := range sc.old.Keys() {
-				batch = append(batch, entry{key, from.Get([]byte(key))})
+				e := entry{key, from.Get([]byte(key)), s.codec.coder.Load()}
+				if e.raw != nil {
+					var err error
+					if e, err = e.recode(to); err != nil {
+						return err
+					}
+				}
+				batch = append(batch, e)
 			}
 			return putAll(db, batch)
 		})
@@ -137,8 +159,9 @@ func putAll(db *bbolt.DB, entries []entry) error {
 }
 
 // replace puts db, complete and synced, in the place of the current file. Open
-// scans do not notice: they know what they have still to read by its keys.
-func (s *Store) replace(db *bbolt.DB, f *os.File, tmp string) error {
+// scans do not notice: they know what they have still to read by its keys. The
+// learner may have samples of deleted values, so it begins anew.
+func (s *Store) replace(db *bbolt.DB, f *os.File, tmp string, coder *coder) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := os.Rename(tmp, s.path); err != nil {
@@ -146,16 +169,18 @@ func (s *Store) replace(db *bbolt.DB, f *os.File, tmp string) error {
 	}
 	db.NoSync = s.opts.NoSync
 	old := s.db
-	s.db, s.file = db, f
+	s.db, s.file, s.learner = db, f, learner{}
+	s.codec.coder.Store(coder)
 	if err := syncDir(filepath.Dir(s.path)); err != nil {
 		return s.fail(errors.Join(err, guard(old.Close)))
 	}
 	return guard(old.Close)
 }
 
-// Backup implements storage.Backuper. It writes a file that Open opens. It first
-// makes the copy beside the store, and needs that much space for a while, so that
-// a slow w keeps nobody waiting. A value that is corrupt ends it with ErrCorrupt.
+// Backup implements storage.Backuper. It writes a file that Open opens, and that
+// holds nothing of deleted values either. It first makes the copy beside the store,
+// and needs that much space for a while, so that a slow w keeps nobody waiting. A
+// value that is corrupt ends it with ErrCorrupt.
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	if err := s.backup(ctx, w); err != nil {
 		return fmt.Errorf("storage/file: backing up %s: %w", s.path, err)
@@ -172,7 +197,8 @@ func (s *Store) backup(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(tmp)) }()
-	if err := errors.Join(s.copySnapshot(ctx, db, sc), s.copyDicts(db), db.Close()); err != nil {
+	_, err = s.copySnapshot(ctx, db, sc)
+	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
 	f, err := os.Open(tmp)

@@ -39,14 +39,14 @@ func (c *fileCursor) next(r storage.Range) {
 
 func (c *fileCursor) set(r storage.Range) func(k, v []byte) {
 	return func(k, v []byte) {
-		c.entry = entry{string(k), v}
+		c.entry = entry{string(k), v, c.coder}
 		c.ok = k != nil && r.Contains(c.key)
 	}
 }
 
 // An oldCursor walks over the undo records of a range.
 type oldCursor struct {
-	iter btree.MapIter[string, []byte]
+	iter btree.MapIter[string, entry]
 	entry
 	ok bool // there is an entry
 }
@@ -72,7 +72,7 @@ func (c *oldCursor) next(r storage.Range) {
 
 func (c *oldCursor) set(r storage.Range, found bool) {
 	if c.ok = found; found {
-		c.entry = entry{c.iter.Key(), c.iter.Value()}
+		c.entry = c.iter.Value()
 		c.ok = r.Contains(c.key)
 	}
 }

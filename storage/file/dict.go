@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 
@@ -13,7 +14,7 @@ import (
 // Objects of one kind have their members, and the ids of what they belong to, in
 // common. So values are compressed with a dictionary: pieces of values that the
 // store has seen. It is kept twice in metaBucket, because without it the values
-// are lost, and for ever, because each value names the one that it needs.
+// are lost, and until Compact, because each value names the one that it needs.
 const (
 	maxDicts = 3
 	dictSize = 64 << 10
@@ -41,17 +42,27 @@ type learner struct {
 
 // see takes value as a sample, with the same probability as every other value.
 func (l *learner) see(value []byte) {
-	if len(value) < minCompressed {
-		return
+	if place, ok := l.choose(len(value)); ok {
+		*place = value[:min(len(value), sampleSize)]
+	}
+}
+
+// choose reports whether to take a value of that size as a sample, and where to.
+func (l *learner) choose(size int) (place *[]byte, ok bool) {
+	if size < minCompressed {
+		return nil, false
 	}
 	l.values++
-	l.size += len(value)
-	sample := value[:min(len(value), sampleSize)]
+	l.size += size
 	if len(l.samples) < dictSize/sampleSize*2 {
-		l.samples = append(l.samples, sample)
-	} else if i := rand.IntN(l.values); i < len(l.samples) {
-		l.samples[i] = sample
+		l.samples = append(l.samples, nil)
+		return &l.samples[len(l.samples)-1], true
 	}
+	i := rand.IntN(l.values)
+	if i >= len(l.samples) {
+		return nil, false
+	}
+	return &l.samples[i], true
 }
 
 // learn looks at what b stores and makes a new dictionary when it is time for
@@ -71,18 +82,30 @@ func (s *Store) learn(tx *bbolt.Tx, b *storage.Batch) (*coder, error) {
 	if s.learner.size < due {
 		return old, nil
 	}
-	var dict []byte
-	for _, sample := range s.learner.samples {
+	dict, n := s.learner.dict(), len(old.dicts)
+	if err := s.codec.putDict(tx, n+1, dict); err != nil {
+		return nil, err
+	}
+	return newCoder(append(old.dicts[:n:n], dict))
+}
+
+// dict returns a dictionary of the samples.
+func (l *learner) dict() (dict []byte) {
+	for _, sample := range l.samples {
 		dict = append(dict, sample[:min(len(sample), dictSize-len(dict))]...)
 	}
-	n := len(old.dicts) + 1
+	return dict
+}
+
+// putDict stores the dictionary n.
+func (c *codec) putDict(tx *bbolt.Tx, n int, dict []byte) error {
 	for replica := range replicas {
 		key := dictKey(n, replica)
-		if err := tx.Bucket(metaBucket).Put(key, s.codec.plain.encode(string(key), dict)); err != nil {
-			return nil, err
+		if err := tx.Bucket(metaBucket).Put(key, c.plain.encode(string(key), dict)); err != nil {
+			return err
 		}
 	}
-	return newCoder(append(old.dicts[:n-1:n-1], dict))
+	return nil
 }
 
 // loadDicts makes the codec know the dictionaries of the store. One that is lost
@@ -113,21 +136,36 @@ func (c *codec) loadDicts(tx *bbolt.Tx) error {
 	return nil
 }
 
-// copyDicts copies the dictionaries of the store into db.
-func (s *Store) copyDicts(db *bbolt.DB) error {
-	return db.Update(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(metaBucket)
-		for n, dict := range s.codec.coder.Load().dicts {
-			if dict == nil {
-				return corrupt(dictKey(n+1, 0), "the dictionary of many values is lost")
-			}
-			for replica := range replicas {
-				key := dictKey(n+1, replica)
-				if err := meta.Put(key, s.codec.plain.encode(string(key), dict)); err != nil {
-					return err
-				}
-			}
+// relearn returns the coder for a copy of the store in db, and stores there the
+// dictionary that it knows, if there are enough values for one. It is made of
+// those that are there now: the old ones hold pieces of deleted values.
+func (s *Store) relearn(ctx context.Context, db *bbolt.DB) (*coder, error) {
+	sc := s.openScan(storage.Range{}, false)
+	defer s.closeScan(sc)
+	var l learner
+	for e, err := range s.rawEntries(ctx, sc) {
+		if err == nil {
+			err = check(keyBytes(e.key), e.raw)
 		}
-		return nil
-	})
+		if err != nil {
+			return nil, err
+		}
+		place, ok := l.choose(decodedSize(e.raw))
+		if !ok {
+			continue
+		}
+		value, err := e.coder.decode(e.key, e.raw)
+		if err != nil {
+			return nil, err
+		}
+		*place = value[:min(len(value), sampleSize)]
+	}
+	if l.size < firstDict {
+		return newCoder(nil)
+	}
+	dict := l.dict()
+	if err := db.Update(func(tx *bbolt.Tx) error { return s.codec.putDict(tx, 1, dict) }); err != nil {
+		return nil, err
+	}
+	return newCoder([][]byte{dict})
 }

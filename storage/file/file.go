@@ -23,6 +23,14 @@
 // shrinks by Compact. It is a bbolt file: to copy it, close the store or use
 // Backup.
 //
+// # Deleted values
+//
+// What was deleted or overwritten stays in the file, where nothing reads it: in
+// pages that are free, and pieces of some values in the dictionaries that others
+// are compressed with. Compact writes a new file with new dictionaries, which holds
+// nothing of what was deleted before Compact began, and so does Backup. Of the old
+// file the disk keeps what it keeps of every file that is removed.
+//
 // # Memory
 //
 // Until a commit is safe the store holds in memory what it changes, deleted

@@ -24,28 +24,30 @@ const (
 // what the file holds by then. So the memory of a scan depends on what changes
 // meanwhile, not on what it reads.
 type scan struct {
-	rest storage.Range             // what is still to be read
-	old  btree.Map[string, []byte] // values of the snapshot that have changed since
-	all  bool                      // keep the undo records of what has been read too
+	rest storage.Range            // what is still to be read
+	old  btree.Map[string, entry] // of the snapshot that have changed since
+	all  bool                     // keep the undo records of what has been read too
 }
 
 // keep takes over what a commit changes, unless an earlier one changed it first.
 // The caller holds Store.mu.
-func (sc *scan) keep(changed undo) {
+func (sc *scan) keep(changed undo, coder *coder) {
 	for key, raw := range changed {
 		if !sc.all && !sc.rest.Contains(key) {
 			continue
 		}
 		if _, ok := sc.old.Get(key); !ok {
-			sc.old.Set(key, raw)
+			sc.old.Set(key, entry{key, raw, coder})
 		}
 	}
 }
 
-// An entry is a key and what the file holds for it.
+// An entry is a key and what the file holds for it, or held: the coder is the one
+// of that time.
 type entry struct {
-	key string
-	raw []byte
+	key   string
+	raw   []byte
+	coder *coder
 }
 
 // Scan implements storage.Store.
@@ -56,7 +58,7 @@ func (s *Store) Scan(ctx context.Context, r storage.Range) iter.Seq2[storage.Ent
 		for e, err := range s.rawEntries(ctx, sc) {
 			var value []byte
 			if err == nil {
-				value, err = s.codec.decode(e.key, e.raw)
+				value, err = e.coder.decode(e.key, e.raw)
 			}
 			if err != nil {
 				yield(storage.Entry{}, err)
@@ -74,7 +76,7 @@ func (s *Store) openScan(r storage.Range, all bool) *scan {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.scans[sc] = struct{}{}
-	sc.keep(s.undo)
+	sc.keep(s.undo, s.codec.coder.Load())
 	return sc
 }
 
@@ -120,7 +122,7 @@ func (s *Store) readChunk(ctx context.Context, sc *scan, size int) (chunk []entr
 	}
 	err = guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
-			chunk = sc.read(tx.Bucket(dataBucket).Cursor(), size)
+			chunk = sc.read(tx.Bucket(dataBucket).Cursor(), s.codec.coder.Load(), size)
 			return nil
 		})
 	})
@@ -140,8 +142,8 @@ func (sc *scan) skip(key string) {
 }
 
 // read merges what the file holds with sc.old, which has precedence.
-func (sc *scan) read(c *bbolt.Cursor, size int) (chunk []entry) {
-	now := fileCursor{cursor: c}
+func (sc *scan) read(c *bbolt.Cursor, coder *coder, size int) (chunk []entry) {
+	now := fileCursor{cursor: c, entry: entry{coder: coder}}
 	now.first(sc.rest)
 	old := oldCursor{iter: sc.old.Iter()}
 	old.first(sc.rest)
