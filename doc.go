@@ -63,7 +63,8 @@
 //     environment.TestNothingInventedNothingMissedUnderFire, environment.TestMonth.
 //   - A change lies in the time span that it names; its field changes lead from one
 //     version to the next and back; an as-of answer is what was:
-//     environment.TestMonth, history.TestModel, history.TestRandomPairs, history.FuzzPair.
+//     environment.TestMonth, environment.TestRecreatedDuringAPass, history.TestModel,
+//     history.TestRandomPairs, history.FuzzPair.
 //   - Order of members, spelling of numbers and what is ignored make no change, and
 //     any other difference is one: history.TestCanonicalAndDigest, history.TestRandomPairs.
 //   - An object is deleted only when it is read and gone, or missed by two complete
