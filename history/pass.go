@@ -311,6 +311,12 @@ func (p *Pass) Remove(ctx context.Context, id string) error {
 // the order of their ids.
 func (p *Pass) Unseen(ctx context.Context) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
+		p.mu.Lock()
+		none := len(p.absent()) == 0
+		p.mu.Unlock()
+		if none {
+			return
+		}
 		for hd, err := range p.h.heads(ctx, p.typ) {
 			if err != nil {
 				yield(Head{}, err)
