@@ -36,7 +36,7 @@ func (w *walker) children(ctx context.Context) error {
 		}
 		live[head.ID] = true
 		if absent[head.ID] {
-			w.cut(fmt.Errorf("%s %s is out of sight", head.Type, head.ID))
+			w.cut(fmt.Errorf("%s %s was missed by its own pass", head.Type, head.ID))
 			continue
 		}
 		if marker := before[head.ID]; len(w.t.Marker) > 0 && marker != "" && marker == head.Marker {

@@ -19,9 +19,9 @@
 // listed under another once for each of the parents that the parent's own pass
 // has found. A listed object that is not the whole object is read by ID, when
 // the marker in the list has moved. What is absent at the end is read by ID as
-// well: 404 makes it deleted. Without such a call a second complete walk has to
-// miss it. The children of a deleted object are deleted with it. One thing cannot
-// be told apart: where an org answers 404 for what is out of sight, an object that
+// well: 404 makes it deleted, and what is there after all stays missing until a list
+// has it. Without such a call a second complete walk has to miss it. The children
+// of a deleted object are deleted with it. One thing cannot be told apart: where an org answers 404 for what is out of sight, an object that
 // was moved to a division that the client does not see looks deleted.
 //
 // A type that the client may not read (403), or that the org does not have
