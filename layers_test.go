@@ -14,6 +14,7 @@ const module = "github.com/cxsync/cxsync"
 var layers = map[string][]string{
 	"":                    nil,
 	"internal/jsonscan":   nil,
+	"internal/official":   nil,
 	"storage":             nil,
 	"ratelimit":           nil,
 	"poller":              nil,
@@ -22,7 +23,7 @@ var layers = map[string][]string{
 	"storage/file":        {"storage"},
 	"storage/storagetest": {"storage"},
 	"history":             {"storage", "internal/jsonscan"},
-	"genesys/genesystest": {"genesys", "internal/jsonscan"},
+	"genesys/genesystest": {"genesys", "internal/jsonscan", "internal/official"},
 	"environment":         {"genesys", "poller", "ratelimit", "history", "storage"},
 	"examples/org":        {"genesys", "genesys/genesystest"},
 	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "storage", "storage/file"},
