@@ -136,7 +136,7 @@ func TestManualNamesTests(t *testing.T) {
 
 func (m *manual) hasTest(pkg, dir, name string) bool {
 	for d, f := range m.folders {
-		below := dir == "." || d == dir || strings.HasPrefix(d, dir+"/")
+		below := dir == "." || dir == "docs" || d == dir || strings.HasPrefix(d, dir+"/")
 		if f.tests[name] && (path.Base(d) == pkg || pkg == "" && below) {
 			return true
 		}

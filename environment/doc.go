@@ -69,7 +69,7 @@
 //
 // # When things fail
 //
-// FAILURES.md in this folder says for each failure what happens, where it shows and
+// docs/failures.md says for each failure what happens, where it shows and
 // what to do. In short: but for what cannot be told apart, see above, nothing is
 // recorded that did not happen (TestWhatFailuresShow,
 // TestNothingInventedNothingMissedUnderFire, TestMonth), and the next passes complete what

@@ -19,7 +19,7 @@ import (
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
-// A failure is a row of FAILURES.md: what happens to an org between an import and
+// A failure is a row of docs/failures.md: what happens to an org between an import and
 // a pass, and what there is to see then.
 type failure struct {
 	name    string
