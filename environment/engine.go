@@ -99,7 +99,7 @@ type Engine struct {
 
 	opening  gate               // guards sessions
 	sessions map[int64]*session // open environments, by ID
-	turns    turns
+	working  inProcess
 	polling  sync.Map   // environment ID -> *poller.Poller, while Run polls it
 	changed  *broadcast // a record changed
 	recorded sync.Map   // environment ID -> *broadcast: a pass ended
@@ -111,7 +111,7 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	if store == nil {
 		return nil, errors.New("environment: a store is required")
 	}
-	e := &Engine{store: store, opening: newGate(), sessions: map[int64]*session{}, turns: turns{taken: map[string]chan struct{}{}}, changed: newBroadcast()}
+	e := &Engine{store: store, opening: newGate(), sessions: map[int64]*session{}, working: inProcess{taken: map[string]chan struct{}{}}, changed: newBroadcast()}
 	if opts != nil {
 		e.opts = *opts
 	}

@@ -27,8 +27,8 @@ func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f Consu
 	if err != nil {
 		return err
 	}
-	return e.tryAlone(ctx, id, func(ctx context.Context, turn *turn) error {
-		return e.deliver(ctx, turn, h, id, consumer, f)
+	return e.tryAlone(ctx, id, func(ctx context.Context, lease *lease) error {
+		return e.deliver(ctx, lease, h, id, consumer, f)
 	}, "consumer", consumer)
 }
 
@@ -41,10 +41,10 @@ func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f Consum
 	if err != nil {
 		return err
 	}
-	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
 		for {
 			news := e.recordedOf(id).next()
-			if err := e.deliver(ctx, turn, h, id, consumer, f); err != nil {
+			if err := e.deliver(ctx, lease, h, id, consumer, f); err != nil {
 				return err
 			}
 			select {
@@ -69,7 +69,7 @@ func (e *Engine) recordedOf(id int64) *broadcast {
 
 // deliver delivers what there is. The place moves past what is not delivered as
 // well, so that nothing is read twice.
-func (e *Engine) deliver(ctx context.Context, turn *turn, h *history.History, id int64, consumer string, f Consumer) error {
+func (e *Engine) deliver(ctx context.Context, lease *lease, h *history.History, id int64, consumer string, f Consumer) error {
 	key := ownKey(id, "consumer", consumer)
 	place, err := storage.GetJSON[uint64](ctx, e.store, key)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -84,7 +84,7 @@ func (e *Engine) deliver(ctx context.Context, turn *turn, h *history.History, id
 		if err := b.PutJSON(key, to); err != nil {
 			return err
 		}
-		turn.Fence(&b)
+		lease.Fence(&b)
 		place = to
 		// What f has done is done, even if the context ended meanwhile.
 		return e.store.Commit(context.WithoutCancel(ctx), &b)

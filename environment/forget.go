@@ -23,8 +23,8 @@ func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string
 	if err != nil {
 		return err
 	}
-	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
-		return s.history.Fenced(turn.Fence).AcceptRemovals(ctx, objectType, ids...)
+	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
+		return s.history.Fenced(lease.Fence).AcceptRemovals(ctx, objectType, ids...)
 	}, "pass", objectType)
 	e.recordedOf(id).notify()
 	return err
@@ -47,12 +47,12 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 	if err != nil {
 		return err
 	}
-	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
 		// First, because a Forget that has erased the object may not find it again.
-		if err := s.forgetTraces(ctx, turn, objectType, objectID); err != nil {
+		if err := s.forgetTraces(ctx, lease, objectType, objectID); err != nil {
 			return err
 		}
-		return s.history.Fenced(turn.Fence).Forget(ctx, objectType, objectID)
+		return s.history.Fenced(lease.Fence).Forget(ctx, objectType, objectID)
 	}, "pass", objectType)
 	e.recordedOf(id).notify()
 	return err
@@ -74,10 +74,10 @@ func (s *session) recordedType(ctx context.Context, nameOrLabel string) (string,
 
 // forgetTraces erases what is kept of an object beside the history: that its
 // children were read, and errors that name it.
-func (s *session) forgetTraces(ctx context.Context, turn *turn, objectType, objectID string) error {
+func (s *session) forgetTraces(ctx context.Context, lease *lease, objectType, objectID string) error {
 	for {
 		var b storage.Batch
-		turn.Fence(&b)
+		lease.Fence(&b)
 		b.Require(aliveKey(s.record.ID), alive)
 		for _, t := range s.engine.types {
 			if t.Parent == objectType {
@@ -88,7 +88,7 @@ func (s *session) forgetTraces(ctx context.Context, turn *turn, objectType, obje
 			return err
 		}
 		err := s.engine.store.Commit(ctx, &b)
-		if !errors.Is(err, storage.ErrConflict) || turn.Lost(err) || gone(s.record.ID, err) {
+		if !errors.Is(err, storage.ErrConflict) || lease.Lost(err) || gone(s.record.ID, err) {
 			return err
 		} // else another type was read meanwhile
 	}

@@ -70,12 +70,12 @@ func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (Imp
 	}
 	asked, imports := time.Now(), s.imports.Load()
 	result := newImportResult()
-	err = e.alone(ctx, id, func(ctx context.Context, turn *turn) error {
+	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
 		if s.imports.Load() > imports {
 			result = s.imported // it was under way when this one was asked for
 			return nil
 		}
-		im := &importing{session: s, turn: turn, began: asked, result: newImportResult()}
+		im := &importing{session: s, lease: lease, began: asked, result: newImportResult()}
 		if opts != nil {
 			im.opts = *opts
 		}
@@ -92,8 +92,8 @@ func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (Imp
 // importing is one import at work.
 type importing struct {
 	*session
-	turn *turn
-	opts ImportOptions
+	lease *lease
+	opts  ImportOptions
 
 	state importState
 
@@ -130,7 +130,7 @@ func (im *importing) run(ctx context.Context) error {
 		}
 	}
 	im.result.Ended = time.Now().UTC()
-	if err := im.trim(ctx, im.turn); err != nil {
+	if err := im.trim(ctx, im.lease); err != nil {
 		return err
 	}
 	return im.finish(ctx)
@@ -234,18 +234,18 @@ func (im *importing) begin(ctx context.Context) error {
 	if err := b.PutJSON(im.stateKey(), im.state); err != nil {
 		return err
 	}
-	im.turn.Fence(&b)
+	im.lease.Fence(&b)
 	return im.engine.store.Commit(ctx, &b)
 }
 
-// finish notes that the import is over and ends its turn.
+// finish notes that the import is over and ends its lease.
 func (im *importing) finish(ctx context.Context) error {
 	im.state.Ended = im.result.Ended
 	var b storage.Batch
 	if err := b.PutJSON(im.stateKey(), im.state); err != nil {
 		return err
 	}
-	return im.turn.finish(ctx, im.engine.store, &b)
+	return im.lease.finish(ctx, im.engine.store, &b)
 }
 
 func (im *importing) stateKey() string { return ownKey(im.record.ID, "import") }

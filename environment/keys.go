@@ -28,9 +28,9 @@ func ownKey(id int64, parts ...string) string {
 	return storage.Key(append([]string{"environment", idText(id)}, parts...)...)
 }
 
-// A turnKey is that of a lease; name says what the turn is for.
-func turnKey(id int64, name ...string) string {
-	return ownKey(id, append([]string{"turn"}, name...)...)
+// A leaseKey is the key of a lease; name says what the lease is for.
+func leaseKey(id int64, name ...string) string {
+	return ownKey(id, append([]string{"lease"}, name...)...)
 }
 
 // The alive key is there from Create until Delete begins. Every commit of a

@@ -194,7 +194,7 @@ func TestNothingIsTrimmedWithoutRetention(t *testing.T) {
 			require.NoError(t, engine.Run(ctx))
 			trimmed := false
 			for key := range contents(t, store) {
-				trimmed = trimmed || strings.Contains(key, "/turn/trim")
+				trimmed = trimmed || strings.Contains(key, "/lease/trim")
 			}
 			require.Equal(t, days > 0, trimmed)
 		})

@@ -59,7 +59,7 @@ func (o overview) cost(t genesys.ObjectType) TypeForecast {
 func (s *session) holders(ctx context.Context, types []genesys.ObjectType) (map[string]string, error) {
 	keys := make([]string, len(types))
 	for i, t := range types {
-		keys[i] = turnKey(s.record.ID, "pass", t.Name)
+		keys[i] = leaseKey(s.record.ID, "pass", t.Name)
 	}
 	held, err := storage.LeaseHolders(ctx, s.engine.store, keys...)
 	holders := map[string]string{}

@@ -39,12 +39,12 @@ type occasion struct {
 	first     bool      // only if the type was never read
 }
 
-// pass waits for its turn, reads one object type and records what changed. A
+// pass waits for its lease, reads one object type and records what changed. A
 // type that is not available to this client is a result, not an error. The
 // result has no type if somebody else has made the pass meanwhile.
 func (s *session) pass(ctx context.Context, t genesys.ObjectType, o occasion) (result PassResult, err error) {
-	err = s.engine.alone(ctx, s.record.ID, func(ctx context.Context, turn *turn) error {
-		result, err = s.inTurn(ctx, turn, t, o)
+	err = s.engine.alone(ctx, s.record.ID, func(ctx context.Context, lease *lease) error {
+		result, err = s.underLease(ctx, lease, t, o)
 		return err
 	}, "pass", t.Name)
 	return result, err
@@ -57,21 +57,21 @@ func (s *session) tryPass(ctx context.Context, t genesys.ObjectType, tick time.T
 	if had, err := s.had(ctx, t, o); had || err != nil {
 		return err // without a lease, which takes two commits
 	}
-	return s.engine.tryAlone(ctx, s.record.ID, func(ctx context.Context, turn *turn) error {
-		_, err := s.inTurn(ctx, turn, t, o)
+	return s.engine.tryAlone(ctx, s.record.ID, func(ctx context.Context, lease *lease) error {
+		_, err := s.underLease(ctx, lease, t, o)
 		return err
 	}, "pass", t.Name)
 }
 
-func (s *session) inTurn(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion) (result PassResult, err error) {
+func (s *session) underLease(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	if had, err := s.had(ctx, t, o); had || err != nil {
 		return result, err
 	}
-	result, err = s.walk(ctx, turn, t, o)
-	return s.conclude(ctx, turn, t, o, result, err)
+	result, err = s.walk(ctx, lease, t, o)
+	return s.conclude(ctx, lease, t, o, result, err)
 }
 
-// had reports whether somebody has made the pass before its turn came.
+// had reports whether somebody has made the pass before its lease was had.
 func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bool, error) {
 	switch {
 	case o.first:
@@ -90,8 +90,8 @@ func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bo
 // conclude books the end of a pass: one that was not recorded is remembered, and
 // all are observed, and announced to those who follow the changes. One that its
 // context ended, or would have, is not over: nothing is said of it.
-func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion, result PassResult, err error) (PassResult, error) {
-	if turn.Lost(err) || errors.Is(context.Cause(ctx), errTakenOver) {
+func (s *session) conclude(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion, result PassResult, err error) (PassResult, error) {
+	if lease.Lost(err) || errors.Is(context.Cause(ctx), errTakenOver) {
 		return result, err
 	}
 	result.Type = t.Name
@@ -102,8 +102,8 @@ func (s *session) conclude(ctx context.Context, turn *turn, t genesys.ObjectType
 		err = fmt.Errorf("environment: %s: %w", t.Name, err)
 	}
 	interrupted := ended(ctx) || tooLate(err)
-	if !turn.over && !interrupted {
-		if noteErr := s.note(ctx, turn, t, o, result, err); err == nil {
+	if !lease.over && !interrupted {
+		if noteErr := s.note(ctx, lease, t, o, result, err); err == nil {
 			err = noteErr
 		}
 	}
@@ -124,9 +124,9 @@ type unavailableError struct{ reason string }
 func (e *unavailableError) Error() string { return e.reason }
 
 // walk makes the pass. What is remembered of it is stored together with its end.
-func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion) (result PassResult, err error) {
+func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	began := time.Now()
-	w, err := s.begin(ctx, turn, t, o)
+	w, err := s.begin(ctx, lease, t, o)
 	if err != nil {
 		return result, err
 	}
@@ -162,19 +162,19 @@ func (s *session) walk(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 		if err := w.remember(ctx, b); err != nil {
 			return err
 		}
-		turn.ReleaseWith(b)
+		lease.ReleaseWith(b)
 		state := w.state.after(o, result, "")
 		if sum.Complete {
 			state.Sight = new(w.sight.String())
 		}
 		return s.putState(b, o, state)
 	})
-	turn.over = err == nil
+	lease.over = err == nil
 	return result, err
 }
 
 // begin begins a pass over what the client sees of a type.
-func (s *session) begin(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion) (*walker, error) {
+func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (*walker, error) {
 	now := time.Now()
 	seen, err := s.sight(ctx, t, now.Add(-accessFor))
 	if _, lacking := errors.AsType[*unavailableError](err); lacking && o == (occasion{}) {
@@ -183,7 +183,7 @@ func (s *session) begin(ctx context.Context, turn *turn, t genesys.ObjectType, o
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.history.Fenced(turn.Fence).Begin(ctx, t.Name, s.shape(t))
+	p, err := s.history.Fenced(lease.Fence).Begin(ctx, t.Name, s.shape(t))
 	if err != nil {
 		return nil, err
 	}

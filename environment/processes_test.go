@@ -184,7 +184,7 @@ func TestStalledProcessIsReplaced(t *testing.T) {
 		require.Equal(t, want, changes(t, b.engine, env.ID, history.Query{}))
 
 		a.resume() // it saw the queue as it was before
-		require.NoError(t, <-polled, "it reads once more when its turn comes")
+		require.NoError(t, <-polled, "it reads once more when it has the lease")
 		require.Equal(t, want, changes(t, b.engine, env.ID, history.Query{}))
 		require.Len(t, a.made(), 3, "the pass that was taken over is not told of")
 	})
@@ -330,7 +330,7 @@ func TestConsumerOfTwoProcesses(t *testing.T) {
 
 // A deleted environment leaves nothing behind, whatever other processes were doing with it.
 func TestDeleteWhileAnotherProcessPolls(t *testing.T) {
-	for _, moment := range []string{"/turn/import", "/turn/pass/routing.queues", "history/1/head/routing.queues", "/type/routing.queues", "/quota"} {
+	for _, moment := range []string{"/lease/import", "/lease/pass/routing.queues", "history/1/head/routing.queues", "/type/routing.queues", "/quota"} {
 		t.Run(moment, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				org := genesystest.New(&genesystest.Options{Latency: time.Second})

@@ -271,12 +271,12 @@ func (e *Engine) trim(ctx context.Context, id int64) error {
 }
 
 // trim removes what the record's retention lets expire.
-func (s *session) trim(ctx context.Context, turn *turn) error {
+func (s *session) trim(ctx context.Context, lease *lease) error {
 	if s.record.RetentionDays == 0 {
 		return nil
 	}
-	_, err := s.history.Fenced(turn.Fence).Trim(ctx, s.record.retention(), nil)
-	if errors.Is(err, storage.ErrConflict) && !turn.Lost(err) && !gone(s.record.ID, err) {
+	_, err := s.history.Fenced(lease.Fence).Trim(ctx, s.record.retention(), nil)
+	if errors.Is(err, storage.ErrConflict) && !lease.Lost(err) && !gone(s.record.ID, err) {
 		return nil // somebody else removes from the same log: what is left goes the next time
 	}
 	return err

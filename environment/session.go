@@ -26,7 +26,7 @@ type session struct {
 
 	access   accessCache
 	imports  atomic.Int64 // that this session has ended
-	imported ImportResult // by the last of them; guarded by the turn to import
+	imported ImportResult // by the last of them; guarded by the lease to import
 }
 
 // session returns the open session of an environment, making it if the record

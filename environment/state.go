@@ -21,8 +21,8 @@ type TypeState struct {
 	Sight       *string   `json:"sight,omitempty"`       // what the client saw in the last complete pass: divisions, "" for all
 }
 
-// note remembers how a pass ended that was not recorded, and ends its turn.
-func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o occasion, result PassResult, passErr error) error {
+// note remembers how a pass ended that was not recorded, and ends its lease.
+func (s *session) note(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion, result PassResult, passErr error) error {
 	failed := ""
 	if passErr != nil {
 		failed = passErr.Error()
@@ -35,7 +35,7 @@ func (s *session) note(ctx context.Context, turn *turn, t genesys.ObjectType, o 
 	if err := s.putState(&b, o, state.after(o, result, failed)); err != nil {
 		return err
 	}
-	return turn.finish(ctx, s.engine.store, &b)
+	return lease.finish(ctx, s.engine.store, &b)
 }
 
 // after returns what is to be remembered after a pass.

@@ -310,7 +310,7 @@ func (f *fleet) measureTakeover() {
 	o := f.orgs[0]
 	o.Fail("routing.skills", genesystest.SlowBody(fleetLease/2), 1000)
 	defer o.Recover()
-	key := storage.Key("environment", fmt.Sprintf("%010d", o.record.ID), "turn", "pass", "routing.skills")
+	key := storage.Key("environment", fmt.Sprintf("%010d", o.record.ID), "lease", "pass", "routing.skills")
 	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
 	defer cancel()
 	holder := func() string {

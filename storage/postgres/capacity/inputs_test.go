@@ -113,7 +113,7 @@ func (b *bench) statements(t *testing.T) {
 	is(t, "passCommits", passCommits, commits["pass"]/n, 0.02)
 	is(t, "passSwaps", passSwaps, commits["/quota"]/n, 0.25)
 	is(t, "lookReads", lookReads, (reads["/consumer/"]+counters-n)/(3600/lease*6+n), 0.05)
-	is(t, "renewals", 4/lease, commits["/turn/consumer/"]/3600, 0.02)
+	is(t, "renewals", 4/lease, commits["/lease/consumer/"]/3600, 0.02)
 	b.parts["end"] = w.take()
 	for _, edits := range []int{0, 1, 101} {
 		w.edit(t, edits)
@@ -137,7 +137,7 @@ func (b *bench) statements(t *testing.T) {
 	is(t, "otherReads", otherReads, (all.reads["pass"]-one.reads["pass"])/others, 0.15)
 	is(t, "commits of the other processes", 0, (all.commits()["pass"]-one.commits()["pass"])/others, 0.1)
 	is(t, "sharedSwaps", sharedSwaps, all.commits()["/quota"]/float64(len(types)), 0.25)
-	is(t, "waitReads", waitReads*6/lease, all.reads["/turn/consumer/"]/2/3600, 0.02)
+	is(t, "waitReads", waitReads*6/lease, all.reads["/lease/consumer/"]/2/3600, 0.02)
 }
 
 // lease is the default of environment.Options.Lease in seconds.
@@ -238,12 +238,12 @@ func (b *bench) bytes(t *testing.T) {
 	hour := b.play(t, "hour")
 	count := b.parts["hour"].commits()
 	types := float64(defaultTypes())
-	perType := "FROM cxsync.entries WHERE key ~ '^environment/0000000001/(turn|type|due)/|^history/1/pass/'"
+	perType := "FROM cxsync.entries WHERE key ~ '^environment/0000000001/(lease|type|due)/|^history/1/pass/'"
 	is(t, "typeRows", typeRows, b.number(t, "count(*) "+perType)/types, 0.05)
 	is(t, "typeBytes", typeBytes, b.number(t, content+" "+perType)/types, 0.05)
 	is(t, "passWAL", passWAL, hour["pass"]/types, 0.15)
 	is(t, "swapWAL", swapWAL, hour["/quota"]/count["/quota"], 0.3)
-	is(t, "leaseWAL", leaseWAL, hour["/turn/consumer/"]/count["/turn/consumer/"], 0.3)
+	is(t, "leaseWAL", leaseWAL, hour["/lease/consumer/"]/count["/lease/consumer/"], 0.3)
 
 	b.play(t, "end")
 	idle := b.play(t, "0")["pass"]

@@ -15,68 +15,69 @@ import (
 // because this one had not renewed it in time.
 var errTakenOver = errors.New("environment: another process has taken over")
 
-// A turn is the right to act alone on something of one environment: among all
-// goroutines of this process, and by its lease among all processes that share the store.
-type turn struct {
+// A lease is the right to act alone on something of one environment: among all
+// goroutines of this process, and among all processes that share the store.
+type lease struct {
 	*storage.Lease
-	over bool // released with a commit
+	over bool // given back with a commit
 }
 
-// finish commits b as the last of the turn and ends it.
-func (t *turn) finish(ctx context.Context, s storage.Store, b *storage.Batch) error {
-	t.ReleaseWith(b)
+// finish commits b as the last that is done under the lease, and gives it back.
+func (l *lease) finish(ctx context.Context, s storage.Store, b *storage.Batch) error {
+	l.ReleaseWith(b)
 	err := s.Commit(ctx, b)
-	t.over = err == nil
+	l.over = err == nil
 	return err
 }
 
-// turns are those that goroutines of this process have.
-type turns struct {
+// inProcess says which leases goroutines of this process have, or try to get: at
+// most one at a time.
+type inProcess struct {
 	mu    sync.Mutex
 	taken map[string]chan struct{} // closed when it ends
 }
 
-// take takes a turn, or returns what to wait for.
-func (t *turns) take(key string) (busy <-chan struct{}) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if ended, ok := t.taken[key]; ok {
+// take lets the caller try to get a lease, or returns what to wait for.
+func (p *inProcess) take(key string) (busy <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ended, ok := p.taken[key]; ok {
 		return ended
 	}
-	t.taken[key] = make(chan struct{})
+	p.taken[key] = make(chan struct{})
 	return nil
 }
 
-func (t *turns) end(key string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	close(t.taken[key])
-	delete(t.taken, key)
+func (p *inProcess) end(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.taken[key])
+	delete(p.taken, key)
 }
 
-// tryAlone runs f while nobody else has the turn of that name. If somebody has,
+// tryAlone runs f while nobody else has the lease of that name. If somebody has,
 // it fails at once with a storage.LockedError.
-func (e *Engine) tryAlone(ctx context.Context, id int64, f func(context.Context, *turn) error, name ...string) error {
-	key := turnKey(id, name...)
-	if e.turns.take(key) != nil {
+func (e *Engine) tryAlone(ctx context.Context, id int64, f func(context.Context, *lease) error, name ...string) error {
+	key := leaseKey(id, name...)
+	if e.working.take(key) != nil {
 		return &storage.LockedError{Name: key, Holder: e.holder}
 	}
-	defer e.turns.end(key)
+	defer e.working.end(key)
 	return e.leased(ctx, id, key, f)
 }
 
-// alone waits for the turn of that name and runs f while nobody else has it. If
+// alone waits for the lease of that name and runs f while nobody else has it. If
 // another process takes it over meanwhile, alone waits for it once more, and runs f anew.
-func (e *Engine) alone(ctx context.Context, id int64, f func(context.Context, *turn) error, name ...string) error {
-	key := turnKey(id, name...)
-	for busy := e.turns.take(key); busy != nil; busy = e.turns.take(key) {
+func (e *Engine) alone(ctx context.Context, id int64, f func(context.Context, *lease) error, name ...string) error {
+	key := leaseKey(id, name...)
+	for busy := e.working.take(key); busy != nil; busy = e.working.take(key) {
 		select {
 		case <-busy:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	defer e.turns.end(key)
+	defer e.working.end(key)
 	for wait := e.opts.Lease / 30; ; wait = min(2*wait, e.glance()) {
 		soon := wait
 		err := e.leased(ctx, id, key, f)
@@ -98,32 +99,32 @@ func (e *Engine) alone(ctx context.Context, id int64, f func(context.Context, *t
 
 // leased runs f under the lease of key, which it renews meanwhile. The context
 // of f ends when the lease is lost.
-func (e *Engine) leased(ctx context.Context, id int64, key string, f func(context.Context, *turn) error) error {
-	lease, err := storage.AcquireLease(ctx, e.store, key, &storage.LeaseOptions{
+func (e *Engine) leased(ctx context.Context, id int64, key string, f func(context.Context, *lease) error) error {
+	acquired, err := storage.AcquireLease(ctx, e.store, key, &storage.LeaseOptions{
 		Holder: e.holder, Dead: e.dead, TTL: e.opts.Lease * 3 / 4, MaxSkew: e.opts.Lease / 4,
 	})
 	if err != nil {
 		return err
 	}
-	t := &turn{Lease: lease}
+	l := &lease{Lease: acquired}
 	err = e.exists(ctx, id)
 	if err == nil {
-		err = t.keep(ctx, f)
+		err = l.keep(ctx, f)
 	}
 	if gone(id, err) {
 		err = fmt.Errorf("%w with ID %d: it was deleted meanwhile", ErrNotFound, id)
 	}
 	switch {
-	case lease.Lost(err):
+	case l.Lost(err):
 		return fmt.Errorf("%w: %w", errTakenOver, err)
 	case errors.Is(err, ErrNotFound):
 		return errors.Join(err, e.sweep(ctx, id))
-	case t.over:
+	case l.over:
 		return err
 	}
 	releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.opts.Lease/4)
 	defer cancel()
-	if releaseErr := lease.Release(releasing); releaseErr != nil {
+	if releaseErr := l.Release(releasing); releaseErr != nil {
 		// It ends by itself; the work that was done under it is stored.
 		e.opts.Logger.WarnContext(ctx, "a lease was not given back", "lease", key, "error", releaseErr)
 	}
@@ -131,17 +132,17 @@ func (e *Engine) leased(ctx context.Context, id int64, key string, f func(contex
 }
 
 // keep runs f and renews the lease for as long.
-func (t *turn) keep(ctx context.Context, f func(context.Context, *turn) error) error {
+func (l *lease) keep(ctx context.Context, f func(context.Context, *lease) error) error {
 	working, stop := context.WithCancelCause(ctx)
 	var keeper sync.WaitGroup
 	defer keeper.Wait() // also when f panics: nobody else would get the lease
 	defer stop(nil)
 	keeper.Go(func() {
-		if err := t.Keep(working); working.Err() == nil {
+		if err := l.Keep(working); working.Err() == nil {
 			stop(fmt.Errorf("%w: %w", errTakenOver, err))
 		}
 	})
-	err := f(working, t)
+	err := f(working, l)
 	if lost := context.Cause(working); err != nil && errors.Is(lost, errTakenOver) {
 		err = lost
 	}
