@@ -136,7 +136,7 @@ func (o *Org) objects(s *shape, parentID string, yield func(string, json.RawMess
 		var id string
 		var body json.RawMessage
 		if e := o.editAt(s, parentID, pos); pos < n && e != nil {
-			body = slices.Clone(e.body)
+			body = o.released(s, parentID, pos, slices.Clone(e.body))
 		} else if pos < n {
 			body = o.render(s, parentID, pos, allExpanded, false)
 		}

@@ -52,13 +52,14 @@ type form struct {
 // A shape is a type in one org.
 type shape struct {
 	*form
-	t      genesys.ObjectType
-	parent *shape
-	seed   uint64
-	noun   string
-	count  int
-	least  int
-	byBody bool // the ID is not the field id, or more than one: read from bodies
+	t        genesys.ObjectType
+	parent   *shape
+	seed     uint64
+	noun     string
+	count    int
+	least    int
+	releases []releaseStep // of the platform, in order
+	byBody   bool          // the ID is not the field id, or more than one: read from bodies
 }
 
 var loadForms = sync.OnceValues(func() (map[string]*form, error) {

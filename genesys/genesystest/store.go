@@ -296,7 +296,7 @@ func (o *Org) current(s *shape, id string) (json.RawMessage, bool) {
 		return nil, false
 	}
 	if e := o.editAt(s, parentID, pos); e != nil {
-		return e.body, e.body != nil
+		return o.released(s, parentID, pos, e.body), e.body != nil
 	}
 	return o.render(s, parentID, pos, allExpanded, false), true
 }
@@ -330,7 +330,7 @@ func (o *Org) render(s *shape, parentID string, n int, expand string, inList boo
 	} else {
 		s.body.render(c)
 	}
-	return c.out
+	return o.released(s, parentID, n, c.out)
 }
 
 // nameOf is the name that the generated object n has.

@@ -32,8 +32,11 @@ func (o *Org) fieldAt(s *shape, parentID string, pos int, path string) string {
 func (o *Org) member(s *shape, parentID string, pos int, name string) json.RawMessage {
 	if e := o.editAt(s, parentID, pos); e != nil {
 		if body, there := o.seen(e); !there || body != nil {
-			return lookup(body, name)
+			return lookup(o.released(s, parentID, pos, body), name)
 		}
+	}
+	if len(s.releases) > 0 {
+		return lookup(o.render(s, parentID, pos, allExpanded, false), name)
 	}
 	body, ok := s.body.(object)
 	if !ok {
@@ -174,7 +177,7 @@ func (o *Org) bodyAt(s *shape, parentID string, pos int, expand string, inList b
 	if body == nil { // not yet edited for those who ask
 		return o.render(s, parentID, pos, expand, inList), true
 	}
-	return s.reduce(body, expand, inList), true
+	return s.reduce(o.released(s, parentID, pos, body), expand, inList), true
 }
 
 // reduce drops the members of a whole body that a request does not get.
