@@ -124,10 +124,11 @@ func jsonKind(t reflect.Type) string {
 }
 
 // Check reports everything that is wrong with the record's fields as an
-// *InvalidError. Object names are looked up in types; nil means the catalogue.
-func (r Record) Check(types []genesys.ObjectType) error {
-	if types == nil {
-		types = genesys.Catalogue()
+// *InvalidError. Types are looked up in catalogue;
+// nil means the default one.
+func (r Record) Check(catalogue *genesys.Catalogue) error {
+	if catalogue == nil {
+		catalogue = genesys.DefaultCatalogue()
 	}
 	var e InvalidError
 	if strings.TrimSpace(r.Name) == "" {
@@ -154,13 +155,13 @@ func (r Record) Check(types []genesys.ObjectType) error {
 	} else if r.RetentionDays > 36_500 {
 		e.add("retention_days", "%d is more than a hundred years; 0 keeps every change", r.RetentionDays)
 	}
-	r.checkPolling(&e, types)
-	r.checkObjects(&e, types)
+	r.checkPolling(&e, catalogue)
+	r.checkObjects(&e, catalogue)
 	return e.orNil()
 }
 
-func (r Record) checkPolling(e *InvalidError, types []genesys.ObjectType) {
-	_, err := poller.NewPlan(r.polling(), &poller.PlanOptions{Resolve: resolver(types)})
+func (r Record) checkPolling(e *InvalidError, catalogue *genesys.Catalogue) {
+	_, err := poller.NewPlan(r.polling(), &poller.PlanOptions{Resolve: resolver(catalogue)})
 	for _, err := range flatten(err) {
 		field, problem := "polling", err.Error()
 		if entry, ok := errors.AsType[*poller.EntryError](err); ok {
@@ -170,24 +171,24 @@ func (r Record) checkPolling(e *InvalidError, types []genesys.ObjectType) {
 				problem = fmt.Sprintf("%q: %s", entry.Object, problem)
 			}
 			if errors.Is(err, poller.ErrUnknownObject) {
-				problem += suggestion(types, entry.Object)
+				problem += suggestion(catalogue, entry.Object)
 			}
 		}
 		e.add(field, "%s", strings.TrimPrefix(problem, "poller: "))
 	}
 }
 
-func (r Record) checkObjects(e *InvalidError, types []genesys.ObjectType) {
-	resolve := resolver(types)
+func (r Record) checkObjects(e *InvalidError, catalogue *genesys.Catalogue) {
+	resolve := resolver(catalogue)
 	for i, name := range r.Objects {
 		if _, ok := resolve(name); !ok {
-			e.add(fmt.Sprintf("objects[%d]", i), "%q is no object type%s", name, suggestion(types, name))
+			e.add(fmt.Sprintf("objects[%d]", i), "%q is no object type%s", name, suggestion(catalogue, name))
 		}
 	}
 	for i, rule := range r.Ignore {
 		at := fmt.Sprintf("ignore[%d]", i)
 		if _, ok := resolve(rule.Object); !ok && rule.Object != poller.AllObjects {
-			e.add(at+".object", "%q is no object type%s", rule.Object, suggestion(types, rule.Object))
+			e.add(at+".object", "%q is no object type%s", rule.Object, suggestion(catalogue, rule.Object))
 		}
 		if _, err := history.Compile(history.Shape{Ignore: []string{rule.Field}}); err != nil {
 			e.add(at+".field", "%s", strings.TrimPrefix(err.Error(), "history: "))
@@ -204,44 +205,4 @@ func flatten(err error) []error {
 		return joined.Unwrap()
 	}
 	return []error{err}
-}
-
-func resolver(types []genesys.ObjectType) func(string) (string, bool) {
-	names := make(map[string]string, 2*len(types))
-	for _, t := range types {
-		names[strings.ToLower(t.Label)] = t.Name
-	}
-	for _, t := range types {
-		names[strings.ToLower(t.Name)] = t.Name
-	}
-	return func(object string) (string, bool) {
-		name, ok := names[strings.ToLower(strings.TrimSpace(object))]
-		return name, ok
-	}
-}
-
-// typeName returns the name of the object type of that name or label.
-func (e *Engine) typeName(nameOrLabel string) (string, error) {
-	name, ok := resolver(e.types)(nameOrLabel)
-	if !ok {
-		return "", fmt.Errorf("environment: %q is no object type%s", nameOrLabel, suggestion(e.types, nameOrLabel))
-	}
-	return name, nil
-}
-
-// suggestion names the type with the shortest label of those that the text is a
-// part of, for a person who wrote "queue".
-func suggestion(types []genesys.ObjectType, text string) string {
-	text = strings.ToLower(strings.TrimSpace(text))
-	var best genesys.ObjectType
-	for _, t := range types {
-		isLike := strings.Contains(strings.ToLower(t.Name), text) || strings.Contains(strings.ToLower(t.Label), text)
-		if isLike && (best.Name == "" || len(t.Label) < len(best.Label)) {
-			best = t
-		}
-	}
-	if text == "" || best.Name == "" {
-		return "; use a name such as routing.queues or a label such as Queues"
-	}
-	return fmt.Sprintf("; did you mean %s (%s)?", best.Name, best.Label)
 }

@@ -13,7 +13,7 @@ import (
 
 // children walks the type under every known parent.
 func (w *walker) children(ctx context.Context) error {
-	parent, ok := w.client.Type(w.t.Parent)
+	parent, ok := w.client.Catalogue().Lookup(w.t.Parent)
 	if !ok {
 		return fmt.Errorf("its parent type %s is unknown", w.t.Parent)
 	}

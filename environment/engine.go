@@ -39,9 +39,8 @@ type Options struct {
 	// Transport is the network. Defaults to genesys's own.
 	Transport http.RoundTripper
 
-	// Types are added to the catalogue of object types, or replace those of the same
-	// name. Open refuses those that genesys.CheckTypes does.
-	Types []genesys.ObjectType
+	// Catalogue holds the types that environments can sync. Defaults to genesys.DefaultCatalogue().
+	Catalogue *genesys.Catalogue
 
 	// Instance names this process among those that share the store, to people and
 	// to the others; no two may have the same at a time. Give it one that it keeps
@@ -95,7 +94,6 @@ type Engine struct {
 	store  storage.Store
 	opts   Options
 	holder string // of leases
-	types  []genesys.ObjectType
 
 	opening  gate               // guards sessions
 	sessions map[int64]*session // open environments, by ID
@@ -128,10 +126,9 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	e.opts.Lease = cmp.Or(e.opts.Lease, 30*time.Second)
 	e.opts.Instance = cmp.Or(e.opts.Instance, storage.NewHolder())
 	e.holder = e.holderName()
-	if err := genesys.CheckTypes(e.opts.Types); err != nil {
-		return nil, err
+	if e.opts.Catalogue == nil {
+		e.opts.Catalogue = genesys.DefaultCatalogue()
 	}
-	e.types = genesys.Merge(genesys.Catalogue(), e.opts.Types)
 	return e, nil
 }
 
@@ -141,7 +138,7 @@ func (e *Engine) Create(ctx context.Context, r Record) (Record, error) {
 	if err := e.authorize(ctx, OpCreate, r); err != nil {
 		return r, err
 	}
-	if err := r.Check(e.types); err != nil {
+	if err := r.Check(e.opts.Catalogue); err != nil {
 		return r, err
 	}
 	now := time.Now().UTC()
@@ -198,7 +195,7 @@ func (e *Engine) Close(ctx context.Context) error {
 // secret as it is, and only Pause and Resume change Paused. A changed plan, limit
 // or rule takes effect at once. The errors are *InvalidError, ErrNotFound, ErrNameTaken and ErrStale.
 func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
-	if err := r.Check(e.types); err != nil {
+	if err := r.Check(e.opts.Catalogue); err != nil {
 		return r, err
 	}
 	revision := r.Revision

@@ -94,7 +94,7 @@ func (e *Engine) reckon(entries []poller.Entry, costs []TypeForecast, limit rate
 	if limit.N > 0 {
 		f.LimitPerDay = min(f.LimitPerDay, float64(limit.N)*float64(24*time.Hour)/float64(limit.Window))
 	}
-	plan, err := poller.NewPlan(entries, &poller.PlanOptions{Resolve: resolver(e.types)})
+	plan, err := poller.NewPlan(entries, &poller.PlanOptions{Resolve: resolver(e.opts.Catalogue)})
 	if err != nil {
 		return f, err
 	}

@@ -79,7 +79,7 @@ func (s *session) forgetTraces(ctx context.Context, lease *lease, objectType, ob
 		var b storage.Batch
 		lease.Fence(&b)
 		b.Require(aliveKey(s.record.ID), alive)
-		for _, t := range s.engine.types {
+		for t := range s.engine.opts.Catalogue.All() {
 			if t.Parent == objectType {
 				b.Delete(ownKey(s.record.ID, "walked", t.Name, objectID))
 			}

@@ -71,17 +71,18 @@ func TestTypesAreGivenByLabelToo(t *testing.T) {
 	require.Empty(t, results)
 }
 
-// What was recorded can be erased when Options.Types has the type no longer.
+// What was recorded can be erased when the catalogue has the type no longer.
 func TestForgetOfATypeThatIsGone(t *testing.T) {
-	own, ok := genesys.Lookup("routing.skills")
+	own, ok := genesys.DefaultCatalogue().Lookup("routing.skills")
 	require.True(t, ok)
 	own.Name, own.Label = "own.skills", "Own skills"
-	types := []genesys.ObjectType{own}
-	org := genesystest.New(&genesystest.Options{Types: types})
+	catalogue, err := genesys.DefaultCatalogue().With(own)
+	require.NoError(t, err)
+	org := genesystest.New(&genesystest.Options{Catalogue: catalogue})
 	store := memory.New()
-	engine := open(t, org, store, func(o *environment.Options) { o.Types = types })
+	engine := open(t, org, store, func(o *environment.Options) { o.Catalogue = catalogue })
 	env := create(t, engine, recordOf(org, "Own skills"))
-	_, err := engine.Import(t.Context(), env.ID, nil)
+	_, err = engine.Import(t.Context(), env.ID, nil)
 	require.NoError(t, err)
 	h, err := engine.History(t.Context(), env.ID)
 	require.NoError(t, err)

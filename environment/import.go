@@ -119,7 +119,7 @@ func (im *importing) run(ctx context.Context) error {
 	}
 	im.result.Resumed = len(types) - len(todo)
 	im.progress.Types, im.progress.Done = len(types), im.result.Resumed
-	all := levels(im.engine.types, todo)
+	all := im.engine.opts.Catalogue.Levels(todo)
 	for i, level := range all {
 		if err := im.estimate(ctx, all[i:]); err != nil {
 			return err
@@ -263,21 +263,4 @@ func (im *importing) unfinished(ctx context.Context, types []genesys.ObjectType)
 		}
 	}
 	return todo, nil
-}
-
-// levels groups types by how deep they are listed under others.
-func levels(all, types []genesys.ObjectType) [][]genesys.ObjectType {
-	byName := make(map[string]genesys.ObjectType, len(all))
-	for _, t := range all {
-		byName[t.Name] = t
-	}
-	var levels [][]genesys.ObjectType
-	for _, t := range types {
-		d := depth(byName, t)
-		for len(levels) <= d {
-			levels = append(levels, nil)
-		}
-		levels[d] = append(levels[d], t)
-	}
-	return levels
 }

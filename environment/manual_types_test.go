@@ -14,17 +14,20 @@ import (
 
 // An object type that the catalogue has not is described, and then kept like any
 // other. The local org is told of it as well, so that it has objects of it.
-func ExampleOptions_types() {
+func ExampleOptions_catalogue() {
 	ctx := context.Background()
-	types := []genesys.ObjectType{{
+	catalogue, err := genesys.DefaultCatalogue().With(genesys.ObjectType{
 		Name: "example.announcements", Label: "Announcements", Group: "Example", Default: true,
 		Path: "/api/v2/example/announcements", Paging: genesys.PagingPage, PageSize: 100, Items: "entities",
 		ID: []string{"id"}, Title: "name", Whole: true, Get: "/api/v2/example/announcements/{announcementId}",
 		Volatile: []string{"dateModified", "version"}, Permissions: []string{"example:announcement:view"},
-	}}
-	org := genesystest.New(&genesystest.Options{Types: types})
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	org := genesystest.New(&genesystest.Options{Catalogue: catalogue})
 	vault, _ := environment.NewKeyVault(environment.NewKey())
-	engine, err := environment.Open(memory.New(), &environment.Options{Vault: vault, Transport: org.Transport(), Types: types})
+	engine, err := environment.Open(memory.New(), &environment.Options{Vault: vault, Transport: org.Transport(), Catalogue: catalogue})
 	if err != nil {
 		log.Fatal(err)
 	}

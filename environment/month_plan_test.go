@@ -102,7 +102,7 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 // addTypes starts the record of what the org is.
 func (o *monthOrg) addTypes(toggles map[string]string) {
 	for _, children := range []bool{false, true} {
-		for _, t := range genesys.Catalogue() {
+		for t := range genesys.DefaultCatalogue().All() {
 			toggled, chosen := toggles[t.Name]
 			if !chosen || children != (t.Parent != "") {
 				continue

@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
-	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage"
@@ -164,19 +163,6 @@ func TestHistoryIsReadOnly(t *testing.T) {
 	require.ErrorIs(t, err, history.ErrReadOnly)
 	require.ErrorIs(t, h.AcceptRemovals(t.Context(), "routing.skills"), history.ErrReadOnly)
 	require.Equal(t, before, contents(t, store))
-}
-
-// Types that a client would refuse are refused when the Engine is opened.
-func TestTypesAreCheckedByOpen(t *testing.T) {
-	queues, _ := genesys.Lookup("Queues")
-	again := queues
-	again.Name = "my.queues"
-	for _, types := range [][]genesys.ObjectType{{{}}, {again}, {queues, queues}} {
-		_, err := environment.Open(memory.New(), &environment.Options{Types: types})
-		_, want := genesys.NewClient(genesystest.New(nil).Config(), &genesys.Options{Types: types})
-		require.Error(t, want)
-		require.EqualError(t, err, want.Error())
-	}
 }
 
 // Without retention nothing is written to see whether something has expired.

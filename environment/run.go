@@ -167,7 +167,7 @@ func (r *running) start(ctx context.Context, record Record) {
 
 // plan gives a poller the record's schedules. A record that was stored has been checked.
 func (e *Engine) plan(p *poller.Poller, record Record) {
-	plan, err := poller.NewPlan(record.polling(), &poller.PlanOptions{Resolve: resolver(e.types)})
+	plan, err := poller.NewPlan(record.polling(), &poller.PlanOptions{Resolve: resolver(e.opts.Catalogue)})
 	if err != nil {
 		e.opts.Logger.Error("the stored polling plan is invalid", "environment", record.Name, "error", err)
 		return
@@ -185,7 +185,7 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	if err != nil {
 		return err
 	}
-	t, ok := s.client.Type(f.Object)
+	t, ok := s.client.Catalogue().Lookup(f.Object)
 	if !ok {
 		return fmt.Errorf("environment: unknown object type %s", f.Object)
 	}
@@ -227,13 +227,13 @@ func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassR
 		if err != nil {
 			return nil, err
 		}
-		t, _ := s.client.Type(name)
+		t, _ := s.client.Catalogue().Lookup(name)
 		types = append(types, t)
 	}
 	ctx = ratelimit.WithPriority(ctx, ratelimit.Interactive)
 	var results []PassResult
 	var errs []error
-	for _, level := range levels(e.types, types) {
+	for _, level := range e.opts.Catalogue.Levels(types) {
 		for _, t := range level {
 			result, err := s.pass(ctx, t, occasion{})
 			if err != nil {

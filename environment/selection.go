@@ -1,62 +1,63 @@
 package environment
 
 import (
-	"slices"
+	"fmt"
 	"strings"
 
 	"github.com/cxsync/cxsync/genesys"
 )
 
-// Selected returns the object types that an environment syncs, each type after
-// the one it is listed under.
+// Selected returns the types that an environment syncs, each type after the one
+// it is listed under.
 func (e *Engine) Selected(r Record) []genesys.ObjectType {
-	return selected(e.types, r)
+	return selected(e.opts.Catalogue, r)
 }
 
-func selected(types []genesys.ObjectType, r Record) []genesys.ObjectType {
-	resolve := resolver(types)
-	byName := make(map[string]genesys.ObjectType, len(types))
+func selected(catalogue *genesys.Catalogue, r Record) []genesys.ObjectType {
 	want := map[string]bool{}
-	for _, t := range types {
-		byName[t.Name] = t
-		want[t.Name] = t.Default && len(r.Objects) == 0
-	}
-	for _, object := range r.Objects {
-		if name, ok := resolve(object); ok {
-			want[name] = true
+	for _, named := range r.Objects {
+		if t, ok := catalogue.Lookup(named); ok {
+			want[t.Name] = true
 		}
 	}
-	if len(r.Objects) == 0 {
-		for _, entry := range r.Polling {
-			if name, ok := resolve(entry.Object); ok {
-				want[name] = !isOff(entry.Cron)
-			}
+	if len(r.Objects) > 0 {
+		return catalogue.Select(func(t genesys.ObjectType) bool { return want[t.Name] })
+	}
+	for t := range catalogue.All() {
+		want[t.Name] = t.Default
+	}
+	for _, entry := range r.Polling {
+		if t, ok := catalogue.Lookup(entry.Object); ok {
+			want[t.Name] = !isOff(entry.Cron)
 		}
 	}
-	for _, t := range types {
-		if want[t.Name] {
-			for parent := t.Parent; parent != "" && !want[parent]; parent = byName[parent].Parent {
-				want[parent] = true
-			}
-		}
-	}
-	var chosen []genesys.ObjectType
-	for _, t := range types {
-		if want[t.Name] {
-			chosen = append(chosen, t)
-		}
-	}
-	slices.SortStableFunc(chosen, func(a, b genesys.ObjectType) int { return depth(byName, a) - depth(byName, b) })
-	return chosen
-}
-
-// depth counts the types that a type is listed under.
-func depth(byName map[string]genesys.ObjectType, t genesys.ObjectType) int {
-	n := 0
-	for ; t.Parent != "" && n <= len(byName); n++ {
-		t = byName[t.Parent]
-	}
-	return n
+	return catalogue.Select(func(t genesys.ObjectType) bool { return want[t.Name] })
 }
 
 func isOff(cron string) bool { return strings.EqualFold(strings.TrimSpace(cron), "off") }
+
+// resolver returns the function that a plan looks up names and labels with.
+func resolver(catalogue *genesys.Catalogue) func(string) (string, bool) {
+	return func(nameOrLabel string) (string, bool) {
+		t, ok := catalogue.Lookup(nameOrLabel)
+		return t.Name, ok
+	}
+}
+
+// typeName returns the name of the type of that name or label.
+func (e *Engine) typeName(nameOrLabel string) (string, error) {
+	t, ok := e.opts.Catalogue.Lookup(nameOrLabel)
+	if !ok {
+		return "", fmt.Errorf("environment: %q is no object type%s", nameOrLabel, suggestion(e.opts.Catalogue, nameOrLabel))
+	}
+	return t.Name, nil
+}
+
+// suggestion ends a sentence about a text that is no type, for a person who wrote "queue".
+func suggestion(catalogue *genesys.Catalogue, text string) string {
+	t, ok := catalogue.Suggest(text)
+	if !ok {
+		return "; use a name such as routing.queues or a label such as Queues"
+	}
+	return fmt.Sprintf("; did you mean %s (%s)?", t.Name, t.Label)
+}

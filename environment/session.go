@@ -101,7 +101,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
 		Transport: e.opts.Transport,
 		Pace:      func(base http.RoundTripper) http.RoundTripper { return punctual{s.limiter.Transport(counting{base})} },
-		Types:     e.opts.Types,
+		Catalogue: e.opts.Catalogue,
 		Logger:    e.opts.Logger,
 	})
 	return err

@@ -25,7 +25,7 @@ func DefaultIgnore() []IgnoreRule {
 	for _, field := range alwaysIgnored {
 		rules = append(rules, IgnoreRule{poller.AllObjects, field})
 	}
-	for _, t := range genesys.Catalogue() {
+	for t := range genesys.DefaultCatalogue().All() {
 		for _, field := range t.Volatile {
 			rules = append(rules, IgnoreRule{t.Name, field})
 		}
@@ -48,7 +48,7 @@ func (r Record) Rules() []Rule {
 // shape says how bodies of the type compare in this environment.
 func (s *session) shape(t genesys.ObjectType) history.Shape {
 	shape := history.Shape{Ignore: slices.Concat(alwaysIgnored, t.Volatile), Sets: t.Sets}
-	resolve := resolver(s.engine.types)
+	resolve := resolver(s.engine.opts.Catalogue)
 	for _, rule := range s.record.Ignore {
 		name, _ := resolve(rule.Object)
 		if name == t.Name || isAllObjects(rule.Object) {

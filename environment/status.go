@@ -43,7 +43,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	plan, err := poller.NewPlan(s.record.polling(), &poller.PlanOptions{Resolve: resolver(e.types)})
+	plan, err := poller.NewPlan(s.record.polling(), &poller.PlanOptions{Resolve: resolver(e.opts.Catalogue)})
 	if err != nil {
 		return Status{}, err
 	}

@@ -50,7 +50,7 @@ const userRest = `"division":{"id":"d1","name":"Home","selfUri":"/api/v2/authori
 
 func BenchmarkList(b *testing.B) {
 	const n = 100_000
-	users, _ := Lookup("users")
+	users, _ := DefaultCatalogue().Lookup("users")
 	pages := make([][]byte, n/usersPerPage)
 	for i := range pages {
 		pages[i] = userPage(nil, i+1, n)
@@ -93,7 +93,7 @@ func BenchmarkMemory(b *testing.B) {
 // page, and what was needed at the first object and at the last one.
 func walkMemory(tb testing.TB, n int) (peak, first, last uint64) {
 	tb.Helper()
-	users, _ := Lookup("users")
+	users, _ := DefaultCatalogue().Lookup("users")
 	users.Split = nil
 	var m runtime.MemStats
 	var page []byte // the service takes the memory of one page for all of them

@@ -1,88 +1,148 @@
 package genesys
 
 import (
-	_ "embed"
 	"fmt"
+	"iter"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 )
 
-//go:embed catalogue.tsv
-var catalogueTSV string
+// A Catalogue is a set of types that cxsync can list, each with a name and a
+// label of its own. It never changes: [Catalogue.With] makes another one. All
+// methods are safe for concurrent use. The slices of its types are shared and
+// must not be modified.
+type Catalogue struct {
+	types []ObjectType   // sorted by name
+	known map[string]int // lower-case name or label: index in types
+}
 
-var parseCatalogue = sync.OnceValues(func() ([]ObjectType, error) { return parseTypes(catalogueTSV) })
+// DefaultCatalogue returns every type that cxsync knows.
+func DefaultCatalogue() *Catalogue { return defaultCatalogue() }
 
-// Catalogue returns every object type that cxsync knows, sorted by name. The
-// slice is the caller's; the types' own slices are shared and must not be
-// modified.
-func Catalogue() []ObjectType {
-	types, err := parseCatalogue()
+var defaultCatalogue = sync.OnceValue(func() *Catalogue {
+	types, err := parseTypes(catalogueTSV)
 	if err != nil {
-		panic(err) // the embedded table is read by a test of every build
+		panic(err) // a test reads the embedded table
 	}
-	return slices.Clone(types)
+	return newCatalogue(types)
+})
+
+func newCatalogue(types []ObjectType) *Catalogue {
+	c := &Catalogue{types: types, known: make(map[string]int, 2*len(types))}
+	slices.SortFunc(c.types, func(a, b ObjectType) int { return strings.Compare(a.Name, b.Name) })
+	for i, t := range c.types {
+		c.known[strings.ToLower(t.Label)] = i
+	}
+	for i, t := range c.types {
+		c.known[strings.ToLower(t.Name)] = i
+	}
+	return c
 }
 
-// Lookup returns the catalogue's type with that name ("routing.queues") or
-// label ("Queues"); letter case is ignored.
-func Lookup(nameOrLabel string) (ObjectType, bool) {
-	return find(Catalogue(), nameOrLabel)
-}
+// All yields the types, sorted by name.
+func (c *Catalogue) All() iter.Seq[ObjectType] { return slices.Values(c.types) }
 
-func find(types []ObjectType, nameOrLabel string) (ObjectType, bool) {
-	i := slices.IndexFunc(types, func(t ObjectType) bool { return t.goesBy(nameOrLabel) })
-	if i < 0 {
+// Len returns how many types there are.
+func (c *Catalogue) Len() int { return len(c.types) }
+
+// Lookup returns the type with that name ("routing.queues") or label ("Queues").
+// Letter case and space around it are ignored.
+func (c *Catalogue) Lookup(nameOrLabel string) (ObjectType, bool) {
+	i, ok := c.known[strings.ToLower(strings.TrimSpace(nameOrLabel))]
+	if !ok {
 		return ObjectType{}, false
 	}
-	return types[i], true
+	return c.types[i], true
 }
 
-// parseTypes reads a table of tab-separated values whose first line names the columns.
-func parseTypes(table string) ([]ObjectType, error) {
-	lines := strings.Split(strings.TrimSuffix(table, "\n"), "\n")
-	columns := strings.Split(lines[0], "\t")
-	types := make([]ObjectType, 0, len(lines)-1)
-	for n, line := range lines[1:] {
-		cells := strings.Split(line, "\t")
-		if len(cells) != len(columns) {
-			return nil, fmt.Errorf("genesys: catalogue line %d has %d columns, not %d", n+2, len(cells), len(columns))
+// With returns the catalogue with each of more added, or put in place of the
+// type of the same name. The error says which of them could not be listed, and
+// why, or which two types would go by the same name or label.
+func (c *Catalogue) With(more ...ObjectType) (*Catalogue, error) {
+	types := slices.Clone(c.types)
+	for i, t := range more {
+		if err := t.check(); err != nil {
+			return nil, err
 		}
-		row := make(map[string]string, len(columns))
-		for i, column := range columns {
-			row[column] = cells[i]
+		if slices.ContainsFunc(more[:i], func(other ObjectType) bool { return strings.EqualFold(other.Name, t.Name) }) {
+			return nil, fmt.Errorf("genesys: type %q is given twice", t.Name)
 		}
-		t, err := parseType(row)
-		if err != nil {
-			return nil, fmt.Errorf("genesys: catalogue line %d: %w", n+2, err)
-		}
+		types = slices.DeleteFunc(types, func(old ObjectType) bool { return strings.EqualFold(old.Name, t.Name) })
 		types = append(types, t)
 	}
-	return types, nil
+	for _, t := range more {
+		for _, other := range types {
+			if other.Name != t.Name && (other.goesBy(t.Name) || other.goesBy(t.Label)) {
+				return nil, fmt.Errorf("genesys: type %q with the Label %q: %s (%s) goes by that already", t.Name, t.Label, other.Name, other.Label)
+			}
+		}
+	}
+	with := newCatalogue(types)
+	for _, t := range with.types {
+		if _, ok := with.parent(t); t.Parent != "" && !ok {
+			return nil, fmt.Errorf("genesys: type %q: its Parent %q is no type of the catalogue", t.Name, t.Parent)
+		}
+		if with.depth(t) > len(with.types) {
+			return nil, fmt.Errorf("genesys: type %q: its Parent %q is listed under it", t.Name, t.Parent)
+		}
+	}
+	return with, nil
 }
 
-func parseType(row map[string]string) (ObjectType, error) {
-	list := func(column, sep string) []string {
-		if row[column] == "" {
-			return nil
+// Select returns the types that want accepts and those that they are listed
+// under, each type after its parent.
+func (c *Catalogue) Select(want func(ObjectType) bool) []ObjectType {
+	wanted := map[string]bool{}
+	for _, t := range c.types {
+		if !want(t) {
+			continue
 		}
-		return strings.Split(row[column], sep)
-	}
-	t := ObjectType{
-		Name: row["name"], Label: row["label"], Group: row["group"], Default: row["default"] == "on", Parent: row["parent"],
-		Method: row["method"], Path: row["path"], Variants: list("variants", "|"), Body: row["body"],
-		Paging: Paging(row["paging"]), Token: row["token"], Items: row["items"],
-		ID: list("id", "+"), Title: row["title"], Whole: row["whole"] == "yes", Get: row["get"],
-		Split: list("split", "|"), Marker: list("marker", ","), Sets: list("sets", ","), Secrets: list("secrets", ","),
-		Volatile: list("volatile", ","), Permissions: list("permissions", ","),
-	}
-	if size := row["size"]; size != "" {
-		n, err := strconv.Atoi(size)
-		if err != nil {
-			return t, fmt.Errorf("page size: %w", err)
+		for ok := true; ok && !wanted[t.Name]; t, ok = c.parent(t) {
+			wanted[t.Name] = true
 		}
-		t.PageSize = n
 	}
-	return t, nil
+	var selected []ObjectType
+	for _, level := range c.Levels(c.types) {
+		for _, t := range level {
+			if wanted[t.Name] {
+				selected = append(selected, t)
+			}
+		}
+	}
+	return selected
+}
+
+// Levels groups types by how deep they are listed under others: those of the
+// first level have no parent. A level may be empty.
+func (c *Catalogue) Levels(types []ObjectType) [][]ObjectType {
+	var levels [][]ObjectType
+	for _, t := range types {
+		depth := c.depth(t)
+		for len(levels) <= depth {
+			levels = append(levels, nil)
+		}
+		levels[depth] = append(levels[depth], t)
+	}
+	return levels
+}
+
+func (c *Catalogue) parent(t ObjectType) (ObjectType, bool) {
+	i, ok := c.known[strings.ToLower(t.Parent)]
+	if !ok || t.Parent == "" {
+		return ObjectType{}, false
+	}
+	return c.types[i], true
+}
+
+// depth counts the types that t is listed under. It is more than there are
+// types when t is listed under itself.
+func (c *Catalogue) depth(t ObjectType) int {
+	n := 0
+	for ok := true; n <= len(c.types); n++ {
+		if t, ok = c.parent(t); !ok {
+			break
+		}
+	}
+	return n
 }

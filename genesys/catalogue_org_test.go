@@ -20,7 +20,7 @@ import (
 func TestEveryTypeOfALocalOrg(t *testing.T) {
 	org := genesystest.New(&genesystest.Options{RateLimit: -1, Size: 120})
 	client := newClient(t, org)
-	for _, ot := range genesys.Catalogue() {
+	for ot := range genesys.DefaultCatalogue().All() {
 		t.Run(ot.Name, func(t *testing.T) {
 			var want, got []string
 			for id := range org.Objects(ot.Name) {
@@ -55,7 +55,7 @@ func TestRequestsOfSourcedTypes(t *testing.T) {
 	org := genesystest.New(&genesystest.Options{RateLimit: -1, Size: 120})
 	client := newClient(t, org)
 	tested := 0
-	for _, ot := range genesys.Catalogue() {
+	for ot := range genesys.DefaultCatalogue().All() {
 		if !ot.NeedsParentBody() {
 			continue
 		}

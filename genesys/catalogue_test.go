@@ -12,7 +12,7 @@ import (
 )
 
 func TestCatalogueIsSound(t *testing.T) {
-	types := Catalogue()
+	types := slices.Collect(DefaultCatalogue().All())
 	byName := map[string]ObjectType{}
 	labels := map[string]string{}
 	for _, typ := range types {
@@ -52,18 +52,22 @@ func TestCatalogueIsSound(t *testing.T) {
 
 func TestLookup(t *testing.T) {
 	for _, name := range []string{"routing.queues", "Routing.Queues", "queues", "Queues"} {
-		typ, found := Lookup(name)
+		typ, found := DefaultCatalogue().Lookup(name)
 		require.True(t, found)
 		require.Equal(t, "routing.queues", typ.Name)
 	}
-	_, found := Lookup("nothing")
+	_, found := DefaultCatalogue().Lookup("nothing")
 	require.False(t, found)
 	own := things(100)
 	own.Name = "Routing.Queues"
-	merged := Merge(Catalogue(), []ObjectType{own, things(50)})
-	require.Len(t, merged, len(Catalogue())+1)
-	typ, _ := find(merged, "routing.queues")
-	require.Equal(t, "Things", typ.Label)
+	own.Label = "Own queues"
+	more := things(50)
+	more.Name, more.Label = "more.things", "More things"
+	with, err := DefaultCatalogue().With(own, more)
+	require.NoError(t, err)
+	require.Equal(t, DefaultCatalogue().Len()+1, with.Len())
+	typ, _ := with.Lookup("routing.queues")
+	require.Equal(t, "Own queues", typ.Label)
 	for _, bad := range []ObjectType{
 		{},
 		{Name: "x", Label: "x", Path: "/x", Paging: PagingNone},
@@ -71,17 +75,45 @@ func TestLookup(t *testing.T) {
 		{Name: "x", Label: "x", Path: "/api/v2/x", Paging: PagingPage, Items: ".", ID: []string{"id"}},
 		{Name: "x", Label: "x", Path: "/api/v2/x", Paging: PagingCursor, Token: "after", PageSize: 1, Items: ".", ID: []string{"id"}},
 		{Name: "x", Label: "x", Path: "/api/v2/x", Paging: PagingNone, Items: "entities"},
+		{Name: "x", Label: "x", Parent: "nobody", Path: "/api/v2/x/{id}", Paging: PagingNone, Items: ".", ID: []string{"id"}},
+		{Name: "x", Label: "x", Parent: "x", Path: "/api/v2/x/{id}", Paging: PagingNone, Items: ".", ID: []string{"id"}},
 		{Name: "x", Label: "x", Method: "DELETE", Path: "/api/v2/x", Paging: PagingSingleton},
 		{Name: "x", Label: "x", Method: "POST", Path: "/api/v2/x", Paging: PagingSearch, Token: "pageNumber", Body: `"a"`, PageSize: 1, Items: ".", ID: []string{"id"}},
 	} {
-		_, err := NewClient(Config{BaseURL: "usw2", ClientID: "x", ClientSecret: "y"}, &Options{Types: []ObjectType{bad}})
-		require.ErrorContains(t, err, "object type", "%+v", bad)
+		_, err := DefaultCatalogue().With(bad)
+		require.ErrorContains(t, err, "genesys: type", "%+v", bad)
 	}
+}
+
+func TestSuggest(t *testing.T) {
+	for text, want := range map[string]string{
+		"queue": "routing.queues", "Queus": "routing.queues", "routing.qeues": "routing.queues",
+		"Architect flow": "flows", "": "", "  ": "", "xyz": "", "nothing like it": "",
+	} {
+		typ, ok := DefaultCatalogue().Suggest(text)
+		require.Equal(t, want != "", ok, text)
+		require.Equal(t, want, typ.Name, text)
+	}
+}
+
+// A selection holds the types that were asked for and their parents, parents first.
+func TestSelect(t *testing.T) {
+	names := func(want ...string) (names []string) {
+		for _, typ := range DefaultCatalogue().Select(func(t ObjectType) bool { return slices.Contains(want, t.Name) }) {
+			names = append(names, typ.Name)
+		}
+		return names
+	}
+	require.Equal(t, []string{"routing.queues"}, names("routing.queues"))
+	require.Empty(t, names())
+	require.Equal(t, []string{"flows", "routing.skills", "flows.versions", "flows.versions.configuration"},
+		names("flows.versions.configuration", "routing.skills"))
 }
 
 // A name or a label stands for one type.
 func TestTypesThatGoByTheSame(t *testing.T) {
-	require.NoError(t, CheckTypes(Catalogue()))
+	_, err := DefaultCatalogue().With(slices.Collect(DefaultCatalogue().All())...)
+	require.NoError(t, err)
 	own := func(name, label string) ObjectType {
 		return ObjectType{Name: name, Label: label, Path: "/api/v2/x", Paging: PagingNone, Items: ".", ID: []string{"id"}}
 	}
@@ -97,7 +129,7 @@ func TestTypesThatGoByTheSame(t *testing.T) {
 		{[]ObjectType{own("queues", "X")}, "routing.queues (Queues) goes by that already"},
 		{[]ObjectType{own("x", "routing.queues")}, "routing.queues (Queues) goes by that already"},
 	} {
-		_, err := NewClient(Config{BaseURL: "usw2", ClientID: "x", ClientSecret: "y"}, &Options{Types: test.types})
+		_, err := DefaultCatalogue().With(test.types...)
 		if test.want == "" {
 			require.NoError(t, err)
 			continue
@@ -112,7 +144,7 @@ func TestEveryTypeIsWalked(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"latest":"7","caseplan":{"version":"3"},"languages":[{"language":"en"},{"language":"de"},{"language":"en"}],
 		"latestSavedVersion":{"version":"4"},"latestProductionReadyVersion":{"version":"2"}}`)
-	for _, typ := range Catalogue() {
+	for typ := range DefaultCatalogue().All() {
 		typ.PageSize = min(typ.PageSize, 10) // what is asked for does not depend on it
 		for _, n := range []int{0, typ.PageSize, 2*typ.PageSize + 1} {
 			f := fakeList{t: typ, n: n, bare: typ.Name == "routing.queues.members"}
@@ -173,8 +205,8 @@ func checkGetPath(t *testing.T, typ ObjectType, o Object) {
 	require.Equal(t, strings.Count(template, "/"), strings.Count(r.URL.EscapedPath(), "/"), "%s: an ID may not add to the path %s", typ.Name, path)
 }
 
-func ExampleLookup() {
-	queues, _ := Lookup("Queues")
+func ExampleCatalogue_Lookup() {
+	queues, _ := DefaultCatalogue().Lookup("Queues")
 	fmt.Println(queues.Name, queues.Path, queues.PageSize, queues.Permissions)
 	// Output: routing.queues /api/v2/routing/queues 500 [routing:queue:view]
 }

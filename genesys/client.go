@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,8 +52,8 @@ type Options struct {
 	// login service. Every try goes through it.
 	Pace func(http.RoundTripper) http.RoundTripper
 
-	// Types are added to the catalogue, or replace its types of the same name; see CheckTypes.
-	Types []ObjectType
+	// Catalogue holds the types that the client knows. Defaults to DefaultCatalogue().
+	Catalogue *Catalogue
 
 	// UserAgent defaults to "cxsync".
 	UserAgent string
@@ -86,6 +85,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Catalogue == nil {
+		o.Catalogue = DefaultCatalogue()
+	}
 	if o.Transport == nil {
 		o.Transport = defaultTransport()
 	}
@@ -119,7 +121,6 @@ func defaultTransport() http.RoundTripper {
 type Client struct {
 	api, login *url.URL
 	opts       Options
-	types      []ObjectType
 	tokens     *tokens
 	http       *retryablehttp.Client
 	redact     func(string) string
@@ -146,10 +147,6 @@ func NewClient(cfg Config, opts *Options) (*Client, error) {
 		c.opts = *opts
 	}
 	c.opts = c.opts.withDefaults()
-	if err := CheckTypes(c.opts.Types); err != nil {
-		return nil, err
-	}
-	c.types = Merge(Catalogue(), c.opts.Types)
 	redactSecret := redactor(cfg.ClientID, cfg.ClientSecret)
 	c.tokens = newTokens(cfg, c, redactSecret)
 	c.redact = func(s string) string { return redactSecret(c.tokens.redact(s)) }
@@ -163,12 +160,8 @@ func (c *Client) BaseURL() string { return c.api.String() }
 // LoginURL returns where tokens come from: "https://login.mypurecloud.com".
 func (c *Client) LoginURL() string { return c.login.String() }
 
-// Types returns the catalogue with the types of Options.Types, sorted by name.
-// The slice is the caller's; the types' own slices must not be modified.
-func (c *Client) Types() []ObjectType { return slices.Clone(c.types) }
-
-// Type returns the type with that name or label; letter case is ignored.
-func (c *Client) Type(nameOrLabel string) (ObjectType, bool) { return find(c.types, nameOrLabel) }
+// Catalogue returns the types that the client knows.
+func (c *Client) Catalogue() *Catalogue { return c.opts.Catalogue }
 
 // Stats counts what a Client did so far.
 type Stats struct {

@@ -1,6 +1,6 @@
 // Package genesys reads the configuration of a Genesys Cloud org over its Platform API.
 //
-// A [Client] logs in with client credentials, and lists and reads objects of the types in the [Catalogue]: queues,
+// A [Client] logs in with client credentials, and lists and reads objects of the types in a [Catalogue]: queues,
 // users, flows and some three hundred others, each a row of data and not a method. Callers can add types of their own.
 //
 // # Lists

@@ -2,7 +2,7 @@ package genesys
 
 // An ObjectType says how one kind of configuration object is listed, read and
 // told apart. The catalogue holds one for every type that cxsync knows; a
-// caller may add its own (Options.Types).
+// caller may add its own (Catalogue.With).
 //
 // Paths are templates. A plain variable, {queueId}, takes the parts of the
 // parent's or the object's ID in order, the last variable the last part. A

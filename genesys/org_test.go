@@ -28,7 +28,7 @@ func newClient(tb testing.TB, org *genesystest.Org) *genesys.Client {
 
 func typeNamed(tb testing.TB, name string) genesys.ObjectType {
 	tb.Helper()
-	typ, found := genesys.Lookup(name)
+	typ, found := genesys.DefaultCatalogue().Lookup(name)
 	if !found {
 		tb.Fatal(name)
 	}
@@ -181,7 +181,7 @@ func TestPermissions(t *testing.T) {
 	p, err := c.Permissions(t.Context())
 	require.NoError(t, err)
 	require.True(t, p.Known())
-	for _, typ := range c.Types() {
+	for typ := range c.Catalogue().All() {
 		v, missing := p.Allows(typ)
 		require.Equal(t, genesys.VerdictAllowed, v, typ.Name)
 		require.Empty(t, missing)
@@ -331,7 +331,7 @@ func TestGetAgreesWithList(t *testing.T) {
 			break
 		}
 	}
-	for _, typ := range c.Types() {
+	for typ := range c.Catalogue().All() {
 		visit(typ)
 	}
 	require.Greater(t, len(parents), 300)
@@ -343,7 +343,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	queues, _ := client.Type("Queues")
+	queues, _ := client.Catalogue().Lookup("Queues")
 	n := 0
 	for queue, err := range client.List(context.Background(), queues) {
 		if err != nil {
@@ -361,7 +361,7 @@ func Example() {
 func ExampleAPIError() {
 	org := genesystest.New(&genesystest.Options{Permissions: []string{"routing:queue:view"}})
 	client, _ := genesys.NewClient(org.Config(), &genesys.Options{Transport: org.Transport()})
-	flows, _ := client.Type("flows")
+	flows, _ := client.Catalogue().Lookup("flows")
 	for _, err := range client.List(context.Background(), flows) {
 		if refusal, ok := errors.AsType[*genesys.APIError](err); ok && errors.Is(err, genesys.ErrUnavailable) {
 			fmt.Println(refusal.Status, refusal.Code, refusal.MissingPermissions)
@@ -371,20 +371,24 @@ func ExampleAPIError() {
 }
 
 // A type that the catalogue has not is described, and then listed like any other.
-func ExampleOptions_types() {
+func ExampleCatalogue_With() {
 	moods := genesys.ObjectType{
 		Name: "example.moods", Label: "Moods", Path: "/api/v2/example/moods",
 		Paging: genesys.PagingPage, PageSize: 100, Items: "entities", ID: []string{"id"}, Title: "name", Whole: true,
 	}
 	answer := `{"entities":[{"id":"1","name":"calm"},{"id":"2","name":"busy"}],"pageCount":1,"total":2}`
+	catalogue, err := genesys.DefaultCatalogue().With(moods)
+	if err != nil {
+		panic(err)
+	}
 	client, err := genesys.NewClient(
 		genesys.Config{BaseURL: "http://localhost", ClientID: "id", ClientSecret: "secret"},
-		&genesys.Options{Types: []genesys.ObjectType{moods}, Transport: canned(answer)},
+		&genesys.Options{Catalogue: catalogue, Transport: canned(answer)},
 	)
 	if err != nil {
 		panic(err)
 	}
-	typ, _ := client.Type("Moods")
+	typ, _ := catalogue.Lookup("Moods")
 	for mood, err := range client.List(context.Background(), typ) {
 		fmt.Println(mood.ID, mood.Name, string(mood.Body), err)
 	}

@@ -98,7 +98,7 @@ func FuzzGrants(f *testing.F) {
 		if err != nil {
 			return
 		}
-		queues, _ := Lookup("routing.queues")
+		queues, _ := DefaultCatalogue().Lookup("routing.queues")
 		verdict, missing := whole.Allows(queues)
 		require.Equal(t, verdict == VerdictMissing || verdict == VerdictNotInOrg, len(missing) > 0)
 		if coverage := whole.Coverage(queues); coverage.AllDivisions {
@@ -158,13 +158,18 @@ func FuzzObjectType(f *testing.F) {
 			sent = append(sent, r)
 			return answer(200, body)
 		}}
-		opts := &Options{Transport: s, Types: []ObjectType{typ}, MaxRetries: -1, RetryWaitMin: time.Microsecond, RetryWaitMax: time.Millisecond}
+		catalogue, err := DefaultCatalogue().With(typ)
+		if err != nil {
+			require.Regexp(t, "^genesys: ", err.Error())
+			return
+		}
+		opts := &Options{Transport: s, Catalogue: catalogue, MaxRetries: -1, RetryWaitMin: time.Microsecond, RetryWaitMax: time.Millisecond}
 		c, err := NewClient(Config{BaseURL: "http://127.0.0.1", ClientID: "id-1", ClientSecret: testSecret}, opts)
 		if err != nil {
 			require.Regexp(t, "^genesys: ", err.Error())
 			return
 		}
-		own, ok := c.Type(typ.Name)
+		own, ok := catalogue.Lookup(typ.Name)
 		require.True(t, ok)
 		seen := map[string]bool{}
 		for o, err := range c.List(t.Context(), own) {

@@ -261,7 +261,7 @@ func (c *Client) grantsByRole(ctx context.Context, p *Permissions) error {
 
 // permissionCatalogue reads which permissions exist in the org.
 func (c *Client) permissionCatalogue(ctx context.Context, p *Permissions) error {
-	t, ok := c.Type("authorization.permissions")
+	t, ok := c.Catalogue().Lookup("authorization.permissions")
 	if !ok {
 		return nil
 	}
@@ -293,7 +293,7 @@ func (c *Client) permissionCatalogue(ctx context.Context, p *Permissions) error 
 }
 
 func (c *Client) divisions(ctx context.Context, p *Permissions) error {
-	t, ok := c.Type("authorization.divisions")
+	t, ok := c.Catalogue().Lookup("authorization.divisions")
 	if !ok {
 		return nil
 	}

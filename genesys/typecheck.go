@@ -6,41 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 )
-
-// Merge returns types with each of more added, or put in place of the type of
-// the same name, sorted by name.
-func Merge(types, more []ObjectType) []ObjectType {
-	merged := slices.Clone(types)
-	for _, t := range more {
-		merged = slices.DeleteFunc(merged, func(old ObjectType) bool { return strings.EqualFold(old.Name, t.Name) })
-		merged = append(merged, t)
-	}
-	slices.SortFunc(merged, func(a, b ObjectType) int { return strings.Compare(a.Name, b.Name) })
-	return merged
-}
-
-// CheckTypes reports why types cannot be added to the catalogue with Merge: one of
-// them could not be walked, or a name or label would stand for two types.
-func CheckTypes(more []ObjectType) error {
-	all := Merge(Catalogue(), more)
-	for i, t := range more {
-		if err := t.check(); err != nil {
-			return err
-		}
-		if slices.ContainsFunc(more[:i], func(other ObjectType) bool { return strings.EqualFold(other.Name, t.Name) }) {
-			return fmt.Errorf("genesys: object type %q is given twice", t.Name)
-		}
-		for _, other := range all {
-			if !strings.EqualFold(other.Name, t.Name) && (other.goesBy(t.Name) || other.goesBy(t.Label)) {
-				return fmt.Errorf("genesys: object type %q with the Label %q: %s (%s) goes by that already", t.Name, t.Label, other.Name, other.Label)
-			}
-		}
-	}
-	return nil
-}
 
 func (t ObjectType) goesBy(nameOrLabel string) bool {
 	return strings.EqualFold(t.Name, nameOrLabel) || strings.EqualFold(t.Label, nameOrLabel)
@@ -52,7 +19,7 @@ func (t ObjectType) method() string { return cmp.Or(t.Method, http.MethodGet) }
 func (t ObjectType) check() error {
 	err := t.problem()
 	if err != nil {
-		return fmt.Errorf("genesys: object type %q: %w", t.Name, err)
+		return fmt.Errorf("genesys: type %q: %w", t.Name, err)
 	}
 	return nil
 }

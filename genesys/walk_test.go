@@ -240,7 +240,7 @@ func TestSmallerPages(t *testing.T) {
 // TestUsersBeyondTheCeiling: past 10,000 rows the states are walked one by one.
 func TestUsersBeyondTheCeiling(t *testing.T) {
 	t.Parallel()
-	users, _ := Lookup("users")
+	users, _ := DefaultCatalogue().Lookup("users")
 	states := map[string]int{"active": 10_000, "inactive": 700, "deleted": 300}
 	order := []string{"active", "inactive", "deleted"}
 	all := map[string][]string{}

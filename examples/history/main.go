@@ -62,7 +62,7 @@ func moment(t *time.Time) func(string) error {
 
 func show(ctx context.Context, o options, out io.Writer) (err error) {
 	if o.objectType != "" {
-		t, ok := genesys.Lookup(o.objectType)
+		t, ok := genesys.DefaultCatalogue().Lookup(o.objectType)
 		if !ok {
 			return fmt.Errorf("%q is no object type; use a name such as routing.queues or a label such as Queues", o.objectType)
 		}

@@ -20,7 +20,7 @@ func BenchmarkNew(b *testing.B) {
 func BenchmarkUsersPage(b *testing.B) {
 	org := genesystest.New(&genesystest.Options{Size: 200_000, RateLimit: -1})
 	c := newCaller(b, org)
-	typ, _ := genesys.Lookup("users")
+	typ, _ := genesys.DefaultCatalogue().Lookup("users")
 	b.ReportAllocs()
 	for b.Loop() {
 		a := c.do(http.MethodGet, typ.Path+"&pageSize=500&pageNumber=7", nil)

@@ -17,7 +17,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	queues, _ := client.Type("routing.queues")
+	queues, _ := client.Catalogue().Lookup("routing.queues")
 	if _, err := org.Create("routing.queues", map[string]any{"name": "Night desk"}); err != nil {
 		log.Fatal(err)
 	}

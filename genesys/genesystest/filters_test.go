@@ -54,7 +54,7 @@ func TestListFilters(t *testing.T) {
 	} {
 		t.Run(test.typ, func(t *testing.T) {
 			c := &caller{t, c.org, c.token}
-			typ, _ := genesys.Lookup(test.typ)
+			typ, _ := genesys.DefaultCatalogue().Lookup(test.typ)
 			path, query, _ := strings.Cut(typ.Path, "?")
 			list := func(parameters ...string) []map[string]any {
 				return c.objects(path + "?" + strings.Join(append(parameters, query, "pageSize=20"), "&"))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -32,10 +33,10 @@ type Options struct {
 	Size int
 	// Counts sets the number of objects of single types, by name; below a parent
 	// it is the number of each parent's children, of a singleton 0 or 1.
-	Counts map[string]int
-	Types  []genesys.ObjectType // added to (or, by name, instead of) the catalogue's
-	Name   string               // the organization's. Defaults to "Contoso Care".
-	Domain string               // of the region that Transport answers for. Defaults to "mypurecloud.com".
+	Counts    map[string]int
+	Catalogue *genesys.Catalogue // types that the org answers for. Defaults to genesys.DefaultCatalogue().
+	Name      string             // the organization's. Defaults to "Contoso Care".
+	Domain    string             // of the region that Transport answers for. Defaults to "mypurecloud.com".
 
 	ClientID     string        // Defaults to the constant ClientID.
 	ClientSecret string        // Defaults to the constant ClientSecret.
@@ -69,6 +70,9 @@ func (o *Options) withDefaults() Options {
 	var opts Options
 	if o != nil {
 		opts = *o
+	}
+	if opts.Catalogue == nil {
+		opts.Catalogue = genesys.DefaultCatalogue()
 	}
 	opts.Size = cmp.Or(opts.Size, defaultSize)
 	opts.Name = cmp.Or(opts.Name, "Contoso Care")
@@ -114,8 +118,8 @@ type Org struct {
 	audit     auditLog
 }
 
-// New makes an org. It panics on options that make no sense, such as a type
-// whose parent, or a division that, does not exist.
+// New makes an org. It panics on options that make no sense, such as a division
+// that does not exist.
 func New(opts *Options) *Org {
 	o := &Org{
 		opts: opts.withDefaults(), shapes: map[string]*shape{}, routes: &trie{literals: map[string]*trie{}},
@@ -125,10 +129,10 @@ func New(opts *Options) *Org {
 	if err != nil {
 		panic(err) // the data files are read by tests
 	}
-	o.types = withTypes(genesys.Catalogue(), o.opts.Types)
+	o.types = slices.Collect(o.opts.Catalogue.All())
 	for _, t := range o.types {
 		f := forms[t.Name]
-		if f == nil || slices.ContainsFunc(o.opts.Types, func(own genesys.ObjectType) bool { return own.Name == t.Name }) {
+		if known, ok := genesys.DefaultCatalogue().Lookup(t.Name); f == nil || !ok || !reflect.DeepEqual(known, t) {
 			if f, err = newForm(t, recipe{}); err != nil {
 				panic(err) // a plain body always compiles
 			}
@@ -144,9 +148,7 @@ func New(opts *Options) *Org {
 	}
 	for _, t := range o.types {
 		if s := o.shapes[t.Name]; t.Parent != "" {
-			if s.parent = o.shapes[t.Parent]; s.parent == nil {
-				panic(fmt.Sprintf("genesystest: the parent of %s, %q, does not exist", t.Name, t.Parent))
-			}
+			s.parent = o.shapes[t.Parent]
 		}
 	}
 	for _, t := range o.types {
@@ -158,21 +160,6 @@ func New(opts *Options) *Org {
 	o.perms = o.opts.Permissions
 	o.divisions = o.divisionSet(o.opts.Divisions)
 	return o
-}
-
-func withTypes(types, more []genesys.ObjectType) []genesys.ObjectType {
-	for _, t := range more {
-		replaced := false
-		for i := range types {
-			if types[i].Name == t.Name {
-				types[i], replaced = t, true
-			}
-		}
-		if !replaced {
-			types = append(types, t)
-		}
-	}
-	return types
 }
 
 // ID is the organization's.

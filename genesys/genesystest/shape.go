@@ -68,7 +68,7 @@ var loadForms = sync.OnceValues(func() (map[string]*form, error) {
 		return nil, err
 	}
 	forms := make(map[string]*form)
-	for _, t := range genesys.Catalogue() {
+	for t := range genesys.DefaultCatalogue().All() {
 		if forms[t.Name], err = newForm(t, recipes[t.Name]); err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ func importRows(r *run) ([]row, error) {
 	ctx := context.Background()
 	org := genesystest.New(&genesystest.Options{Size: r.pick(25, 1000), RateLimit: -1, MintLimit: -1})
 	var names []string
-	for _, t := range genesys.Catalogue() {
+	for t := range genesys.DefaultCatalogue().All() {
 		names = append(names, t.Name)
 	}
 	engine, id, err := newEnvironment(ctx, memory.New(), org.Transport(), org, names...)
@@ -77,7 +77,7 @@ func newFewest(org *genesystest.Org) (*fewest, error) {
 
 // count reads the org once more, list by list.
 func (f *fewest) count(ctx context.Context) error {
-	for _, t := range genesys.Catalogue() {
+	for t := range genesys.DefaultCatalogue().All() {
 		parents := []genesys.Object{{}}
 		if t.Parent != "" {
 			parents = nil

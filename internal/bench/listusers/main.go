@@ -18,7 +18,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	users, _ := genesys.Lookup("users")
+	users, _ := genesys.DefaultCatalogue().Lookup("users")
 	for user, err := range client.List(context.Background(), users) {
 		if err != nil {
 			log.Fatal(err)

@@ -122,7 +122,7 @@ func (b *bench) statements(t *testing.T) {
 	is(t, "changes take no commit of their own", b.parts["0"].commits()["pass"], b.parts["1"].commits()["pass"], 0)
 
 	types := []string{"users"}
-	for _, o := range genesys.Catalogue() {
+	for o := range genesys.DefaultCatalogue().All() {
 		if o.Default && o.Parent == "" && o.Name != "users" && len(types) < 20 {
 			types = append(types, o.Name)
 		}

@@ -73,7 +73,7 @@ func run(w io.Writer, args []string) error {
 
 // defaultTypes is how many object types an environment syncs that chooses none.
 func defaultTypes() (n int) {
-	for _, t := range genesys.Catalogue() {
+	for t := range genesys.DefaultCatalogue().All() {
 		if t.Default {
 			n++
 		}
