@@ -3,7 +3,6 @@ package environment
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -275,7 +274,7 @@ func (e *Engine) records(ctx context.Context) iter.Seq2[Record, error] {
 		for entry, err := range e.store.Scan(ctx, recordRange()) {
 			var r Record
 			if err == nil {
-				err = json.Unmarshal(entry.Value, &r)
+				r, err = storedRecord(entry.Value)
 			}
 			if !yield(r, err) || err != nil {
 				return
@@ -315,8 +314,8 @@ func (e *Engine) read(ctx context.Context, id int64) (Record, []byte, error) {
 	} else if err != nil {
 		return Record{}, nil, err
 	}
-	var r Record
-	if err := json.Unmarshal(raw, &r); err != nil {
+	r, err := storedRecord(raw)
+	if err != nil {
 		return Record{}, nil, fmt.Errorf("environment: record %d: %w", id, err)
 	}
 	return r, raw, nil

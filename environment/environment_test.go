@@ -49,7 +49,7 @@ func recordOf(org *genesystest.Org, objects ...string) environment.Record {
 	c := org.Config()
 	return environment.Record{
 		Name: "Test", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID,
-		ClientSecret: environment.NewSecret(c.ClientSecret), Objects: objects,
+		ClientSecret: environment.NewSecret(c.ClientSecret), Types: objects,
 	}
 }
 
@@ -253,7 +253,7 @@ func TestRunPollsOnSchedule(t *testing.T) {
 		org := genesystest.New(nil)
 		engine := open(t, org, memory.New(), nil)
 		r := recordOf(org, "routing.skills", "Queues")
-		r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "0 * * * *"}, {Object: "routing.skills", Cron: "*/10 * * * *"}}
+		r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "0 * * * *"}, {Type: "routing.skills", Cron: "*/10 * * * *"}}
 		env := create(t, engine, r)
 		_, err := engine.Import(t.Context(), env.ID, nil)
 		require.NoError(t, err)
@@ -456,7 +456,7 @@ func TestValidate(t *testing.T) {
 	t.Run("quota too small", func(t *testing.T) {
 		v := validate(t, nil, func(r *environment.Record) {
 			r.RateLimitDay = 10
-			r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "* * * * *"}}
+			r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "* * * * *"}}
 		})
 		require.Equal(t, environment.StatusWarning, status(v, "quota"))
 	})

@@ -23,7 +23,7 @@ func Example() {
 	engine, _ := environment.Open(memory.New(), &environment.Options{Vault: vault, Transport: org.Transport()})
 
 	env, err := engine.Create(ctx, environment.Record{
-		Name: "Contoso", BaseURL: "mypurecloud.com", RateLimitMinute: 250, Objects: []string{"Queues"},
+		Name: "Contoso", BaseURL: "mypurecloud.com", RateLimitMinute: 250, Types: []string{"Queues"},
 		ClientID: genesystest.ClientID, ClientSecret: environment.NewSecret(genesystest.ClientSecret),
 	})
 	if err != nil {

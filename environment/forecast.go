@@ -148,11 +148,11 @@ var cadences = []string{"*/5 * * * *", "*/10 * * * *", "*/15 * * * *", "*/30 * *
 // propose looks for the most frequent default schedule that fits: first beside
 // the plan's own entries for single types, then without them.
 func (e *Engine) propose(entries []poller.Entry, costs []TypeForecast, limit ratelimit.Limit) ([]poller.Entry, error) {
-	overrides := slices.DeleteFunc(slices.Clone(entries), func(p poller.Entry) bool { return isAllObjects(p.Object) })
+	overrides := slices.DeleteFunc(slices.Clone(entries), func(p poller.Entry) bool { return isAllObjects(p.Type) })
 	off := slices.DeleteFunc(slices.Clone(overrides), func(p poller.Entry) bool { return !isOff(p.Cron) })
 	for _, kept := range [][]poller.Entry{overrides, off} {
 		for _, cron := range cadences {
-			plan := append([]poller.Entry{{Object: poller.AllObjects, Cron: cron}}, kept...)
+			plan := append([]poller.Entry{{Type: poller.AllObjects, Cron: cron}}, kept...)
 			f, err := e.reckon(plan, costs, limit)
 			if err != nil {
 				return nil, err

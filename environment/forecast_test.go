@@ -28,10 +28,10 @@ func TestForecastOfAVirtualWeek(t *testing.T) {
 				r := recordOf(org, "Queues", "routing.queues.members", "users", "groups.individuals", "flows", "flows.latestconfiguration",
 					"routing.skillgroups", "scripts", "presence.definitions", "routing.settings", "identityproviders.adfs", "wfm.businessunits")
 				if *full {
-					r.Objects = nil
+					r.Types = nil
 				}
 				r.RateLimitMinute = 250
-				r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "0 */12 * * *"}, {Object: "Queues", Cron: "0 */2 * * *"}, {Object: "routing.skills", Cron: "off"}}
+				r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "0 */12 * * *"}, {Type: "Queues", Cron: "0 */2 * * *"}, {Type: "routing.skills", Cron: "off"}}
 				env := create(t, engine, r)
 				_, err := engine.Import(t.Context(), env.ID, nil)
 				require.NoError(t, err)
@@ -57,14 +57,14 @@ func TestForecastProposesAPlanThatFits(t *testing.T) {
 	engine := open(t, org, memory.New(), nil)
 	r := recordOf(org)
 	r.RateLimitDay = 20_000
-	r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "*/5 * * * *"}, {Object: "Queues", Cron: "*/10 * * * *"}}
+	r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "*/5 * * * *"}, {Type: "Queues", Cron: "*/10 * * * *"}}
 	env := create(t, engine, r)
 	f, err := engine.Forecast(t.Context(), env.ID)
 	require.NoError(t, err)
 	require.False(t, f.Fits)
 	require.Equal(t, 0, f.WorstMinute.Minute()%5)
 	require.GreaterOrEqual(t, f.WorstMinuteRequests, 300.0)
-	require.Contains(t, f.Proposal, poller.Entry{Object: "Queues", Cron: "*/10 * * * *"}, "what was asked for is kept while it fits")
+	require.Contains(t, f.Proposal, poller.Entry{Type: "Queues", Cron: "*/10 * * * *"}, "what was asked for is kept while it fits")
 
 	r, err = engine.Get(t.Context(), env.ID)
 	require.NoError(t, err)

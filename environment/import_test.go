@@ -58,7 +58,7 @@ func TestImportWithoutASchedule(t *testing.T) {
 	org := genesystest.New(&genesystest.Options{RateLimit: -1})
 	engine := open(t, org, memory.New(), nil)
 	r := recordOf(org)
-	r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "off"}}
+	r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "off"}}
 	env := create(t, engine, r)
 	result, err := engine.Import(t.Context(), env.ID, nil)
 	require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestEmptyListsInJSON(t *testing.T) {
 	org := genesystest.New(&genesystest.Options{RateLimit: -1})
 	engine := open(t, org, memory.New(), nil)
 	r := recordOf(org)
-	r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "off"}}
+	r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "off"}}
 	env := create(t, engine, r)
 	forecast, err := engine.Forecast(t.Context(), env.ID)
 	require.NoError(t, err)

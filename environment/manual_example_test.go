@@ -21,7 +21,7 @@ func ExampleEngine_Forecast() {
 	env, err := engine.Create(ctx, environment.Record{
 		Name: "Contoso", BaseURL: "mypurecloud.com", RateLimitDay: environment.SuggestedRateLimitDay,
 		ClientID: genesystest.ClientID, ClientSecret: environment.NewSecret(genesystest.ClientSecret),
-		Polling: []poller.Entry{{Object: poller.AllObjects, Cron: "*/15 * * * *"}, {Object: "Queues", Cron: "*/5 * * * *"}},
+		Polling: []poller.Entry{{Type: poller.AllObjects, Cron: "*/15 * * * *"}, {Type: "Queues", Cron: "*/5 * * * *"}},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -45,12 +45,12 @@ func ExampleEngine_Forecast() {
 	fmt.Println("proposal:", f.Proposal)
 
 	env.Polling = []poller.Entry{
-		{Object: poller.AllObjects, Cron: "0 * * * *"},
-		{Object: "Queues", Cron: "*/5 * * * *"},
-		{Object: "routing.queues.members", Cron: "10 */4 * * *"}, // a call for each queue: less often,
-		{Object: "routing.queues.assistant", Cron: "20 3 * * *"}, // and not all in one minute
-		{Object: "routing.queues.wrapupcodes", Cron: "30 3 * * *"},
-		{Object: "architect.prompts.resources", Cron: "40 3 * * *"},
+		{Type: poller.AllObjects, Cron: "0 * * * *"},
+		{Type: "Queues", Cron: "*/5 * * * *"},
+		{Type: "routing.queues.members", Cron: "10 */4 * * *"}, // a call for each queue: less often,
+		{Type: "routing.queues.assistant", Cron: "20 3 * * *"}, // and not all in one minute
+		{Type: "routing.queues.wrapupcodes", Cron: "30 3 * * *"},
+		{Type: "architect.prompts.resources", Cron: "40 3 * * *"},
 	}
 	if env, err = engine.Update(ctx, env); err != nil { // takes effect at once
 		log.Fatal(err)

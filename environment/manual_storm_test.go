@@ -27,7 +27,7 @@ func TestStormOf429(t *testing.T) {
 		})
 		require.NoError(t, err)
 		env, err := engine.Create(t.Context(), environment.Record{
-			Name: "Contoso", BaseURL: "mypurecloud.com", RateLimitMinute: 250, Objects: []string{"Queues"},
+			Name: "Contoso", BaseURL: "mypurecloud.com", RateLimitMinute: 250, Types: []string{"Queues"},
 			ClientID: genesystest.ClientID, ClientSecret: environment.NewSecret(genesystest.ClientSecret),
 		})
 		require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestStormOf429(t *testing.T) {
 		require.Zero(t, results[0].Updated+results[0].Deleted)
 
 		// One request in three, for all object types: an import takes longer, and is whole.
-		env.Objects = []string{"Queues", "users", "groups", "routing.skills"}
+		env.Types = []string{"Queues", "users", "groups", "routing.skills"}
 		_, err = engine.Update(t.Context(), env)
 		require.NoError(t, err)
 		org.Chaos(1.0/3, genesystest.Throttle(5*time.Second))

@@ -32,7 +32,7 @@ func ExampleOptions_catalogue() {
 		log.Fatal(err)
 	}
 	env, err := engine.Create(ctx, environment.Record{
-		Name: "Contoso", BaseURL: "mypurecloud.com", RateLimitMinute: 250, Objects: []string{"Announcements"},
+		Name: "Contoso", BaseURL: "mypurecloud.com", RateLimitMinute: 250, Types: []string{"Announcements"},
 		ClientID: genesystest.ClientID, ClientSecret: environment.NewSecret(genesystest.ClientSecret),
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func (m *month) changeRules(o *monthOrg) {
 		r.Ignore = nil
 		for _, mt := range o.types {
 			if ignore && mt.toggled != "" {
-				r.Ignore = append(r.Ignore, environment.IgnoreRule{Object: mt.Name, Field: mt.toggled})
+				r.Ignore = append(r.Ignore, environment.IgnoreRule{Type: mt.Name, Field: mt.toggled})
 			}
 		}
 	})
@@ -57,7 +57,7 @@ func (m *month) changePlan(o *monthOrg) {
 	crons := []string{"*/5 * * * *", "*/15 * * * *", "2 * * * *", "off", "0 */8 * * *", "@daily"}
 	ok := m.update(o, func(r *environment.Record) {
 		for i := range r.Polling {
-			if r.Polling[i].Object != poller.AllObjects && o.byName[r.Polling[i].Object].Parent == "" && m.random.IntN(6) == 0 && r.Polling[i].Object != "users" {
+			if r.Polling[i].Type != poller.AllObjects && o.byName[r.Polling[i].Type].Parent == "" && m.random.IntN(6) == 0 && r.Polling[i].Type != "users" {
 				r.Polling[i].Cron = crons[m.random.IntN(len(crons))]
 			}
 		}

@@ -85,11 +85,11 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 			if object == "" {
 				object = poller.AllObjects
 			} else {
-				r.Objects = append(r.Objects, object)
+				r.Types = append(r.Types, object)
 				toggles[object] = toggled
 			}
 			if cron != "" {
-				r.Polling = append(r.Polling, poller.Entry{Object: object, Cron: cron})
+				r.Polling = append(r.Polling, poller.Entry{Type: object, Cron: cron})
 			}
 		}
 		o.record = r

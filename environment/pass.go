@@ -109,7 +109,7 @@ func (s *session) conclude(ctx context.Context, lease *lease, t genesys.ObjectTy
 	}
 	if err == nil && result.Unavailable == "" && !result.Complete {
 		s.engine.opts.Logger.InfoContext(ctx, "a walk was not complete, so it removes nothing",
-			"environment", s.record.Name, "object", t.Name, "reason", result.Reason)
+			"environment", s.record.Name, "type", t.Name, "reason", result.Reason)
 	}
 	if s.engine.opts.Observer != nil && !interrupted {
 		s.engine.opts.Observer(PassEvent{s.record.ID, result, err})

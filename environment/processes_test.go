@@ -120,7 +120,7 @@ func TestProcessesShareTheWork(t *testing.T) {
 			processes = append(processes, start(t, org, store, fmt.Sprint("process ", i)))
 		}
 		r := recordOf(org, "routing.skills", "Queues", "groups")
-		r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "*/10 * * * *"}}
+		r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "*/10 * * * *"}}
 		var stops []func()
 		for _, p := range processes {
 			stops = append(stops, p.run(t))
@@ -128,7 +128,7 @@ func TestProcessesShareTheWork(t *testing.T) {
 		env := create(t, processes[0].engine, r)
 		time.Sleep(24*time.Hour + 5*time.Minute)
 		r = env
-		r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "0 0 1 1 *"}, {Object: "Queues", Cron: "*/10 * * * *"}}
+		r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "0 0 1 1 *"}, {Type: "Queues", Cron: "*/10 * * * *"}}
 		_, err := processes[1].engine.Update(t.Context(), r)
 		require.NoError(t, err)
 		time.Sleep(24 * time.Hour)
@@ -162,7 +162,7 @@ func TestStalledProcessIsReplaced(t *testing.T) {
 		store := memory.New()
 		a, b := start(t, org, store, "a"), start(t, org, store, "b")
 		r := recordOf(org, "Queues", "routing.skills")
-		r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "0 * * * *"}}
+		r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "0 * * * *"}}
 		env := create(t, a.engine, r)
 		_, err := a.engine.Import(t.Context(), env.ID, nil)
 		require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestTickOfADeadProcess(t *testing.T) {
 		org := genesystest.New(&genesystest.Options{Latency: time.Second})
 		store := memory.New()
 		r := recordOf(org, "Queues")
-		r.Polling = []poller.Entry{{Object: poller.AllObjects, Cron: "0 * * * *"}}
+		r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "0 * * * *"}}
 		a := start(t, org, store, "a")
 		env := create(t, a.engine, r)
 		stopA := a.run(t)

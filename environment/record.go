@@ -47,7 +47,7 @@ type Record struct {
 	RateLimitHour   int `json:"rate_limit_hour"`
 	RateLimitDay    int `json:"rate_limit_day"`
 
-	// Polling says when each object type is polled. The entry "All objects" is
+	// Polling says when each type is polled. The entry "All objects" is
 	// the default, a type's own entry overrides it; see Engine.Run for when a pass
 	// begins. "off" for all objects only stops the schedule: Import still reads what
 	// is selected. Defaults to DefaultPolling.
@@ -60,11 +60,11 @@ type Record struct {
 	// Ignore is added to the default rules, which always apply.
 	Ignore []IgnoreRule `json:"ignore,omitempty"`
 
-	// Objects selects object types by name or label. Empty selects every type
+	// Types selects types of objects by name or label. Empty selects every type
 	// that is on by default, adds those that Polling names and leaves out those
 	// that it turns off. A type that a selected one is listed under is always
 	// included.
-	Objects []string `json:"objects,omitempty"`
+	Types []string `json:"types,omitempty"`
 
 	// Paused stops scheduled polling; see Engine.Pause.
 	Paused bool `json:"paused,omitempty"`
@@ -83,13 +83,13 @@ type Record struct {
 // An IgnoreRule leaves a field out of comparison: out of detection and out of
 // the field changes, not out of the stored body.
 type IgnoreRule struct {
-	Object string `json:"object"` // name or label of an object type, or "All objects"
-	Field  string `json:"field"`  // dotted path; "*" is one level, "**" any depth
+	Type  string `json:"type"`  // name or label of a type, or "All objects"
+	Field string `json:"field"` // dotted path; "*" is one level, "**" any depth
 }
 
 // DefaultPolling is the plan of a record that has none: everything, hourly.
 func DefaultPolling() []poller.Entry {
-	return []poller.Entry{{Object: poller.AllObjects, Cron: "0 * * * *"}}
+	return []poller.Entry{{Type: poller.AllObjects, Cron: "0 * * * *"}}
 }
 
 func (r Record) limits() ratelimit.Limits {

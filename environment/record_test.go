@@ -12,6 +12,7 @@ import (
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -20,8 +21,8 @@ func TestParseRecordReportsEverythingAtOnce(t *testing.T) {
 	_, err := environment.ParseRecord([]byte(`{
 		"name": "", "base_url": "http://api.example.com", "client_id": 7, "client_secret": ["hush"], "is_production": "yes",
 		"rate_limit_minute": -1, "rate_limit_hour": 1.5, "retention_days": -3, "colour": "blue", "id": 9,
-		"polling": [{"object": "All objects", "cron": "61 * * * *"}, {"object": "Queue", "cron": "* * * * *"}],
-		"ignore": [{"object": "queues", "field": ""}], "objects": ["Queues", "nonsense"]}`))
+		"polling": [{"type": "All objects", "cron": "61 * * * *"}, {"type": "Queue", "cron": "* * * * *"}],
+		"ignore": [{"type": "queues", "field": ""}], "types": ["Queues", "nonsense"]}`))
 	invalid, ok := errors.AsType[*environment.InvalidError](err)
 	require.True(t, ok, "%v", err)
 	var fields []string
@@ -31,20 +32,20 @@ func TestParseRecordReportsEverythingAtOnce(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"base_url", "client_id", "client_secret", "colour", "id", "ignore[0].field", "is_production", "name",
-		"objects[1]", "polling[0].cron", "polling[1].object", "rate_limit_hour", "rate_limit_minute", "retention_days",
+		"polling[0].cron", "polling[1].type", "rate_limit_hour", "rate_limit_minute", "retention_days", "types[1]",
 	}, fields)
-	require.Contains(t, err.Error(), `polling[1].object: "Queue": there is no such object; did you mean routing.queues (Queues)?`)
+	require.Contains(t, err.Error(), `polling[1].type: "Queue": there is no such type; did you mean routing.queues (Queues)?`)
 	require.NotContains(t, err.Error(), "hush")
 }
 
 func TestParseRecord(t *testing.T) {
 	r, err := environment.ParseRecord([]byte(`{"name": "Contoso", "is_production": true, "base_url": "mypurecloud.ie",
 		"client_id": "id", "client_secret": "hush", "rate_limit_minute": 250, "retention_days": 90,
-		"polling": [{"object": "All objects", "cron": "0 * * * *"}, {"object": "Queues", "cron": "*/5 * * * *"}],
-		"ignore": [{"object": "Queues", "field": "description"}], "objects": ["Queues"]}`))
+		"polling": [{"type": "All objects", "cron": "0 * * * *"}, {"type": "Queues", "cron": "*/5 * * * *"}],
+		"ignore": [{"type": "Queues", "field": "description"}], "types": ["Queues"]}`))
 	require.NoError(t, err)
 	require.Equal(t, "hush", r.ClientSecret.Reveal())
-	require.Equal(t, "Queues", r.Polling[1].Object)
+	require.Equal(t, "Queues", r.Polling[1].Type)
 	out, err := json.Marshal(r)
 	require.NoError(t, err)
 	require.NotContains(t, string(out), "hush")
@@ -53,6 +54,71 @@ func TestParseRecord(t *testing.T) {
 		_, err := environment.ParseRecord([]byte(text))
 		require.Error(t, err, text)
 	}
+}
+
+// What a person may write otherwise than it is read, one member at a time.
+func TestParseRecordMembers(t *testing.T) {
+	for member, problem := range map[string]string{
+		`"objects": ["Queues"]`:                                    "objects: unknown field; did you mean types?",
+		`"polling": [{"object": "Queues", "cron": "0 * * * *"}]`:   "polling[0].object: unknown field; did you mean type?",
+		`"ignore": [{"object": "Queues", "field": "description"}]`: "ignore[0].object: unknown field; did you mean type?",
+		`"RateLimitMinute": 250`:                                   "RateLimitMinute: unknown field; did you mean rate_limit_minute?",
+		`"retention_day": 3`:                                       "retention_day: unknown field; did you mean retention_days?",
+		`"colour": "blue"`:                                         "colour: unknown field",
+		`"paused": true`:                                           "paused: is set by the engine; leave it out",
+		`"name": "Fabrikam"`:                                       "name: is there more than once",
+		`"polling": [{"type": "Queues", "type": "Users", "cron": "0 * * * *"}]`: "polling[0].type: is there more than once",
+		`"polling": {"type": "Queues"}`:                                         "polling: a list is wanted, not an object",
+		`"rate_limit_hour": 2.5`:                                                "rate_limit_hour: a whole number is wanted, not a fraction",
+		`"rate_limit_hour": "2"`:                                                "rate_limit_hour: a whole number is wanted, not a string",
+		`"rate_limit_hour": 1e400`:                                              "rate_limit_hour: the number is too large",
+		`"rate_limit_hour": 250.0`:                                              "",
+		`"rate_limit_hour": 2.5e2`:                                              "",
+		`"types": null`:                                                         "",
+	} {
+		_, err := environment.ParseRecord([]byte(`{"name": "Contoso", "base_url": "mypurecloud.ie", "client_id": "id", ` + member + `}`))
+		if problem == "" {
+			require.NoError(t, err, member)
+			continue
+		}
+		require.EqualError(t, err, "environment: invalid record: "+problem, member)
+	}
+	_, err := environment.ParseRecord([]byte("\xef\xbb\xbf" + `{"name": "Contoso", "base_url": "mypurecloud.ie", "client_id": "id"}`))
+	require.NoError(t, err, "a byte order mark")
+	_, err = environment.ParseRecord([]byte("\xff\xfe{\x00}\x00"))
+	require.ErrorContains(t, err, "UTF-16")
+	_, err = environment.ParseRecord([]byte("{\n  \"name\": \"a\",\n  \"base_url\" \"b\"\n}"))
+	require.ErrorContains(t, err, "line 3, column 14")
+}
+
+// A store may hold records of a time when types were called objects.
+func TestRecordStoredUnderFormerNames(t *testing.T) {
+	ctx := t.Context()
+	store := memory.New()
+	engine := open(t, genesystest.New(nil), store, nil)
+	r := recordOf(genesystest.New(nil), "Queues")
+	r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "0 * * * *"}, {Type: "Queues", Cron: "*/5 * * * *"}}
+	r.Ignore = []environment.IgnoreRule{{Type: "Queues", Field: "description"}}
+	want := create(t, engine, r)
+
+	key, stored := "environments/0000000001", strings.NewReplacer(`"types":`, `"objects":`, `"type":`, `"object":`)
+	raw, err := store.Get(ctx, key)
+	require.NoError(t, err)
+	var b storage.Batch
+	b.Put(key, []byte(stored.Replace(string(raw))))
+	require.NoError(t, store.Commit(ctx, &b))
+	got, err := engine.Get(ctx, want.ID)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	for all, err := range engine.All(ctx) {
+		require.NoError(t, err)
+		require.Equal(t, want, all)
+	}
+	_, err = engine.Update(ctx, got)
+	require.NoError(t, err)
+	raw, err = store.Get(ctx, key)
+	require.NoError(t, err)
+	require.NotContains(t, string(raw), `"object`)
 }
 
 func TestRecordsAreKept(t *testing.T) {

@@ -185,11 +185,11 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	if err != nil {
 		return err
 	}
-	t, ok := s.client.Catalogue().Lookup(f.Object)
+	t, ok := s.client.Catalogue().Lookup(f.Type)
 	if !ok {
-		return fmt.Errorf("environment: unknown object type %s", f.Object)
+		return fmt.Errorf("environment: unknown object type %s", f.Type)
 	}
-	state, err := s.typeState(ctx, f.Object)
+	state, err := s.typeState(ctx, f.Type)
 	if err != nil {
 		return err
 	}

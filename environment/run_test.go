@@ -15,7 +15,7 @@ import (
 )
 
 func every(minutes string) []poller.Entry {
-	return []poller.Entry{{Object: poller.AllObjects, Cron: minutes + " * * * *"}}
+	return []poller.Entry{{Type: poller.AllObjects, Cron: minutes + " * * * *"}}
 }
 
 // What happens to the records while Run runs takes effect at once.
@@ -52,7 +52,7 @@ func TestRunFollowsTheRecords(t *testing.T) {
 
 		changed, err := engine.Get(ctx, skills.ID)
 		require.NoError(t, err)
-		changed.Polling, changed.Objects = every("0"), []string{"routing.languages"}
+		changed.Polling, changed.Types = every("0"), []string{"routing.languages"}
 		_, err = engine.Update(ctx, changed)
 		require.NoError(t, err)
 		got = polls(2 * time.Hour)

@@ -15,19 +15,19 @@ func (e *Engine) Selected(r Record) []genesys.ObjectType {
 
 func selected(catalogue *genesys.Catalogue, r Record) []genesys.ObjectType {
 	want := map[string]bool{}
-	for _, named := range r.Objects {
+	for _, named := range r.Types {
 		if t, ok := catalogue.Lookup(named); ok {
 			want[t.Name] = true
 		}
 	}
-	if len(r.Objects) > 0 {
+	if len(r.Types) > 0 {
 		return catalogue.Select(func(t genesys.ObjectType) bool { return want[t.Name] })
 	}
 	for t := range catalogue.All() {
 		want[t.Name] = t.Default
 	}
 	for _, entry := range r.Polling {
-		if t, ok := catalogue.Lookup(entry.Object); ok {
+		if t, ok := catalogue.Lookup(entry.Type); ok {
 			want[t.Name] = !isOff(entry.Cron)
 		}
 	}

@@ -50,8 +50,8 @@ func (s *session) shape(t genesys.ObjectType) history.Shape {
 	shape := history.Shape{Ignore: slices.Concat(alwaysIgnored, t.Volatile), Sets: t.Sets}
 	resolve := resolver(s.engine.opts.Catalogue)
 	for _, rule := range s.record.Ignore {
-		name, _ := resolve(rule.Object)
-		if name == t.Name || isAllObjects(rule.Object) {
+		name, _ := resolve(rule.Type)
+		if name == t.Name || isAllObjects(rule.Type) {
 			shape.Ignore = append(shape.Ignore, rule.Field)
 		}
 	}

@@ -51,7 +51,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	polled := map[string]poller.Status{}
 	if p, ok := e.polling.Load(id); ok {
 		for _, ps := range p.(*poller.Poller).Status() {
-			polled[ps.Object] = ps
+			polled[ps.Type] = ps
 		}
 	}
 	known, err := s.overview(ctx)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// agenda is a heap of the objects that have a next tick, by its planned start.
-type agenda []*object
+// agenda is a heap of the types that have a next tick, by its planned start.
+type agenda []*polledType
 
 func (a agenda) Len() int { return len(a) }
 
@@ -21,43 +21,43 @@ func (a agenda) Swap(i, j int) {
 }
 
 func (a *agenda) Push(x any) {
-	o := x.(*object)
-	o.place = len(*a)
-	*a = append(*a, o)
+	t := x.(*polledType)
+	t.place = len(*a)
+	*a = append(*a, t)
 }
 
 func (a *agenda) Pop() any {
 	last := len(*a) - 1
-	o := (*a)[last]
+	t := (*a)[last]
 	(*a)[last] = nil
 	*a = (*a)[:last]
-	return o
+	return t
 }
 
-// plan sets an object's next tick, none if due is zero.
-func (p *Poller) plan(o *object, due time.Time) {
-	listed := !o.due.IsZero()
-	o.due = due
+// plan sets a type's next tick, none if due is zero.
+func (p *Poller) plan(t *polledType, due time.Time) {
+	listed := !t.due.IsZero()
+	t.due = due
 	switch {
 	case !due.IsZero():
-		o.planned = p.plannedStart(o, due)
+		t.planned = p.plannedStart(t, due)
 		if listed {
-			heap.Fix(&p.agenda, o.place)
+			heap.Fix(&p.agenda, t.place)
 		} else {
-			heap.Push(&p.agenda, o)
+			heap.Push(&p.agenda, t)
 		}
 	case listed:
-		heap.Remove(&p.agenda, o.place)
+		heap.Remove(&p.agenda, t.place)
 	}
 }
 
 // plannedStart spreads a tick over the window, which ends before the next tick.
-func (p *Poller) plannedStart(o *object, due time.Time) time.Time {
+func (p *Poller) plannedStart(t *polledType, due time.Time) time.Time {
 	if p.opts.Spread <= 0 {
 		return due
 	}
-	window := min(p.opts.Spread, o.schedule.Next(due).Sub(due))
-	return due.Add(Offset(p.opts.SpreadKey, o.name, window))
+	window := min(p.opts.Spread, t.schedule.Next(due).Sub(due))
+	return due.Add(Offset(p.opts.SpreadKey, t.name, window))
 }
 
 // tick requests the runs whose planned start has come; starting tells that Run begins, so that earlier ones were missed.
@@ -68,39 +68,39 @@ func (p *Poller) tick(now time.Time, starting bool) {
 	p.ticked = now
 	p.unhold(now)
 	for len(p.agenda) > 0 && !p.agenda[0].planned.After(now) {
-		o := p.agenda[0]
-		f := p.collect(o, now)
+		t := p.agenda[0]
+		f := p.collect(t, now)
 		f.Missed = starting && f.planned.Before(now)
-		p.request(o, f)
+		p.request(t, f)
 	}
 }
 
 // rewind plans anew when the clock was set back: what was planned by the clock that ran ahead must not silence the
-// objects until then.
+// types until then.
 func (p *Poller) rewind(now time.Time) {
-	for _, o := range p.objects {
-		if !o.due.IsZero() {
-			p.plan(o, earlier(o.due, o.schedule.Next(now)))
+	for _, t := range p.types {
+		if !t.due.IsZero() {
+			p.plan(t, earlier(t.due, t.schedule.Next(now)))
 		}
 	}
-	for _, o := range p.held {
-		o.held = earlier(o.held, now)
+	for _, t := range p.held {
+		t.held = earlier(t.held, now)
 	}
 }
 
 // collect takes the ticks whose planned start has come, usually one, and plans the next.
-func (p *Poller) collect(o *object, now time.Time) Firing {
-	first, planned := o.due, o.planned
-	last, next := first, o.schedule.Next(first)
+func (p *Poller) collect(t *polledType, now time.Time) Firing {
+	first, planned := t.due, t.planned
+	last, next := first, t.schedule.Next(first)
 	if !next.IsZero() && !next.After(now) {
-		last = o.schedule.latest(next, now)
-		if p.plannedStart(o, last).After(now) {
-			last = o.schedule.latest(first, last.Add(-1))
+		last = t.schedule.latest(next, now)
+		if p.plannedStart(t, last).After(now) {
+			last = t.schedule.latest(first, last.Add(-1))
 		}
-		next = o.schedule.Next(last)
+		next = t.schedule.Next(last)
 	}
-	p.plan(o, next)
-	return Firing{Object: o.name, Due: last, Coalesced: o.schedule.Count(first, last), planned: planned}
+	p.plan(t, next)
+	return Firing{Type: t.name, Due: last, Coalesced: t.schedule.Count(first, last), planned: planned}
 }
 
 // untilNext is how long Run may sleep.
@@ -109,8 +109,8 @@ func (p *Poller) untilNext(now time.Time) time.Duration {
 	if len(p.agenda) > 0 {
 		sleep = min(sleep, p.agenda[0].planned.Sub(now))
 	}
-	for _, o := range p.held {
-		sleep = min(sleep, o.held.Sub(now))
+	for _, t := range p.held {
+		sleep = min(sleep, t.held.Sub(now))
 	}
 	return sleep
 }

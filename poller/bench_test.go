@@ -47,7 +47,7 @@ func BenchmarkFiringsPerDay(b *testing.B) {
 	}
 }
 
-// BenchmarkMinute is the work of one minute for a plan of 306 objects: its ticks and the runs of jobs that do nothing.
+// BenchmarkMinute is the work of one minute for a plan of 306 types: its ticks and the runs of jobs that do nothing.
 func BenchmarkMinute(b *testing.B) {
 	plans := map[string]func(i int) string{
 		"every minute":     func(int) string { return "* * * * *" },
@@ -57,17 +57,17 @@ func BenchmarkMinute(b *testing.B) {
 	for name, cron := range plans {
 		b.Run(name, func(b *testing.B) {
 			var entries []Entry
-			var objects []string
+			var types []string
 			for i := range 306 {
-				objects = append(objects, fmt.Sprintf("object%d", i))
-				entries = append(entries, Entry{objects[i], cron(i)})
+				types = append(types, fmt.Sprintf("type%d", i))
+				entries = append(entries, Entry{types[i], cron(i)})
 			}
 			plan, err := NewPlan(entries, &PlanOptions{Location: load(b, "America/New_York")})
 			if err != nil {
 				b.Fatal(err)
 			}
 			p := New(func(context.Context, Firing) error { return nil }, &Options{Spread: 30 * time.Second})
-			p.SetPlan(plan, objects)
+			p.SetPlan(plan, types)
 			if err := p.begin(nil); err != nil {
 				b.Fatal(err)
 			}

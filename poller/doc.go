@@ -1,6 +1,6 @@
-// Package poller decides when each object is polled, and runs the job that polls it.
+// Package poller decides when each type of objects is polled, and runs the job that polls it.
 //
-// A [Plan] gives every object a [Schedule]: the entry for [AllObjects] is the default, an entry for one object
+// A [Plan] gives every type a [Schedule]: the entry for [AllObjects] is the default, an entry for one type
 // overrides it, and "off" stops one. A [Poller] follows the plan: [Poller.Run] blocks and calls a [Job] at the
 // right times, until its context ends.
 //
@@ -37,7 +37,7 @@
 //
 // # Runs
 //
-// An object has at most one run at a time. A tick that comes while a run goes on, or waits for its turn, is folded into one
+// A type has at most one run at a time. A tick that comes while a run goes on, or waits for its turn, is folded into one
 // pending run: [Firing.Coalesced] counts such ticks and [Firing.Lag] tells how late the earliest of them was
 // served. With a [State], ticks that passed while nobody ran lead to one run at once. A job that finds another process at
 // the same run puts it off with a [DeferredError].

@@ -10,9 +10,9 @@ import (
 
 func Example() {
 	plan, err := poller.NewPlan([]poller.Entry{
-		{Object: poller.AllObjects, Cron: "0 * * * *"},
-		{Object: "routing.queues", Cron: "*/5 * * * *"},
-		{Object: "flows", Cron: "off"},
+		{Type: poller.AllObjects, Cron: "0 * * * *"},
+		{Type: "routing.queues", Cron: "*/5 * * * *"},
+		{Type: "flows", Cron: "off"},
 	}, nil)
 	if err != nil {
 		fmt.Println(err)
@@ -20,7 +20,7 @@ func Example() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := poller.New(func(_ context.Context, f poller.Firing) error {
-		fmt.Println("polling", f.Object)
+		fmt.Println("polling", f.Type)
 		cancel() // the example ends with its first run
 		return nil
 	}, &poller.Options{Spread: time.Minute, SpreadKey: "environment-1"})
@@ -35,18 +35,18 @@ func Example() {
 func ExampleNewPlan() {
 	labels := map[string]string{"Queues": "routing.queues", "Users": "users"}
 	_, err := poller.NewPlan([]poller.Entry{
-		{Object: "Queues", Cron: "*/5 * * *"},
-		{Object: "Users", Cron: "0 9-17 31 feb *"},
-		{Object: "Qeues", Cron: "@hourly"},
-	}, &poller.PlanOptions{Resolve: func(object string) (string, bool) {
-		name, ok := labels[object]
+		{Type: "Queues", Cron: "*/5 * * *"},
+		{Type: "Users", Cron: "0 9-17 31 feb *"},
+		{Type: "Qeues", Cron: "@hourly"},
+	}, &poller.PlanOptions{Resolve: func(name string) (string, bool) {
+		name, ok := labels[name]
 		return name, ok
 	}})
 	fmt.Println(err)
 	// Output:
 	// poller: entries[0] ("Queues"): cron "*/5 * * *": day of week at position 10: missing; 4 of 5 fields given (minute, hour, day of month, month, day of week)
 	// poller: entries[1] ("Users"): cron "0 9-17 31 feb *": day of month at position 8: never fires: month 2 has no day 31
-	// poller: entries[2] ("Qeues"): there is no such object
+	// poller: entries[2] ("Qeues"): there is no such type
 }
 
 func ExampleSchedule_Upcoming() {

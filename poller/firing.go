@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Job polls one object. The context ends when that of [Poller.Run] does; Run then waits for the job to return.
-// Jobs of different objects run concurrently. A panic is recovered and reported as a [*PanicError]; a [*DeferredError] is no failure.
+// Job polls one type. The context ends when that of [Poller.Run] does; Run then waits for the job to return.
+// Jobs of different types run concurrently. A panic is recovered and reported as a [*PanicError]; a [*DeferredError] is no failure.
 type Job func(ctx context.Context, f Firing) error
 
-// Firing is one run of an object.
+// Firing is one run of a type.
 type Firing struct {
-	Object string
+	Type string
 
 	// Due is the intended time, before any spread. When the run stands for several ticks it is that of the latest. An
-	// object's runs have growing times, unless the clock is set back by more than a minute; only a run that the end of
+	// type's runs have growing times, unless the clock is set back by more than a minute; only a run that the end of
 	// Run's context made fail may come again with the same.
 	Due time.Time
 
 	Started time.Time
 
-	// Lag is how much later than planned it started: from the earliest tick it stands for, plus the object's spread.
+	// Lag is how much later than planned it started: from the earliest tick it stands for, plus the type's spread.
 	Lag time.Duration
 
 	// Coalesced is the number of earlier ticks that it stands for as well.
@@ -37,7 +37,7 @@ type Firing struct {
 	planned time.Time // start of the earliest tick
 }
 
-// fold adds another firing of the same object.
+// fold adds another firing of the same type.
 func (f *Firing) fold(other Firing) {
 	f.Due = later(f.Due, other.Due)
 	f.Coalesced += 1 + other.Coalesced

@@ -14,8 +14,8 @@ func FuzzPlan(f *testing.F) {
 	f.Add("all OBJECTS", "off", "routing.queues", "@daily")
 	f.Add("Queues", "0 0 31 2 *", "routing.queues", "60 24 0 13 8")
 	f.Add("", " OFF\t", "Nobody", "1-2-3 ,, a/b +5 99 7")
-	opts := &PlanOptions{Resolve: func(object string) (string, bool) {
-		switch strings.ToLower(strings.TrimSpace(object)) {
+	opts := &PlanOptions{Resolve: func(name string) (string, bool) {
+		switch strings.ToLower(strings.TrimSpace(name)) {
 		case "queues", "routing.queues":
 			return "routing.queues", true
 		case "users":
@@ -23,8 +23,8 @@ func FuzzPlan(f *testing.F) {
 		}
 		return "", false
 	}}
-	f.Fuzz(func(t *testing.T, object1, cron1, object2, cron2 string) {
-		entries := []Entry{{object1, cron1}, {object2, cron2}}
+	f.Fuzz(func(t *testing.T, type1, cron1, type2, cron2 string) {
+		entries := []Entry{{type1, cron1}, {type2, cron2}}
 		plan, err := NewPlan(entries, opts)
 		if err != nil {
 			checkEntryErrors(t, entries, err)
@@ -36,7 +36,7 @@ func FuzzPlan(f *testing.F) {
 			t.Fatalf("%q became %q, and that %q, %v", entries, normal, again.Entries(), err)
 		}
 		for i, e := range entries {
-			s, on := plan.Schedule(e.Object)
+			s, on := plan.Schedule(e.Type)
 			if wantOn := !strings.EqualFold(strings.TrimSpace(e.Cron), off); on != wantOn {
 				t.Fatalf("%q: on is %v", e, on)
 			}
@@ -45,7 +45,7 @@ func FuzzPlan(f *testing.F) {
 			}
 		}
 		if _, on := plan.Schedule("users"); on != slices.ContainsFunc(normal, func(e Entry) bool {
-			return e.Cron != off && (e.Object == "users" || e.Object == AllObjects && normal[0].Object != "users" && normal[1].Object != "users")
+			return e.Cron != off && (e.Type == "users" || e.Type == AllObjects && normal[0].Type != "users" && normal[1].Type != "users")
 		}) {
 			t.Fatalf("%q: the default for users is %v", normal, on)
 		}
@@ -60,12 +60,12 @@ func checkEntryErrors(t *testing.T, entries []Entry, err error) {
 	}
 	for _, err := range joined.Unwrap() {
 		e, ok := errors.AsType[*EntryError](err)
-		if !ok || e.Index < 0 || e.Index >= len(entries) || e.Object != entries[e.Index].Object {
+		if !ok || e.Index < 0 || e.Index >= len(entries) || e.Type != entries[e.Index].Type {
 			t.Fatalf("%q: %#v", entries, err)
 		}
 		text := entries[e.Index].Cron
-		if e.Field == "object" {
-			text = e.Object
+		if e.Field == "type" {
+			text = e.Type
 		}
 		if e.Field == "" || e.Position < 1 || e.Position > len(text)+1 || e.Err == nil {
 			t.Fatalf("%q: %#v", entries, e)

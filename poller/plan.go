@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// AllObjects is the object of the entry that holds for every object without an entry of its own.
+// AllObjects is the type of the entry that holds for every type without an entry of its own.
 const AllObjects = "All objects"
 
-// off as a CRON expression stops an object.
+// off as a CRON expression stops a type.
 const off = "off"
 
-// Entry gives an object, or [AllObjects], a CRON expression or "off".
+// Entry gives a type, or [AllObjects], a CRON expression or "off".
 type Entry struct {
-	Object string `json:"object"`
-	Cron   string `json:"cron"`
+	Type string `json:"type"`
+	Cron string `json:"cron"`
 }
 
-// ErrUnknownObject reports an entry whose object Resolve does not know.
-var ErrUnknownObject = errors.New("there is no such object")
+// ErrUnknownType reports an entry whose type Resolve does not know.
+var ErrUnknownType = errors.New("there is no such type")
 
 // EntryError is one problem of a plan.
 type EntryError struct {
 	Index    int    // of the entry, from 0
-	Object   string // as the entry gives it
-	Field    string // "object", or the Field of the ParseError
+	Type     string // as the entry gives it
+	Field    string // "type", or the Field of the ParseError
 	Position int    // byte position in that text, from 1
 	Err      error  // what is wrong; a *ParseError for a CRON expression
 }
 
 func (e *EntryError) Error() string {
-	return fmt.Sprintf("poller: entries[%d] (%q): %s", e.Index, e.Object, strings.TrimPrefix(e.Err.Error(), "poller: "))
+	return fmt.Sprintf("poller: entries[%d] (%q): %s", e.Index, e.Type, strings.TrimPrefix(e.Err.Error(), "poller: "))
 }
 
 func (e *EntryError) Unwrap() error { return e.Err }
@@ -42,13 +42,13 @@ type PlanOptions struct {
 	// Location is the one whose wall clock the schedules follow. Defaults to UTC.
 	Location *time.Location
 
-	// Resolve maps a name or a label of an object to the object's name, and reports whether there is such an object.
+	// Resolve maps a name or a label of a type to the type's name, and reports whether there is such a type.
 	// It is not asked about AllObjects. Defaults to taking every name as it is.
-	Resolve func(object string) (name string, ok bool)
+	Resolve func(nameOrLabel string) (name string, ok bool)
 }
 
-// Plan says which schedule each object has. It is immutable and safe for concurrent use as far as Resolve is.
-// A nil Plan has no schedule for any object.
+// Plan says which schedule each type has. It is immutable and safe for concurrent use as far as Resolve is.
+// A nil Plan has no schedule for any type.
 type Plan struct {
 	resolve   func(string) (string, bool)
 	entries   []Entry
@@ -62,36 +62,36 @@ func NewPlan(entries []Entry, opts *PlanOptions) (*Plan, error) {
 		o = *opts
 	}
 	if o.Resolve == nil {
-		o.Resolve = func(object string) (string, bool) { return object, true }
+		o.Resolve = func(name string) (string, bool) { return name, true }
 	}
 	p := &Plan{
 		resolve:   o.Resolve,
 		entries:   make([]Entry, 0, len(entries)),
 		schedules: make(map[string]*Schedule, len(entries)),
 	}
-	indexes := make(map[string]int)        // of the entry, by object
+	indexes := make(map[string]int)        // of the entry, by type
 	compiled := make(map[string]*Schedule) // by expression, so that entries with the same one share it
 	var faults []error
 	for i, e := range entries {
-		object, err := p.object(e.Object)
-		if first, ok := indexes[object]; err == nil && ok {
-			err = fmt.Errorf("the object has entries[%d] already", first)
+		name, err := p.typeName(e.Type)
+		if first, ok := indexes[name]; err == nil && ok {
+			err = fmt.Errorf("the type has entries[%d] already", first)
 		}
 		if err != nil {
-			faults = append(faults, &EntryError{i, e.Object, "object", 1, err})
+			faults = append(faults, &EntryError{i, e.Type, "type", 1, err})
 		} else {
-			indexes[object] = i
+			indexes[name] = i
 		}
 		schedule := compiled[e.Cron]
 		if schedule == nil && !strings.EqualFold(strings.Trim(e.Cron, " \t"), off) {
 			schedule, err = ParseSchedule(e.Cron, o.Location)
 			for _, fault := range parseErrors(err) {
-				faults = append(faults, &EntryError{i, e.Object, fault.Field, fault.Position, fault})
+				faults = append(faults, &EntryError{i, e.Type, fault.Field, fault.Position, fault})
 			}
 			compiled[e.Cron] = schedule
 		}
-		p.schedules[object] = schedule
-		p.entries = append(p.entries, Entry{object, cronText(schedule)})
+		p.schedules[name] = schedule
+		p.entries = append(p.entries, Entry{name, cronText(schedule)})
 	}
 	if faults != nil {
 		return nil, errors.Join(faults...)
@@ -99,23 +99,24 @@ func NewPlan(entries []Entry, opts *PlanOptions) (*Plan, error) {
 	return p, nil
 }
 
-// Schedule returns the schedule of an object, given by any name that Resolve knows: that of its own entry, or else
-// of the entry for AllObjects. It reports false when the object is off or no entry holds for it.
-func (p *Plan) Schedule(object string) (*Schedule, bool) {
+// Schedule returns the schedule of a type, given by any name that Resolve knows: that of its own entry, or else
+// of the entry for AllObjects. It reports false when the type is off or no entry holds for it.
+func (p *Plan) Schedule(nameOrLabel string) (*Schedule, bool) {
 	if p == nil {
 		return nil, false
 	}
-	if name, err := p.object(object); err == nil {
-		object = name
+	name, err := p.typeName(nameOrLabel)
+	if err != nil {
+		name = nameOrLabel
 	}
-	s, ok := p.schedules[object]
+	s, ok := p.schedules[name]
 	if !ok {
 		s = p.schedules[AllObjects]
 	}
 	return s, s != nil
 }
 
-// Entries returns the entries with the objects' names and the expressions in normal form.
+// Entries returns the entries with the types' names and the expressions in normal form.
 func (p *Plan) Entries() []Entry {
 	if p == nil {
 		return nil
@@ -123,17 +124,17 @@ func (p *Plan) Entries() []Entry {
 	return append([]Entry(nil), p.entries...)
 }
 
-// object finds the name of the object that an entry means.
-func (p *Plan) object(given string) (string, error) {
+// typeName finds the name of the type that an entry means.
+func (p *Plan) typeName(given string) (string, error) {
 	if strings.EqualFold(given, AllObjects) {
 		return AllObjects, nil
 	}
 	if strings.TrimSpace(given) == "" {
-		return "", fmt.Errorf("an object is missing; %q stands for every object", AllObjects)
+		return "", fmt.Errorf("a type is missing; %q stands for every type", AllObjects)
 	}
 	name, ok := p.resolve(given)
 	if !ok {
-		return "", ErrUnknownObject
+		return "", ErrUnknownType
 	}
 	return name, nil
 }

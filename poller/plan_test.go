@@ -10,11 +10,11 @@ import (
 )
 
 // labels resolves the names and labels of a small catalogue.
-func labels(object string) (string, bool) {
+func labels(name string) (string, bool) {
 	name, ok := map[string]string{
 		"routing.queues": "routing.queues", "queues": "routing.queues",
 		"users": "users", "people": "users",
-	}[strings.ToLower(object)]
+	}[strings.ToLower(name)]
 	return name, ok
 }
 
@@ -28,14 +28,14 @@ func TestPlan(t *testing.T) {
 	}, &PlanOptions{Location: loc, Resolve: labels})
 	require.NoError(t, err)
 
-	for object, want := range map[string]string{
+	for name, want := range map[string]string{
 		"routing.queues": "*/5 * * * *", "Queues": "*/5 * * * *",
 		"users": off, "People": off,
 		"flows": "0 * * * *", AllObjects: "0 * * * *",
 	} {
-		s, ok := p.Schedule(object)
-		require.Equal(t, want, cronText(s), object)
-		require.Equal(t, want != off, ok, object)
+		s, ok := p.Schedule(name)
+		require.Equal(t, want, cronText(s), name)
+		require.Equal(t, want != off, ok, name)
 		if ok {
 			require.Equal(t, loc, s.Location())
 		}
@@ -78,7 +78,7 @@ func TestPlanReportsAllProblems(t *testing.T) {
 	}, &PlanOptions{Resolve: labels})
 	type problem struct {
 		index    int
-		object   string
+		name     string
 		field    string
 		position int
 		text     string
@@ -86,11 +86,11 @@ func TestPlanReportsAllProblems(t *testing.T) {
 	want := []problem{
 		{0, AllObjects, "minute", 1, `entries[0] ("All objects"): cron "61 24 * * *": minute at position 1: 61 is out of range; want 0 to 59`},
 		{0, AllObjects, "hour", 4, "24 is out of range"},
-		{1, "", "object", 1, `an object is missing; "All objects" stands for every object`},
-		{3, "routing.queues", "object", 1, "the object has entries[2] already"},
+		{1, "", "type", 1, `a type is missing; "All objects" stands for every type`},
+		{3, "routing.queues", "type", 1, "the type has entries[2] already"},
 		{3, "routing.queues", "minute", 5, "is not a range"},
-		{4, "nonsense", "object", 1, "there is no such object"},
-		{5, "ALL OBJECTS", "object", 1, "the object has entries[0] already"},
+		{4, "nonsense", "type", 1, "there is no such type"},
+		{5, "ALL OBJECTS", "type", 1, "the type has entries[0] already"},
 		{5, "ALL OBJECTS", "expression", 1, "empty"},
 		{6, "users", "minute", 1, "61 is out of range"},
 		{6, "users", "hour", 4, "24 is out of range"},
@@ -102,8 +102,8 @@ func TestPlanReportsAllProblems(t *testing.T) {
 		fault, ok := errors.AsType[*EntryError](e)
 		require.True(t, ok)
 		require.ErrorContains(t, e, want[i].text)
-		require.Equal(t, want[i], problem{fault.Index, fault.Object, fault.Field, fault.Position, want[i].text})
-		if fault.Field != "object" {
+		require.Equal(t, want[i], problem{fault.Index, fault.Type, fault.Field, fault.Position, want[i].text})
+		if fault.Field != "type" {
 			_, ok := errors.AsType[*ParseError](fault)
 			require.True(t, ok)
 		}

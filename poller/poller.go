@@ -15,11 +15,11 @@ type Options struct {
 	// Concurrency is the largest number of jobs that run at once. Defaults to 4.
 	Concurrency int
 
-	// Spread is the window over which objects that share a tick start, each at its [Offset] within the window. A window
-	// never reaches beyond the object's next tick. Defaults to 0: all are due at the tick.
+	// Spread is the window over which types that share a tick start, each at its [Offset] within the window. A window
+	// never reaches beyond the type's next tick. Defaults to 0: all are due at the tick.
 	Spread time.Duration
 
-	// SpreadKey is the key for Offset. Give pollers with the same objects different keys, so that they do not march in step.
+	// SpreadKey is the key for Offset. Give pollers with the same types different keys, so that they do not march in step.
 	SpreadKey string
 
 	// State keeps intended times over restarts. Defaults to memory: only what passes between two calls of Run is missed.
@@ -29,7 +29,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// OnError is called when a run fails, or when its time can not be saved. It is called concurrently, before the
-	// object's next run can start. A run that fails because the context ended is not reported.
+	// type's next run can start. A run that fails because the context ended is not reported.
 	OnError func(f Firing, err error)
 }
 
@@ -59,7 +59,7 @@ const maxSleep = time.Minute
 // saveTimeout bounds one Save, because the end of Run's context does not.
 const saveTimeout = 10 * time.Second
 
-// Poller runs a job for each object at the times of a plan. Its methods may be called concurrently.
+// Poller runs a job for each type at the times of a plan. Its methods may be called concurrently.
 type Poller struct {
 	job  Job
 	opts Options
@@ -67,11 +67,11 @@ type Poller struct {
 
 	mu      sync.Mutex
 	active  bool
-	known   map[string]*object // every object ever polled
-	objects []*object          // those to poll, by name
-	agenda  agenda             // those with a next tick
-	queue   []*object          // those with something to do that no worker has
-	held    []*object          // those with something to do later
+	known   map[string]*polledType // every type ever polled
+	types   []*polledType          // those to poll, by name
+	agenda  agenda                 // those with a next tick
+	queue   []*polledType          // those with something to do that no worker has
+	held    []*polledType          // those with something to do later
 	workers int
 	ticked  time.Time // when Run last looked
 }
@@ -85,54 +85,54 @@ func New(job Job, opts *Options) *Poller {
 		job:   job,
 		opts:  opts.withDefaults(),
 		wake:  make(chan struct{}, 1),
-		known: make(map[string]*object),
+		known: make(map[string]*polledType),
 	}
 }
 
-// SetPlan makes the poller poll the objects, given by name, on the plan's schedules. It takes effect at once.
+// SetPlan makes the poller poll the types, given by name, on the plan's schedules. It takes effect at once.
 //
-// An object whose schedule stays the same is not disturbed. One with a new schedule has its next run at the first tick
-// from now on; a run that is due already still happens. An object that is off or no longer listed has no further runs;
+// A type whose schedule stays the same is not disturbed. One with a new schedule has its next run at the first tick
+// from now on; a run that is due already still happens. A type that is off or no longer listed has no further runs;
 // a run in progress goes on.
-func (p *Poller) SetPlan(plan *Plan, objects []string) {
+func (p *Poller) SetPlan(plan *Plan, types []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := clockTime()
-	listed := make([]*object, 0, len(objects))
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(objects))) {
-		o := p.known[name]
-		if o == nil {
-			o = &object{name: name}
-			p.known[name] = o
+	listed := make([]*polledType, 0, len(types))
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(types))) {
+		t := p.known[name]
+		if t == nil {
+			t = &polledType{name: name}
+			p.known[name] = t
 		}
 		schedule, _ := plan.Schedule(name)
-		p.adopt(o, schedule, now)
-		listed = append(listed, o)
+		p.adopt(t, schedule, now)
+		listed = append(listed, t)
 	}
-	for _, o := range p.objects {
-		if _, ok := slices.BinarySearchFunc(listed, o.name, (*object).compare); !ok {
-			p.adopt(o, nil, now)
-			o.stop()
+	for _, t := range p.types {
+		if _, ok := slices.BinarySearchFunc(listed, t.name, (*polledType).compare); !ok {
+			p.adopt(t, nil, now)
+			t.stop()
 		}
 	}
-	p.objects = listed
+	p.types = listed
 	p.notify()
 }
 
-// Trigger asks for a run of an object now, as a tick would; the object may be off. The run comes once Run is running. It
-// reports false if the object is not polled.
+// Trigger asks for a run of a type now, as a tick would; the type may be off. The run comes once Run is running. It
+// reports false if the type is not polled.
 func (p *Poller) Trigger(name string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i, ok := slices.BinarySearchFunc(p.objects, name, (*object).compare)
+	i, ok := slices.BinarySearchFunc(p.types, name, (*polledType).compare)
 	if !ok {
 		return false
 	}
 	now := clockTime()
-	o := p.objects[i]
-	o.held = time.Time{}
-	p.hasten(o, now)
-	p.request(o, Firing{Object: name, Due: now, Triggered: true, planned: now})
+	t := p.types[i]
+	t.held = time.Time{}
+	p.hasten(t, now)
+	p.request(t, Firing{Type: name, Due: now, Triggered: true, planned: now})
 	p.notify()
 	return true
 }
@@ -180,17 +180,17 @@ func (p *Poller) begin(saved map[string]time.Time) error {
 	}
 	p.active = true
 	now := clockTime()
-	for _, o := range p.objects {
-		// A time saved under a clock that ran ahead must not silence the object until then.
-		o.settled = earlier(later(o.settled, saved[o.name]), now)
-		if o.settled.IsZero() {
-			o.settled, o.unsaved = now, true
+	for _, t := range p.types {
+		// A time saved under a clock that ran ahead must not silence the type until then.
+		t.settled = earlier(later(t.settled, saved[t.name]), now)
+		if t.settled.IsZero() {
+			t.settled, t.unsaved = now, true
 		}
-		if o.unsaved {
-			p.enqueue(o)
+		if t.unsaved {
+			p.enqueue(t)
 		}
-		if o.schedule != nil {
-			p.plan(o, o.schedule.Next(o.settled))
+		if t.schedule != nil {
+			p.plan(t, t.schedule.Next(t.settled))
 		}
 	}
 	p.tick(now, true)
@@ -202,8 +202,8 @@ func (p *Poller) end() {
 	defer p.mu.Unlock()
 	p.active = false
 	p.agenda, p.queue, p.held = nil, nil, nil
-	for _, o := range p.known {
-		o.pending, o.queued, o.due, o.held = nil, false, time.Time{}, time.Time{}
+	for _, t := range p.known {
+		t.pending, t.queued, t.due, t.held = nil, false, time.Time{}, time.Time{}
 	}
 }
 

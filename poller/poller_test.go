@@ -41,7 +41,7 @@ func (m *memory) Load(context.Context) (map[string]time.Time, error) {
 	return maps.Clone(m.times), m.loadErr
 }
 
-func (m *memory) Save(ctx context.Context, object string, due time.Time) error {
+func (m *memory) Save(ctx context.Context, name string, due time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if ctx.Err() != nil {
@@ -50,13 +50,13 @@ func (m *memory) Save(ctx context.Context, object string, due time.Time) error {
 	if m.saveErr != nil {
 		return m.saveErr
 	}
-	if due.Before(m.times[object]) {
-		panic("the time of " + object + " went back")
+	if due.Before(m.times[name]) {
+		panic("the time of " + name + " went back")
 	}
 	if m.times == nil {
 		m.times = map[string]time.Time{}
 	}
-	m.times[object] = due
+	m.times[name] = due
 	return nil
 }
 
@@ -122,9 +122,9 @@ func TestRunFiresAtTheTicks(t *testing.T) {
 		time.Sleep(minutes(21))
 		stop()
 		require.Equal(t, []Firing{
-			{Object: "b", Due: after(5), Started: after(5)},
-			{Object: "a", Due: after(10), Started: after(10)},
-			{Object: "a", Due: after(20), Started: after(20)},
+			{Type: "b", Due: after(5), Started: after(5)},
+			{Type: "a", Due: after(10), Started: after(10)},
+			{Type: "a", Due: after(20), Started: after(20)},
 		}, r.take())
 	})
 }
@@ -145,22 +145,22 @@ func TestTicksDuringARunAreCoalesced(t *testing.T) {
 		time.Sleep(minutes(1))
 		stop()
 		require.Equal(t, []Firing{
-			{Object: "a", Due: after(1), Started: after(1)},
-			{Object: "a", Due: after(4), Started: after(4.6), Lag: minutes(2.6), Coalesced: 2},
-			{Object: "a", Due: after(8), Started: after(8.2), Lag: minutes(3.2), Coalesced: 3},
+			{Type: "a", Due: after(1), Started: after(1)},
+			{Type: "a", Due: after(4), Started: after(4.6), Lag: minutes(2.6), Coalesced: 2},
+			{Type: "a", Due: after(8), Started: after(8.2), Lag: minutes(3.2), Coalesced: 3},
 		}, r.take())
 	})
 }
 
 func TestConcurrencyIsBoundedAndFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		objects := []string{"a", "b", "c", "d", "e"}
+		types := []string{"a", "b", "c", "d", "e"}
 		var mu sync.Mutex
 		turns := map[string]int{}
 		running, most, lag := 0, 0, time.Duration(0)
 		p := New(func(_ context.Context, f Firing) error {
 			mu.Lock()
-			turns[f.Object]++
+			turns[f.Type]++
 			lag = max(lag, f.Lag)
 			running++
 			most = max(most, running)
@@ -171,12 +171,12 @@ func TestConcurrencyIsBoundedAndFair(t *testing.T) {
 			mu.Unlock()
 			return nil
 		}, &Options{Concurrency: 2})
-		p.SetPlan(plan(t, Entry{AllObjects, "* * * * *"}), objects)
+		p.SetPlan(plan(t, Entry{AllObjects, "* * * * *"}), types)
 		stop := start(t, p)
 		time.Sleep(minutes(40.5))
 		stop()
 		require.Equal(t, 2, most)
-		require.Len(t, turns, len(objects))
+		require.Len(t, turns, len(types))
 		require.LessOrEqual(t, lag, minutes(6), "a run of its own, then at most four others before it, two at a time")
 	})
 }
@@ -198,14 +198,14 @@ func TestMissedRunsHappenOnce(t *testing.T) {
 
 		time.Sleep(minutes(5 * 60)) // 05:30
 		require.Equal(t, []Firing{
-			{Object: "hourly", Due: after(5 * 60), Started: after(330), Lag: minutes(270), Coalesced: 4, Missed: true},
+			{Type: "hourly", Due: after(5 * 60), Started: after(330), Lag: minutes(270), Coalesced: 4, Missed: true},
 		}, run(minutes(10)))
 		require.Empty(t, run(minutes(10)), "the missed run was made up for")
 
 		time.Sleep(time.Until(after(12 * 60))) // just at a tick
 		require.ElementsMatch(t, []Firing{
-			{Object: "hourly", Due: after(720), Started: after(720), Lag: minutes(360), Coalesced: 6, Missed: true},
-			{Object: "daily", Due: after(720), Started: after(720)},
+			{Type: "hourly", Due: after(720), Started: after(720), Lag: minutes(360), Coalesced: 6, Missed: true},
+			{Type: "daily", Due: after(720), Started: after(720)},
 		}, run(minutes(10)))
 	})
 }
@@ -223,8 +223,8 @@ func TestRestartWithinASpread(t *testing.T) {
 		stop()
 		offset := Offset("", "a", minutes(60))
 		require.Equal(t, []Firing{
-			{Object: "a", Due: after(240), Started: after(300).Add(1), Lag: minutes(240) + 1 - offset, Coalesced: 3, Missed: true},
-			{Object: "a", Due: after(300), Started: after(300).Add(offset)},
+			{Type: "a", Due: after(240), Started: after(300).Add(1), Lag: minutes(240) + 1 - offset, Coalesced: 3, Missed: true},
+			{Type: "a", Due: after(300), Started: after(300).Add(offset)},
 		}, r.take())
 	})
 }
@@ -244,7 +244,7 @@ func TestInterruptedRunOfAnEarlierPlanComesBack(t *testing.T) {
 		stop = start(t, p)
 		stop()
 		require.Equal(t, []Firing{
-			{Object: "a", Due: after(60), Started: after(70), Lag: minutes(40), Coalesced: 1, Missed: true},
+			{Type: "a", Due: after(60), Started: after(70), Lag: minutes(40), Coalesced: 1, Missed: true},
 		}, r.take())
 	})
 }
@@ -318,7 +318,7 @@ func TestInterruptedRunComesBack(t *testing.T) {
 		stop = start(t, p)
 		time.Sleep(minutes(10))
 		stop()
-		require.Equal(t, []Firing{{Object: "a", Due: after(60), Started: after(65), Lag: minutes(5), Missed: true}}, r.take())
+		require.Equal(t, []Firing{{Type: "a", Due: after(60), Started: after(65), Lag: minutes(5), Missed: true}}, r.take())
 		require.Equal(t, after(60), state.times["a"])
 	})
 }
@@ -344,41 +344,41 @@ func TestRunWaitsForJobs(t *testing.T) {
 
 func TestSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var objects []string
+		var types []string
 		for i := range 100 {
-			objects = append(objects, fmt.Sprintf("object%d", i))
+			types = append(types, fmt.Sprintf("type%d", i))
 		}
-		entries := plan(t, Entry{AllObjects, "0 * * * *"}, Entry{"object7", "*/2 * * * *"})
+		entries := plan(t, Entry{AllObjects, "0 * * * *"}, Entry{"type7", "*/2 * * * *"})
 		run := func(key string) map[string]time.Duration {
 			r := &recorder{}
 			p := New(r.job, &Options{Spread: minutes(10), SpreadKey: key})
-			p.SetPlan(entries, objects)
+			p.SetPlan(entries, types)
 			stop := start(t, p)
 			time.Sleep(2 * time.Hour)
 			stop()
 			delays := map[string]time.Duration{}
 			for _, f := range r.take() {
 				delay := f.Started.Sub(f.Due)
-				if previous, again := delays[f.Object]; again {
+				if previous, again := delays[f.Type]; again {
 					require.Equal(t, previous, delay, "stable")
 				}
 				require.Zero(t, f.Lag, "a planned delay is no lag")
-				delays[f.Object] = delay
+				delays[f.Type] = delay
 			}
 			return delays
 		}
 		delays := run("one")
-		require.Less(t, delays["object7"], minutes(2), "before its next tick")
-		delete(delays, "object7")
+		require.Less(t, delays["type7"], minutes(2), "before its next tick")
+		delete(delays, "type7")
 		require.Len(t, delays, 99)
 		var perMinute [10]int
-		for object, delay := range delays {
-			require.Equal(t, Offset("one", object, minutes(10)), delay)
+		for name, delay := range delays {
+			require.Equal(t, Offset("one", name, minutes(10)), delay)
 			perMinute[delay/time.Minute]++
 		}
 		require.Greater(t, slices.Min(perMinute[:]), 2, "%v", perMinute)
 		require.Less(t, slices.Max(perMinute[:]), 25, "%v", perMinute)
-		require.NotEqual(t, delays["object1"], run("two")["object1"])
+		require.NotEqual(t, delays["type1"], run("two")["type1"])
 	})
 }
 
@@ -386,7 +386,7 @@ func TestSetPlanWhileRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{takes: minutes(1.5)}
 		p := New(r.job, nil)
-		set := func(objects []string, entries ...Entry) { p.SetPlan(plan(t, entries...), objects) }
+		set := func(types []string, entries ...Entry) { p.SetPlan(plan(t, entries...), types) }
 		stop := start(t, p)
 		time.Sleep(minutes(1))
 
@@ -405,7 +405,7 @@ func TestSetPlanWhileRunning(t *testing.T) {
 
 		var got []string
 		for _, f := range r.take() {
-			got = append(got, fmt.Sprintf("%s %s+%d", f.Object, f.Due.Format("04"), f.Coalesced))
+			got = append(got, fmt.Sprintf("%s %s+%d", f.Type, f.Due.Format("04"), f.Coalesced))
 		}
 		slices.Sort(got)
 		require.Equal(t, []string{"a 10+0", "a 20+0", "b 10+0", "b 12+0", "b 13+0", "b 30+0"}, got)
@@ -423,7 +423,7 @@ func TestSetPlanKeepsATickThatWaitsForItsSpread(t *testing.T) {
 		require.Empty(t, r.take())
 		p.SetPlan(plan(t, Entry{"a", "0 2 * * *"}), []string{"a"})
 		synctest.Wait()
-		require.Equal(t, []Firing{{Object: "a", Due: after(60), Started: after(60).Add(1)}}, r.take())
+		require.Equal(t, []Firing{{Type: "a", Due: after(60), Started: after(60).Add(1)}}, r.take())
 		stop()
 	})
 }
@@ -446,9 +446,9 @@ func TestTrigger(t *testing.T) {
 		time.Sleep(minutes(10))
 		stop()
 		require.Equal(t, []Firing{
-			{Object: "b", Due: after(0), Started: after(1), Lag: minutes(1), Triggered: true},
-			{Object: "a", Due: after(59), Started: after(59), Triggered: true},
-			{Object: "a", Due: after(61), Started: after(64), Lag: minutes(4), Coalesced: 1, Triggered: true},
+			{Type: "b", Due: after(0), Started: after(1), Lag: minutes(1), Triggered: true},
+			{Type: "a", Due: after(59), Started: after(59), Triggered: true},
+			{Type: "a", Due: after(61), Started: after(64), Lag: minutes(4), Coalesced: 1, Triggered: true},
 		}, r.take())
 
 		time.Sleep(minutes(55)) // 126
@@ -456,7 +456,7 @@ func TestTrigger(t *testing.T) {
 		stop = start(t, p)
 		stop()
 		require.Equal(t, []Firing{
-			{Object: "a", Due: after(126), Started: after(126), Lag: minutes(6), Coalesced: 1, Missed: true, Triggered: true},
+			{Type: "a", Due: after(126), Started: after(126), Lag: minutes(6), Coalesced: 1, Missed: true, Triggered: true},
 		}, r.take())
 	})
 }
@@ -473,7 +473,7 @@ func TestTriggerTakesATickThatWaitsForItsSpread(t *testing.T) {
 		time.Sleep(minutes(59))
 		stop()
 		require.Equal(t, []Firing{
-			{Object: "a", Due: after(60).Add(1), Started: after(60).Add(1), Coalesced: 1, Triggered: true},
+			{Type: "a", Due: after(60).Add(1), Started: after(60).Add(1), Coalesced: 1, Triggered: true},
 		}, r.take())
 	})
 }
@@ -623,9 +623,9 @@ func TestDeferredRuns(t *testing.T) {
 	})
 }
 
-// TestDeferredRunOfAStoppedObject: a run that was put off does not come back once its object is off or not listed.
-func TestDeferredRunOfAStoppedObject(t *testing.T) {
-	for name, objects := range map[string][]string{"off": {"a"}, "not listed": nil} {
+// TestDeferredRunOfAStoppedType: a run that was put off does not come back once its type is off or not listed.
+func TestDeferredRunOfAStoppedType(t *testing.T) {
+	for name, types := range map[string][]string{"off": {"a"}, "not listed": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var runs atomic.Int32
@@ -637,7 +637,7 @@ func TestDeferredRunOfAStoppedObject(t *testing.T) {
 				p.SetPlan(plan(t, Entry{"a", "0 * * * *"}), []string{"a"})
 				stop := start(t, p)
 				time.Sleep(minutes(61))
-				p.SetPlan(plan(t, Entry{"a", "off"}), objects)
+				p.SetPlan(plan(t, Entry{"a", "off"}), types)
 				time.Sleep(minutes(30))
 				require.EqualValues(t, 1, runs.Load())
 				p.SetPlan(plan(t, Entry{"a", "0 * * * *"}), []string{"a"})
@@ -656,8 +656,8 @@ func TestClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state, runs := &memory{}, map[string]int{}
 		p := New(func(_ context.Context, f Firing) error {
-			runs[f.Object]++
-			if f.Object == "busy" {
+			runs[f.Type]++
+			if f.Type == "busy" {
 				return &DeferredError{Until: epoch.AddDate(2, 0, 0)}
 			}
 			return nil

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Offset returns how long after a tick an object starts when ticks are spread over a window: a delay in [0, window)
-// that depends on key and object alone, and is evenly distributed over objects.
-func Offset(key, object string, window time.Duration) time.Duration {
+// Offset returns how long after a tick a type starts when ticks are spread over a window: a delay in [0, window)
+// that depends on key and type alone, and is evenly distributed over types.
+func Offset(key, name string, window time.Duration) time.Duration {
 	if window <= 0 {
 		return 0
 	}
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(key + "\x00" + object)) // never fails
+	_, _ = h.Write([]byte(key + "\x00" + name)) // never fails
 	fraction := mix(h.Sum64())
 	hi, _ := bits.Mul64(fraction, uint64(window))
 	return time.Duration(hi)

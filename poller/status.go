@@ -2,9 +2,9 @@ package poller
 
 import "time"
 
-// Status is the state of one object.
+// Status is the state of one type.
 type Status struct {
-	Object   string
+	Type     string
 	Schedule *Schedule // nil when off
 	Next     time.Time // next intended time; zero when off or when Run is not running
 
@@ -18,27 +18,27 @@ type Status struct {
 	Lag       time.Duration // how late the pending run is by now, or else how late the last run started
 }
 
-// Status returns the state of every object that is polled, by name.
+// Status returns the state of every type that is polled, by name.
 func (p *Poller) Status() []Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := clockTime()
-	all := make([]Status, len(p.objects))
-	for i, o := range p.objects {
-		lag := o.lastLag
-		if o.pending != nil {
-			lag = max(0, now.Sub(o.pending.planned))
+	all := make([]Status, len(p.types))
+	for i, t := range p.types {
+		lag := t.lastLag
+		if t.pending != nil {
+			lag = max(0, now.Sub(t.pending.planned))
 		}
 		all[i] = Status{
-			Object:    o.name,
-			Schedule:  o.schedule,
-			Next:      o.due,
-			Running:   o.running,
-			Pending:   o.pending != nil,
-			LastDue:   o.lastDue,
-			LastStart: o.lastStart,
-			LastEnd:   o.lastEnd,
-			LastErr:   o.lastErr,
+			Type:      t.name,
+			Schedule:  t.schedule,
+			Next:      t.due,
+			Running:   t.running,
+			Pending:   t.pending != nil,
+			LastDue:   t.lastDue,
+			LastStart: t.lastStart,
+			LastEnd:   t.lastEnd,
+			LastErr:   t.lastErr,
 			Lag:       lag,
 		}
 	}

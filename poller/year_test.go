@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ledger holds what an object should do, computed from its schedules alone, against the runs it has.
+// ledger holds what a type should do, computed from its schedules alone, against the runs it has.
 type ledger struct {
 	cursor   time.Time // every tick up to here is accounted for
 	schedule *Schedule
@@ -81,9 +81,9 @@ const yearConcurrency = 8
 
 func (y *year) job(ctx context.Context, f Firing) error {
 	y.mu.Lock()
-	l := y.ledgers[f.Object]
+	l := y.ledgers[f.Type]
 	if l.running {
-		y.t.Errorf("%s runs twice at once", f.Object)
+		y.t.Errorf("%s runs twice at once", f.Type)
 	}
 	l.running = true
 	if y.active++; y.active > yearConcurrency {
@@ -132,11 +132,11 @@ func (y *year) job(ctx context.Context, f Firing) error {
 // account settles the ticks of a run that ended.
 func (y *year) account(l *ledger, f Firing) {
 	if !f.Due.After(l.cursor) {
-		y.t.Errorf("%s: due %s after %s", f.Object, f.Due, l.cursor)
+		y.t.Errorf("%s: due %s after %s", f.Type, f.Due, l.cursor)
 	}
 	want, got := l.expected(f.Due), 1+f.Coalesced
 	if want != got {
-		y.t.Errorf("%s: run of %s stands for %d ticks since %s, want %d (%+v)", f.Object, f.Due, got, l.cursor, want, f)
+		y.t.Errorf("%s: run of %s stands for %d ticks since %s, want %d (%+v)", f.Type, f.Due, got, l.cursor, want, f)
 	}
 	l.runs++
 	l.ticks += got
@@ -152,7 +152,7 @@ func (y *year) account(l *ledger, f Firing) {
 
 func TestYear(t *testing.T) {
 	t.Parallel()
-	const objects = 300
+	const types = 300
 	from, span := time.Date(2000, 3, 29, 0, 0, 0, 0, time.UTC), 8*day
 	if *full {
 		from, span = time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC), 366*day
@@ -163,8 +163,8 @@ func TestYear(t *testing.T) {
 		loc := load(t, "America/New_York")
 		time.Sleep(time.Until(from))
 		var names []string
-		for i := range objects {
-			name := fmt.Sprintf("object%03d", i)
+		for i := range types {
+			name := fmt.Sprintf("type%03d", i)
 			names = append(names, name)
 			y.ledgers[name] = &ledger{cursor: clockTime()}
 		}
@@ -182,7 +182,7 @@ func TestYear(t *testing.T) {
 		require.Positive(t, y.missed)
 		require.Positive(t, y.panics)
 		require.Positive(t, y.folded)
-		t.Logf("%d objects, %s: %d ticks in %d runs, %d of them missed ones, %d panics", objects, span, ticks, runs, y.missed, y.panics)
+		t.Logf("%d types, %s: %d ticks in %d runs, %d of them missed ones, %d panics", types, span, ticks, runs, y.missed, y.panics)
 	})
 	t.Logf("took %s", time.Since(began).Round(time.Millisecond))
 }
@@ -251,12 +251,12 @@ func (y *year) finish(p *Poller) {
 	status := p.Status()
 	stop()
 	for _, s := range status {
-		l := y.ledgers[s.Object]
+		l := y.ledgers[s.Type]
 		if s.Running || s.Pending {
-			y.t.Errorf("%s is not idle", s.Object)
+			y.t.Errorf("%s is not idle", s.Type)
 		}
 		if s.Schedule != nil && l.expected(s.Next.Add(-1)) != 0 {
-			y.t.Errorf("%s: ticks before %s are not accounted for", s.Object, s.Next)
+			y.t.Errorf("%s: ticks before %s are not accounted for", s.Type, s.Next)
 		}
 	}
 }

@@ -38,8 +38,8 @@ func demonstrate(ctx context.Context, engine *environment.Engine) error {
 	r, err := engine.Put(ctx, environment.Record{
 		Name: demonstration, BaseURL: c.BaseURL, LoginURL: c.LoginURL,
 		ClientID: c.ClientID, ClientSecret: environment.NewSecret(c.ClientSecret), RateLimitMinute: 250,
-		Objects: []string{"routing.queues", "routing.skills", "groups", "users", "teams", "routing.wrapupcodes"},
-		Polling: []poller.Entry{{Object: poller.AllObjects, Cron: "* * * * *"}},
+		Types:   []string{"routing.queues", "routing.skills", "groups", "users", "teams", "routing.wrapupcodes"},
+		Polling: []poller.Entry{{Type: poller.AllObjects, Cron: "* * * * *"}},
 	})
 	if err != nil {
 		return err

@@ -120,7 +120,7 @@ func run(ctx context.Context, o options) (err error) {
 // tell says what this process has done.
 func tell(logger *slog.Logger, e environment.PassEvent) {
 	r := e.Result
-	logger.Info("pass", "environment", e.Environment, "object", r.Type, "objects", r.Objects, "created", r.Created,
+	logger.Info("pass", "environment", e.Environment, "type", r.Type, "objects", r.Objects, "created", r.Created,
 		"updated", r.Updated, "deleted", r.Deleted, "requests", r.Requests, "error", e.Err)
 }
 

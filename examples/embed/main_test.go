@@ -32,7 +32,7 @@ func testService(t *testing.T, org *genesystest.Org, store storage.Store, secret
 	c := org.Config()
 	record := environment.Record{
 		Name: "Test", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID,
-		ClientSecret: environment.NewSecret(secret), RateLimitMinute: 250, Objects: []string{"routing.skills"},
+		ClientSecret: environment.NewSecret(secret), RateLimitMinute: 250, Types: []string{"routing.skills"},
 	}
 	vault, err := newVault(testKey, nil)
 	require.NoError(t, err)

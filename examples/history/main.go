@@ -143,7 +143,7 @@ func versions(ctx context.Context, h *history.History, o options, out io.Writer)
 			return err
 		}
 		if o.json {
-			err = json.NewEncoder(out).Encode(v)
+			err = printState(out, v, true)
 		} else {
 			err = printChange(out, v.Change, false)
 		}
@@ -175,7 +175,10 @@ func asOf(ctx context.Context, h *history.History, o options, out io.Writer) err
 
 func printState(out io.Writer, v history.Version, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(v)
+		return json.NewEncoder(out).Encode(struct {
+			Event string `json:"event"`
+			history.Version
+		}{"version", v})
 	}
 	_, err := fmt.Fprintf(out, "%s %q (%s)\n    %s\n", v.Type, v.Name, v.ID, v.Body)
 	return err
@@ -183,7 +186,10 @@ func printState(out io.Writer, v history.Version, asJSON bool) error {
 
 func printChange(out io.Writer, c history.Change, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(c)
+		return json.NewEncoder(out).Encode(struct {
+			Event string `json:"event"`
+			history.Change
+		}{"change", c})
 	}
 	_, err := fmt.Fprintf(out, "%s  %-8s %s %q (%s)\n", c.At.Local().Format(time.DateTime), c.Kind, c.Type, c.Name, c.ID)
 	for _, f := range c.Fields {

@@ -39,7 +39,7 @@ func syncOnce(org *genesystest.Options, objects ...string) (err error) {
 	c := server.Config()
 	record, err := json.Marshal(map[string]any{
 		"name": "Test", "base_url": c.BaseURL, "client_id": c.ClientID, "client_secret": c.ClientSecret,
-		"rate_limit_minute": 250, "objects": objects,
+		"rate_limit_minute": 250, "types": objects,
 	})
 	if err != nil {
 		return err

@@ -137,7 +137,7 @@ func (p *printer) change(_ context.Context, c history.Change) error {
 		return p.enc.Encode(struct {
 			Event string `json:"event"`
 			history.Change
-			Changes []history.FieldChange `json:"changes"`
+			Fields []history.FieldChange `json:"fields"`
 		}{"change", c, fields})
 	}
 	_, err := fmt.Fprintf(p.out, "%-8s %s %q, between %s and %s\n", c.Kind, c.Type, c.Name, c.After.Local().Format(time.TimeOnly), c.At.Local().Format(time.TimeOnly))

@@ -138,7 +138,7 @@ func demonstrate(ctx context.Context, data, consumer string) (err error) {
 	c := server.Config()
 	record := environment.Record{
 		Name: "Demonstration", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID,
-		ClientSecret: environment.NewSecret(c.ClientSecret), RateLimitMinute: 250, Objects: []string{"routing.skills"},
+		ClientSecret: environment.NewSecret(c.ClientSecret), RateLimitMinute: 250, Types: []string{"routing.skills"},
 	}
 	vault := environment.SecretFunc(func(context.Context, environment.Record) (environment.Secret, error) { return record.ClientSecret, nil })
 	return withEngine(ctx, data, vault, func(engine *environment.Engine, logger *slog.Logger) error {

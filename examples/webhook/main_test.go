@@ -113,7 +113,7 @@ func live(t *testing.T, path string, org *genesystest.Org, receiver *shaky, life
 	})
 	require.NoError(t, err)
 	r, err := register(t.Context(), engine, environment.Record{
-		Name: "Test", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID, Objects: []string{"routing.skills"},
+		Name: "Test", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID, Types: []string{"routing.skills"},
 	})
 	require.NoError(t, err)
 	_, err = engine.Poll(t.Context(), r.ID, "routing.skills")

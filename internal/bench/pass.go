@@ -81,7 +81,7 @@ func newEnvironment(ctx context.Context, store storage.Store, transport http.Rou
 	c := org.Config()
 	r, err := engine.Create(ctx, environment.Record{
 		Name: "Bench", BaseURL: c.BaseURL, LoginURL: c.LoginURL, ClientID: c.ClientID,
-		ClientSecret: environment.NewSecret(c.ClientSecret), Objects: objects,
+		ClientSecret: environment.NewSecret(c.ClientSecret), Types: objects,
 	})
 	return engine, r.ID, err
 }

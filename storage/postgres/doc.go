@@ -119,7 +119,7 @@
 //
 // What the store holds is in views as well, for people and for reports:
 //
-//	environments    id, name, is_production, base_url, client_id, rate limits, polling, retention_days, ignore, objects, paused, created, updated, deleting
+//	environments    id, name, is_production, base_url, client_id, rate limits, polling, retention_days, ignore, types, paused, created, updated, deleting
 //	objects         environment, type, id, name, parent, live, first_seen, changed, seq (of its newest change), body
 //	changes         environment, seq, type, id, name, kind, at (seen), after (it happened after this), by_id, by_name, by_client
 //	field_changes   environment, seq (of the change), ordinal, path, label, op, moved_from, old, new

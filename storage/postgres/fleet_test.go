@@ -146,8 +146,8 @@ func newFleetOrg(i int) *fleetOrg {
 	return &fleetOrg{org, environment.Record{
 		Name: fmt.Sprint("Org ", i), ClientID: genesystest.ClientID, ClientSecret: environment.NewSecret(genesystest.ClientSecret),
 		BaseURL: org.Config().BaseURL, LoginURL: org.Config().LoginURL,
-		RateLimitMinute: fleetLimit, Objects: fleetTypes,
-		Polling: []poller.Entry{{Object: poller.AllObjects, Cron: "* * * * *"}},
+		RateLimitMinute: fleetLimit, Types: fleetTypes,
+		Polling: []poller.Entry{{Type: poller.AllObjects, Cron: "* * * * *"}},
 	}}
 }
 

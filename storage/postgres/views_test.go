@@ -226,16 +226,21 @@ func TestViewOfEnvironments(t *testing.T) {
 	for _, n := range []string{"Contoso", "Fabrikam \x00"} {
 		_, err = engine.Create(t.Context(), environment.Record{
 			Name: n, IsProduction: true, BaseURL: "mypurecloud.ie", ClientID: "client", ClientSecret: environment.NewSecret("wonderland"),
-			RateLimitMinute: 250, RetentionDays: 30, Objects: []string{"Queues"},
+			RateLimitMinute: 250, RetentionDays: 30, Types: []string{"Queues"},
 		})
 		if err != nil {
 			require.ErrorContains(t, err, "ame") // a record may refuse such a name
 		}
 	}
 	require.Equal(t, []string{`[1, "Contoso", true, "mypurecloud.ie", "client", 250, 0, 0, [], 30, ["Queues"], false]`},
-		rows(t, "SELECT jsonb_build_array(id, name, is_production, base_url, client_id, rate_limit_minute, rate_limit_hour, rate_limit_day, polling, retention_days, objects, paused)::text FROM "+
+		rows(t, "SELECT jsonb_build_array(id, name, is_production, base_url, client_id, rate_limit_minute, rate_limit_hour, rate_limit_day, polling, retention_days, types, paused)::text FROM "+
 			in+".environments WHERE id = 1"))
 	require.NotContains(t, strings.Join(rows(t, "SELECT e::text FROM "+in+".environments e"), ""), "secret")
+
+	var b storage.Batch // as records were stored when types were called objects
+	b.Put("environments/0000000009", []byte(`{"id": 9, "name": "Former", "objects": ["Users"]}`))
+	require.NoError(t, s.Commit(t.Context(), &b))
+	require.Equal(t, []string{`["Users"]`}, rows(t, "SELECT types::text FROM "+in+".environments WHERE id = 9"))
 }
 
 // TestReadOnlyRole grants what the documentation says, and nothing else may be

@@ -128,7 +128,7 @@ func (b *bench) statements(t *testing.T) {
 		}
 	}
 	alone, two, three := newWorld(t, 1, types...), newWorld(t, 1, types...), newWorld(t, 3, types...)
-	add(t, two.engines[0], environment.Record{Name: "Fabrikam", Objects: types})
+	add(t, two.engines[0], environment.Record{Name: "Fabrikam", Types: types})
 	_, one := alone.hour(t)
 	_, both := two.hour(t)
 	_, all := three.hour(t)

@@ -175,7 +175,7 @@ func newWorld(t *testing.T, processes int, objects ...string) *world {
 		require.NoError(t, err)
 		w.engines = append(w.engines, e)
 	}
-	w.record = add(t, w.engines[0], environment.Record{Name: "Contoso", RateLimitMinute: 250, Objects: objects})
+	w.record = add(t, w.engines[0], environment.Record{Name: "Contoso", RateLimitMinute: 250, Types: objects})
 	w.edit(t, 1) // a consumer begins with the first change
 	return w
 }
