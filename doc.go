@@ -14,7 +14,8 @@
 //   - [github.com/cxsync/cxsync/ratelimit]: a quota that is never exceeded.
 //   - [github.com/cxsync/cxsync/poller]: when each type is due.
 //   - [github.com/cxsync/cxsync/history]: what changed: the log, the state at any
-//     time, retention.
+//     time, retention. [github.com/cxsync/cxsync/history/diff] compares two JSON
+//     bodies, and is useful alone.
 //   - [github.com/cxsync/cxsync/storage]: where it is kept: the contract of a
 //     store. [github.com/cxsync/cxsync/storage/memory] and
 //     [github.com/cxsync/cxsync/storage/file] are stores of one process,
@@ -47,9 +48,9 @@
 // # Layers
 //
 //	examples -> environment -> { genesys, poller, ratelimit, history, storage }
-//	                history -> storage <- memory, file, postgres
+//	                history -> diff, storage <- memory, file, postgres
 //
-// genesys, poller, ratelimit and storage import none of the others. TestLayers
+// genesys, poller, ratelimit, storage and diff import none of the others. TestLayers
 // holds every package to its layer, and TestDependencies each to the modules of
 // others that it may pull in.
 //
@@ -59,12 +60,12 @@
 //
 //  1. A tick is due: poller, [github.com/cxsync/cxsync/poller.Poller.Run], calls its job for "routing.queues".
 //     The job is in environment/run.go, and what is kept of due times in due.go beside it.
-//  2. environment takes the lease for that type among all processes (turn.go), and starts a pass (pass.go).
+//  2. environment takes the lease for that type among all processes (lease.go), and starts a pass (pass.go).
 //  3. genesys lists the queues page by page (walk.go). Each request goes through
 //     retries, token and limiter to the network (transport.go); ratelimit grants it a
 //     slot (limiter.go).
 //  4. environment hands each object to history (walker.go), which compares it with
-//     what is known: its bytes, then its digest, then its members (history: pass.go, digest.go, diff.go).
+//     what is known: its bytes, then its digest, then its members (history/pass.go, history/diff).
 //  5. What differs is committed: head, body and change in one batch (history: record.go,
 //     commit.go), which a process that lost its lease cannot do.
 //  6. At the end of the list, history says what is absent (settle.go), and environment

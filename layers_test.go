@@ -22,11 +22,12 @@ var layers = map[string][]string{
 	"storage/memory":      {"storage"},
 	"storage/file":        {"storage"},
 	"storage/storagetest": {"storage"},
-	"history":             {"storage", "internal/jsonscan"},
+	"history/diff":        {"internal/jsonscan"},
+	"history":             {"history/diff", "storage", "internal/jsonscan"},
 	"genesys/genesystest": {"genesys", "internal/jsonscan", "internal/official"},
-	"environment":         {"genesys", "poller", "ratelimit", "history", "storage"},
+	"environment":         {"genesys", "poller", "ratelimit", "history", "history/diff", "storage"},
 	"examples/org":        {"genesys", "genesys/genesystest"},
-	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "storage", "storage/file"},
+	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "history/diff", "storage", "storage/file"},
 	"examples/webhook":    {"environment", "genesys/genesystest", "history", "storage/file"},
 	"examples/history":    {"environment", "genesys", "history", "storage", "storage/file"},
 }
@@ -40,6 +41,7 @@ var dependencies = map[string][]string{
 	"ratelimit":      {"golang.org/x/time"},
 	"poller":         {"github.com/adhocore/gronx"},
 	"history":        nil,
+	"history/diff":   nil,
 	"genesys":        {"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "golang.org/x/oauth2"},
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/cxsync/cxsync/genesys"
-	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/poller"
 )
 
@@ -109,8 +109,11 @@ func (r Record) checkTypes(e *InvalidError, catalogue *genesys.Catalogue) {
 		if _, ok := resolve(rule.Type); !ok && rule.Type != poller.AllObjects {
 			e.add(at+".type", "%q is no type%s", rule.Type, suggestion(catalogue, rule.Type))
 		}
-		if _, err := history.Compile(history.Shape{Ignore: []string{rule.Field}}); err != nil {
-			e.add(at+".field", "%s", strings.TrimPrefix(err.Error(), "history: "))
+		_, err := diff.Compile(diff.Rules{Ignore: []string{rule.Field}})
+		if wrong, ok := errors.AsType[*diff.PathError](err); ok {
+			e.add(at+".field", "%s %q: %s", wrong.What, wrong.Path, wrong.Reason)
+		} else if err != nil {
+			e.add(at+".field", "%v", err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 // monthOthers are faults that a list cannot be told from one that is right by, or that end more than a request.
@@ -50,7 +51,7 @@ func (c *monthCheck) checkVersions(mt *monthType, object *monthObject, versions 
 		c.checkSpan(mt, object, versions[:i], v, read, where)
 		if i > 0 && versions[i-1].body != nil && v.body != nil {
 			// What the toggled member became while it was ignored is in no version, so it may come back to what it was.
-			isBack := slices.ContainsFunc(v.Fields, func(f history.FieldChange) bool { return monthPointer(f.Path)[0] == mt.toggled })
+			isBack := slices.ContainsFunc(v.Fields, func(f diff.FieldChange) bool { return monthPointer(f.Path)[0] == mt.toggled })
 			if len(v.Fields) == 0 || versions[i-1].text == v.text && !isBack {
 				c.fail("%s at %v changes nothing in\n%s", where, v.At, v.text)
 			}
@@ -172,7 +173,7 @@ func (c *monthCheck) checkFields(mt *monthType, old, v monthVersion, where strin
 		for _, tree := range []any{before, after} {
 			delete(tree.(map[string]any), mt.toggled)
 		}
-		fields = slices.DeleteFunc(slices.Clone(fields), func(f history.FieldChange) bool { return monthPointer(f.Path)[0] == mt.toggled })
+		fields = slices.DeleteFunc(slices.Clone(fields), func(f diff.FieldChange) bool { return monthPointer(f.Path)[0] == mt.toggled })
 	}
 	differ, touched := map[string]bool{}, map[string]bool{}
 	a, isObject := before.(map[string]any)

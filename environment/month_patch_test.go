@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 // monthApply applies field changes to a decoded body by the letter of RFC 6902,
 // and holds the old values against what is there.
-func monthApply(doc any, changes []history.FieldChange) (any, error) {
+func monthApply(doc any, changes []diff.FieldChange) (any, error) {
 	for _, c := range changes {
 		var err error
 		if doc, err = monthApplyOne(doc, c); err != nil {
@@ -22,15 +22,15 @@ func monthApply(doc any, changes []history.FieldChange) (any, error) {
 	return doc, nil
 }
 
-func monthApplyOne(doc any, c history.FieldChange) (any, error) {
+func monthApplyOne(doc any, c diff.FieldChange) (any, error) {
 	if c.Path == "" {
-		if c.Op != history.OpReplace || monthJSON(doc) != monthJSON(monthTree(c.Old)) {
+		if c.Op != diff.OpReplace || monthJSON(doc) != monthJSON(monthTree(c.Old)) {
 			return nil, fmt.Errorf("the whole body is not the old value %s", c.Old)
 		}
 		return monthTree(c.New), nil
 	}
 	switch c.Op {
-	case history.OpMove:
+	case diff.OpMove:
 		var moved any
 		doc, err := monthEdit(doc, monthPointer(c.From), func(old any, there bool) (any, bool, error) {
 			moved = old
@@ -40,7 +40,7 @@ func monthApplyOne(doc any, c history.FieldChange) (any, error) {
 			return nil, err
 		}
 		return monthEdit(doc, monthPointer(c.Path), func(any, bool) (any, bool, error) { return moved, true, nil }, true)
-	case history.OpAdd:
+	case diff.OpAdd:
 		return monthEdit(doc, monthPointer(c.Path), func(_ any, there bool) (any, bool, error) {
 			if there {
 				return nil, false, errors.New("it is there already")
@@ -55,7 +55,7 @@ func monthApplyOne(doc any, c history.FieldChange) (any, error) {
 			if monthJSON(old) != monthJSON(monthTree(c.Old)) {
 				return nil, false, fmt.Errorf("the old value is %s, and not %s", monthJSON(old), c.Old)
 			}
-			if c.Op == history.OpRemove {
+			if c.Op == diff.OpRemove {
 				return nil, false, nil
 			}
 			if string(c.Old) == string(c.New) {

@@ -18,6 +18,7 @@ import (
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -159,7 +160,7 @@ func TestHistoryIsReadOnly(t *testing.T) {
 	require.ErrorIs(t, h.Delete(t.Context()), history.ErrReadOnly)
 	_, err = h.Trim(t.Context(), history.Retention{MaxChanges: 1}, nil)
 	require.ErrorIs(t, err, history.ErrReadOnly)
-	_, err = h.Begin(t.Context(), "routing.skills", history.Shape{})
+	_, err = h.Begin(t.Context(), "routing.skills", diff.Rules{})
 	require.ErrorIs(t, err, history.ErrReadOnly)
 	require.ErrorIs(t, h.AcceptRemovals(t.Context(), "routing.skills"), history.ErrReadOnly)
 	require.Equal(t, before, contents(t, store))

@@ -183,7 +183,7 @@ func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType,
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.history.Fenced(lease.Fence).Begin(ctx, t.Name, s.shape(t))
+	p, err := s.history.Fenced(lease.Fence).Begin(ctx, t.Name, s.rules(t))
 	if err != nil {
 		return nil, err
 	}

@@ -305,7 +305,7 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 		if err != nil {
 			return named, err
 		}
-		if c.Fields, err = diff(both, both, both, before.doc, after.doc); err != nil {
+		if c.Fields, err = difference(both, both, both, before.doc, after.doc); err != nil {
 			return named, err
 		}
 		if !before.live {

@@ -1,6 +1,10 @@
 package history
 
-import "time"
+import (
+	"time"
+
+	"github.com/cxsync/cxsync/history/diff"
+)
 
 // A Kind says what a Change did to its object.
 type Kind string
@@ -14,23 +18,23 @@ const (
 	KindRestored  Kind = "restored"  // there again after it was deleted, with the same id
 	KindForgotten Kind = "forgotten" // all that was known about an object was erased; names only its type
 
-	// kindRebased is the step from one Shape to another. It keeps the log
+	// kindRebased is the step from one set of rules to another. It keeps the log
 	// exact and is no change of the object, so no query returns it.
 	kindRebased Kind = "rebased"
 )
 
 // A Change is one change of one object. It never changes itself.
 type Change struct {
-	Seq         uint64        `json:"seq"` // orders all changes of an environment; numbers may be left out
-	Environment int64         `json:"environment"`
-	Type        string        `json:"type"`
-	ID          string        `json:"id"`
-	Name        string        `json:"name"`
-	Kind        Kind          `json:"kind"`
-	At          time.Time     `json:"at"`               // when it was recorded; never decreases along Seq
-	After       time.Time     `json:"after,omitzero"`   // it happened after this time and not after At; zero if unknown
-	Fields      []FieldChange `json:"fields,omitempty"` // what changed, in the canonical form of the body
-	By          *Actor        `json:"by,omitempty"`     // who did it, as Object.By said; package environment does not say
+	Seq         uint64             `json:"seq"` // orders all changes of an environment; numbers may be left out
+	Environment int64              `json:"environment"`
+	Type        string             `json:"type"`
+	ID          string             `json:"id"`
+	Name        string             `json:"name"`
+	Kind        Kind               `json:"kind"`
+	At          time.Time          `json:"at"`               // when it was recorded; never decreases along Seq
+	After       time.Time          `json:"after,omitzero"`   // it happened after this time and not after At; zero if unknown
+	Fields      []diff.FieldChange `json:"fields,omitempty"` // what changed, in the canonical form of the body
+	By          *Actor             `json:"by,omitempty"`     // who did it, as Object.By said; package environment does not say
 }
 
 // An Actor is who made a change.

@@ -11,14 +11,14 @@
 //
 // # What a change is
 //
-// A [Shape] says how the bodies of a type compare: what is ignored, and which
+// [diff.Rules] say how the bodies of a type compare: what is ignored, and which
 // arrays are sets. Two bodies with the same canonical form are the same; order
 // of members, formatting and the way a number is written do not matter. A
-// Change holds [FieldChange] values that lead from one canonical form to the
+// Change holds [diff.FieldChange] values that lead from one canonical form to the
 // next and back.
 //
-// A new Shape makes no change appear. Each object is rebased on it when it is
-// next observed: only what differs in fields that both shapes compare is a
+// New rules make no change appear. Each object is rebased on them when it is
+// next observed: only what differs in fields that both rules compare is a
 // change, and a field that is compared from now on has its first value then.
 // As-of answers hold the fields that were compared at the time asked for.
 //
@@ -39,13 +39,13 @@
 //
 // # Proofs
 //
-//   - TestModel holds random worlds, edits, kills, trims and shapes against a plain map of
+//   - TestModel holds random worlds, edits, kills, trims and rules against a plain map of
 //     versions: no entry that is not a difference, and answers about any time that are right.
-//   - TestCanonicalAndDigest and TestRandomPairs prove what is the same and what is not,
-//     and that field changes lead forth and back.
+//   - In package diff, TestCanonicalAndDigest and TestRandomPairs prove what is the same and
+//     what is not, and that field changes lead forth and back.
 //   - TestMissingIsNotDeleted, TestIncompleteWalkRemovesNothing, TestSuddenDrop and
 //     TestCoverage prove what is not a removal.
-//   - TestShapeChanges: a new Shape makes no change appear. TestTimeNeverDecreases.
+//   - TestRulesChange: new rules make no change appear. TestTimeNeverDecreases.
 //   - TestKilledPass: a pass that dies anywhere, its last commit made or not, leaves what
 //     the next one completes. TestFence: who lost the right to write cannot.
 //   - TestRetention, TestTrimBesidePass, TestForget: what is removed, and what never is.

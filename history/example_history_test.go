@@ -8,11 +8,13 @@ import (
 
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage/memory"
+
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 // poll makes a complete pass that sees these bodies, by id.
 func poll(ctx context.Context, h *history.History, objectType string, bodies map[string]string) history.Summary {
-	p, err := h.Begin(ctx, objectType, history.Shape{Ignore: []string{"dateModified"}, Sets: []string{"skills"}})
+	p, err := h.Begin(ctx, objectType, diff.Rules{Ignore: []string{"dateModified"}, Sets: []string{"skills"}})
 	if err != nil {
 		log.Fatal(err)
 	}

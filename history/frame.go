@@ -8,26 +8,27 @@ import (
 	"iter"
 	"time"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 )
 
 // A record is an entry of the log: a Change, or a hidden one.
 type record struct {
-	Seq    uint64        `json:"seq"`
-	Prev   uint64        `json:"prev,omitempty"` // the entry before it of the same object
-	ID     string        `json:"id,omitempty"`
-	Name   string        `json:"name,omitempty"`
-	Kind   Kind          `json:"kind"`
-	After  time.Time     `json:"after,omitzero"`    // unless it is that of the frame
-	NoSpan bool          `json:"no_span,omitempty"` // After is unknown, whatever that of the frame
-	Fields []FieldChange `json:"changes,omitempty"`
-	By     *Actor        `json:"by,omitempty"`
+	Seq    uint64             `json:"seq"`
+	Prev   uint64             `json:"prev,omitempty"` // the entry before it of the same object
+	ID     string             `json:"id,omitempty"`
+	Name   string             `json:"name,omitempty"`
+	Kind   Kind               `json:"kind"`
+	After  time.Time          `json:"after,omitzero"`    // unless it is that of the frame
+	NoSpan bool               `json:"no_span,omitempty"` // After is unknown, whatever that of the frame
+	Fields []diff.FieldChange `json:"changes,omitempty"`
+	By     *Actor             `json:"by,omitempty"`
 
 	// If the object was compared with another shape before, Was is its
 	// fingerprint and Step leads from the canonical form under that shape to the
 	// one under the new. Otherwise Fields do.
-	Was  string        `json:"was,omitempty"`
-	Step []FieldChange `json:"step,omitempty"`
+	Was  string             `json:"was,omitempty"`
+	Step []diff.FieldChange `json:"step,omitempty"`
 
 	frameID // set when it is read
 }
@@ -38,7 +39,7 @@ func (r *record) hidden() bool { return r.Kind == kindRebased }
 func (r *record) first() bool { return r.Kind == KindImported || r.Kind == KindCreated }
 
 // step returns what leads from the canonical form before to the one after.
-func (r *record) step() []FieldChange {
+func (r *record) step() []diff.FieldChange {
 	if r.Was != "" {
 		return r.Step
 	}

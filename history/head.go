@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 )
@@ -40,9 +41,9 @@ type head struct {
 	Hidden   uint64    `json:"hidden,omitempty"`
 	HiddenAt time.Time `json:"hidden_at,omitzero"`
 
-	Raw       Digest `json:"raw"`       // of the stored body, byte for byte
-	Canonical Digest `json:"canonical"` // of the stored body, under Shape
-	Shape     string `json:"shape"`     // fingerprint
+	Raw       diff.Digest `json:"raw"`       // of the stored body, byte for byte
+	Canonical diff.Digest `json:"canonical"` // of the stored body, under Shape
+	Shape     string      `json:"shape"`     // fingerprint
 }
 
 // change makes an entry of the log the newest change.
@@ -185,7 +186,7 @@ func decodeString[T ~string](raw []byte, last T) (T, error) {
 	return T(s), nil
 }
 
-func decodeDigest(raw []byte) (d Digest, err error) {
+func decodeDigest(raw []byte) (d diff.Digest, err error) {
 	if raw[0] != '"' {
 		return d, errNoString
 	}
@@ -262,5 +263,5 @@ func (h *History) withBody(ctx context.Context, typ string, hd idHead) (o stored
 	case err != nil:
 		return storedObject{}, false, fmt.Errorf("history: %w", err)
 	}
-	return storedObject{hd, typ, body}, RawDigest(h.secret, body) == hd.Raw, nil
+	return storedObject{hd, typ, body}, diff.RawDigest(h.secret, body) == hd.Raw, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -26,7 +27,7 @@ func someHeads() []head {
 	at := time.Date(2026, 11, 1, 8, 15, 30, 123456789, time.UTC)
 	return []head{
 		{},
-		{Name: "Sales", Marker: "7", Seq: 12, Changed: at, Kind: KindCreated, Raw: Digest{1, 2, 255}, Canonical: Digest{15: 9}, Shape: "00ff"},
+		{Name: "Sales", Marker: "7", Seq: 12, Changed: at, Kind: KindCreated, Raw: diff.Digest{1, 2, 255}, Canonical: diff.Digest{15: 9}, Shape: "00ff"},
 		{Name: `é <&> "\` + "\n\u2028\xff", Parent: "p", FirstSeen: at.In(time.FixedZone("", 3600)), Seq: math.MaxUint64, Changed: at, Hidden: 13, HiddenAt: at},
 	}
 }
@@ -71,7 +72,7 @@ func TestHeadIsDecodedAsItWasWritten(t *testing.T) {
 func TestDamagedHeadIsNamed(t *testing.T) {
 	s := memory.New()
 	h := open(t, s, nil)
-	pass(t, h, Shape{}, obj("a", `"n":1`), obj("b", `"n":1`))
+	pass(t, h, diff.Rules{}, obj("a", `"n":1`), obj("b", `"n":1`))
 	var b storage.Batch
 	b.Put(h.keys.head("queues", "b"), []byte(`{"name":"b","seq":"x"}`))
 	require.NoError(t, s.Commit(t.Context(), &b))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -34,12 +35,12 @@ func obj(id, format string, args ...any) Object {
 }
 
 // pass runs a complete pass that sees objects and removes what is confirmed.
-func pass(t *testing.T, h *History, s Shape, objects ...Object) Summary {
+func pass(t *testing.T, h *History, s diff.Rules, objects ...Object) Summary {
 	t.Helper()
 	return passOver(t, h, "queues", s, Walk{Complete: true}, objects...)
 }
 
-func passOver(t *testing.T, h *History, typ string, s Shape, w Walk, objects ...Object) Summary {
+func passOver(t *testing.T, h *History, typ string, s diff.Rules, w Walk, objects ...Object) Summary {
 	t.Helper()
 	p, err := h.Begin(t.Context(), typ, s)
 	require.NoError(t, err)

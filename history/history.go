@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -83,20 +84,20 @@ type shared struct {
 	keys        keys
 	opts        Options
 	secret      *[32]byte
-	plain       *Comparer // ignores nothing and knows no sets
+	plain       *diff.Comparer // ignores nothing and knows no sets
 
 	writing chan struct{} // holds a token while a commit is in the making
 
 	mu     sync.Mutex
 	passes map[string]*Pass  // the newest pass of each type
 	shapes map[string]*shape // by fingerprint
-	unions map[[2]string]*Comparer
+	unions map[[2]string]*diff.Comparer
 }
 
-// A shape is a Shape that bodies were or are compared with.
+// A shape holds rules that bodies were or are compared by.
 type shape struct {
-	Shape
-	comparer *Comparer
+	diff.Rules
+	comparer *diff.Comparer
 	stored   atomic.Bool
 }
 
@@ -111,7 +112,7 @@ func Open(ctx context.Context, store storage.Store, environment int64, opts *Opt
 		writing:     make(chan struct{}, 1),
 		passes:      map[string]*Pass{},
 		shapes:      map[string]*shape{},
-		unions:      map[[2]string]*Comparer{},
+		unions:      map[[2]string]*diff.Comparer{},
 	}}
 	if opts != nil && opts.Fence != nil {
 		h.fences = []func(*storage.Batch){opts.Fence}
@@ -120,7 +121,7 @@ func Open(ctx context.Context, store storage.Store, environment int64, opts *Opt
 		return nil, fmt.Errorf("history: BatchObjects is %d, want a positive number or 0 for the default", h.opts.BatchObjects)
 	}
 	var err error
-	if h.plain, err = Compile(Shape{}); err != nil {
+	if h.plain, err = diff.Compile(diff.Rules{}); err != nil {
 		return nil, err
 	}
 	if h.secret, err = openSecret(ctx, store); err != nil {
@@ -173,9 +174,8 @@ func openSecret(ctx context.Context, store storage.Store) (*[32]byte, error) {
 	return &secret, nil
 }
 
-// comparerOf returns the comparer of a shape that a stored body was compared
-// with.
-func (h *History) comparerOf(ctx context.Context, fingerprint string) (*Comparer, error) {
+// comparerOf returns the comparer that a stored body was compared with.
+func (h *History) comparerOf(ctx context.Context, fingerprint string) (*diff.Comparer, error) {
 	sh, err := h.shape(ctx, fingerprint)
 	if err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func (h *History) shape(ctx context.Context, fingerprint string) (*shape, error)
 	if ok {
 		return known, nil
 	}
-	stored, err := storage.GetJSON[Shape](ctx, h.store, h.keys.shape(fingerprint))
+	stored, err := storage.GetJSON[diff.Rules](ctx, h.store, h.keys.shape(fingerprint))
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -202,8 +202,8 @@ func (h *History) shape(ctx context.Context, fingerprint string) (*shape, error)
 }
 
 // addShape compiles a shape unless it is known.
-func (h *History) addShape(s Shape) (*shape, error) {
-	comparer, err := Compile(s)
+func (h *History) addShape(s diff.Rules) (*shape, error) {
+	comparer, err := diff.Compile(s)
 	if err != nil {
 		return nil, err
 	}
@@ -211,15 +211,15 @@ func (h *History) addShape(s Shape) (*shape, error) {
 	defer h.mu.Unlock()
 	known, ok := h.shapes[comparer.Fingerprint()]
 	if !ok {
-		known = &shape{Shape: s, comparer: comparer}
+		known = &shape{Rules: s, comparer: comparer}
 		h.shapes[comparer.Fingerprint()] = known
 	}
 	return known, nil
 }
 
-// union returns a comparer that ignores what either of two shapes ignores: what
+// union returns a comparer that ignores what either of two sets of rules ignores: what
 // differs under it was compared at both times and differs in fact.
-func (h *History) union(ctx context.Context, a, b string) (*Comparer, error) {
+func (h *History) union(ctx context.Context, a, b string) (*diff.Comparer, error) {
 	if a == b {
 		return h.comparerOf(ctx, a)
 	}
@@ -238,7 +238,7 @@ func (h *History) union(ctx context.Context, a, b string) (*Comparer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err = Compile(Shape{
+	c, err = diff.Compile(diff.Rules{
 		Ignore: append(append([]string{}, sa.Ignore...), sb.Ignore...),
 		Sets:   append(append([]string{}, sa.Sets...), sb.Sets...),
 	})

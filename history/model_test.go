@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -78,8 +79,8 @@ type model struct {
 	hs      []*History // several, as several processes have
 	world   map[string]map[string]*thing
 	objects map[string]map[string]*modelObject
-	shapes  []Shape
-	shape   map[string]Shape // now, of each type
+	shapes  []diff.Rules
+	shape   map[string]diff.Rules // now, of each type
 	cursor  uint64
 	passed  map[string]bool // types with a complete pass
 	kept    time.Duration   // smallest MaxAge of a Trim so far
@@ -88,7 +89,7 @@ type model struct {
 	nextID  int
 	began   time.Time
 
-	comparers map[string]*Comparer
+	comparers map[string]*diff.Comparer
 }
 
 var modelTypes = []string{"routing.queues", "users"} // a user has no GET, and a marker
@@ -97,9 +98,9 @@ func newModel(t *testing.T, seed uint64, s storage.Store) *model {
 	t.Helper()
 	m := &model{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), store: &faultyStore{Store: s},
-		world: map[string]map[string]*thing{}, objects: map[string]map[string]*modelObject{}, shape: map[string]Shape{},
-		passed: map[string]bool{}, kept: 1 << 62, began: time.Now(), comparers: map[string]*Comparer{},
-		shapes: []Shape{
+		world: map[string]map[string]*thing{}, objects: map[string]map[string]*modelObject{}, shape: map[string]diff.Rules{},
+		passed: map[string]bool{}, kept: 1 << 62, began: time.Now(), comparers: map[string]*diff.Comparer{},
+		shapes: []diff.Rules{
 			{Ignore: []string{"noise"}, Sets: []string{"tags"}},
 			{Ignore: []string{"noise", "n"}, Sets: []string{"tags"}},
 			{Ignore: []string{"noise", "members.rank", "extra.**"}},
@@ -389,10 +390,10 @@ func (m *model) learnEntry(h *History, e record, seen map[string][]byte) {
 		require.Equal(t, string(before) == string(after), e.hidden(), "a change if and only if something compared differs")
 		require.False(t, e.hidden() && old.shape == v.shape, "an entry for nothing")
 	}
-	got, err := Apply(before, e.Fields)
+	got, err := diff.Apply(before, e.Fields)
 	require.NoError(t, err)
 	require.Equal(t, string(after), string(got))
-	got, err = Apply([]byte(old.doc), e.step())
+	got, err = diff.Apply([]byte(old.doc), e.step())
 	require.NoError(t, err)
 	require.Equal(t, v.doc, string(got))
 	o.versions = append(o.versions, v)
@@ -698,26 +699,26 @@ func (m *model) differ(h *History, x, y modelVersion) bool {
 	return string(a) != string(b)
 }
 
-func (m *model) union(h *History, a, b string) *Comparer {
+func (m *model) union(h *History, a, b string) *diff.Comparer {
 	m.t.Helper()
 	c, err := h.union(m.t.Context(), a, b)
 	require.NoError(m.t, err)
 	return c
 }
 
-func (m *model) fingerprint(s Shape) string { return m.comparer(s).Fingerprint() }
+func (m *model) fingerprint(s diff.Rules) string { return m.comparer(s).Fingerprint() }
 
-func (m *model) comparer(s Shape) *Comparer {
+func (m *model) comparer(s diff.Rules) *diff.Comparer {
 	key := fmt.Sprint(s)
 	if m.comparers[key] == nil {
-		c, err := Compile(s)
+		c, err := diff.Compile(s)
 		require.NoError(m.t, err)
 		m.comparers[key] = c
 	}
 	return m.comparers[key]
 }
 
-func (m *model) canonical(s Shape, body []byte) string {
+func (m *model) canonical(s diff.Rules, body []byte) string {
 	doc, err := m.comparer(s).Canonical(nil, body)
 	require.NoError(m.t, err)
 	return string(doc)

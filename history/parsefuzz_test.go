@@ -4,45 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
-
-// FuzzShape compiles paths that a person may write, and compares bodies under them as the reference does.
-func FuzzShape(f *testing.F) {
-	for n, path := range []string{"selfUri", "**.selfUri", "a.*.b", "members.name", `x\.y`, "a.**", "**.a.*.b.**", "", "a..b", "*", "**", `a\`, "a*", `\q`} {
-		g := newGenerator(uint64(n))
-		a := g.body()
-		f.Add(path, "skills", g.text(a), g.text(g.mutate(a)))
-		f.Add("x", path, g.text(a), g.text(g.mutate(a)))
-	}
-	f.Fuzz(func(t *testing.T, ignore, set string, a, b []byte) {
-		s := Shape{Ignore: []string{ignore}, Sets: []string{set}}
-		c, err := Compile(s)
-		if err != nil {
-			require.Regexp(t, "^history: ", err.Error())
-			return
-		}
-		twice, err := Compile(Shape{Ignore: []string{ignore, ignore}, Sets: []string{set}})
-		require.NoError(t, err)
-		require.Equal(t, c.Fingerprint(), twice.Fingerprint())
-		if strings.Contains(ignore+set, `\*`) || strings.Contains(ignore+set, `\\`) || strings.Count(ignore+set, "**") > 6 || strings.ContainsRune(ignore+set, 0) {
-			t.Skip("the reference does not know these, or takes too long")
-		}
-		for _, body := range [][]byte{a, b} {
-			if _, err := c.Canonical(nil, body); err != nil || greatPower.Match(body) {
-				return
-			}
-		}
-		checkPair(t, c, s, a, b)
-	})
-}
 
 // FuzzStored puts anything in place of one value of a store. Every question is then answered, or ends with an error;
 // none panics, and none goes on for ever.
@@ -72,7 +42,7 @@ func FuzzStored(f *testing.F) {
 			return
 		}
 		ask(ctx, t, h, middle)
-		if p, err := h.Begin(ctx, "queues", Shape{}); err == nil {
+		if p, err := h.Begin(ctx, "queues", diff.Rules{}); err == nil {
 			_ = p.Observe(ctx, obj("a", `"n":77`))
 			_, _ = p.Settle(ctx, Walk{Complete: true})
 			_, _ = p.End(ctx)
@@ -91,14 +61,14 @@ func storedHistory(f *testing.F) (entries []storage.Entry, middle time.Time) {
 	s := memory.New()
 	h, err := Open(f.Context(), s, 1, nil)
 	require.NoError(f, err)
-	shape := Shape{Ignore: []string{"selfUri"}}
+	shape := diff.Rules{Ignore: []string{"selfUri"}}
 	for i, objects := range [][]Object{
 		{obj("a", `"n":1,"list":[{"id":"x"},{"id":"y"}]`), obj("b", `"n":1`)},
 		{obj("a", `"n":2,"list":[{"id":"y"},{"id":"x"}]`), obj("b", `"n":1`), obj("c", `"n":1`)},
 		{obj("a", `"n":3,"list":[]`), obj("c", `"n":1`)},
 	} {
 		if i == 2 {
-			shape, middle = Shape{Sets: []string{"list"}}, time.Now()
+			shape, middle = diff.Rules{Sets: []string{"list"}}, time.Now()
 		}
 		p, err := h.Begin(f.Context(), "queues", shape)
 		require.NoError(f, err)

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 )
@@ -61,20 +62,20 @@ type Pass struct {
 // A sighting is what a pass knows about one object. There is one for each live
 // object of the type, so it is small.
 type sighting struct {
-	raw, canonical Digest // of what was seen last
-	labels         uint64 // hash of name, parent and marker
+	raw, canonical diff.Digest // of what was seen last
+	labels         uint64      // hash of name, parent and marker
 	marker         string
-	stale          bool // head is of another shape
+	stale          bool // head is of other rules
 	live           bool
 	seen           bool // by this pass
 	missing        bool // a complete walk before missed it
 	found          bool // and this pass knows what it is like
 }
 
-// Begin starts a pass over one object type, whose bodies compare by shape from
+// Begin starts a pass over one object type, whose bodies compare by the rules s from
 // now on. It ends an older pass of this History over the same type that was
 // still going on. Passes over different types may go on at the same time.
-func (h *History) Begin(ctx context.Context, objectType string, s Shape) (*Pass, error) {
+func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*Pass, error) {
 	if objectType == "" {
 		return nil, errors.New("history: a pass needs an object type")
 	}
@@ -83,7 +84,7 @@ func (h *History) Begin(ctx context.Context, objectType string, s Shape) (*Pass,
 	}
 	sh, err := h.addShape(s)
 	if err != nil {
-		return nil, fmt.Errorf("history: shape of %s: %w", objectType, err)
+		return nil, fmt.Errorf("history: rules of %s: %w", objectType, err)
 	}
 	p := &Pass{
 		h: h, typ: objectType, shape: sh, seed: maphash.MakeSeed(),
@@ -192,7 +193,7 @@ func (p *Pass) observe(ctx context.Context, o Object) error {
 	if !known {
 		s = &sighting{}
 	}
-	raw := RawDigest(p.h.secret, o.Body)
+	raw := diff.RawDigest(p.h.secret, o.Body)
 	canonical := s.canonical
 	if raw != s.raw || s.stale || !known {
 		var err error
@@ -231,7 +232,7 @@ func (p *Pass) isLong(id string) bool {
 }
 
 // Keep says that an object was listed and that its marker has not moved: it is
-// seen and unchanged. Its body is compared by a new Shape only when it is next
+// seen and unchanged. Its body is compared by new rules only when it is next
 // observed.
 func (p *Pass) Keep(id string) error {
 	p.mu.Lock()

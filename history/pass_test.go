@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -22,31 +23,31 @@ func TestPassKinds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t)
 		t0 := tick()
-		sum := pass(t, h, Shape{}, obj("a", `"n":1`), obj("b", `"n":1`))
+		sum := pass(t, h, diff.Rules{}, obj("a", `"n":1`), obj("b", `"n":1`))
 		require.Equal(t, 2, sum.Imported)
 
 		t1 := tick()
-		sum = pass(t, h, Shape{}, obj("a", `"n":1.0`), obj("b", `"n":2`), obj("c", `"n":1`))
+		sum = pass(t, h, diff.Rules{}, obj("a", `"n":1.0`), obj("b", `"n":2`), obj("c", `"n":1`))
 		require.Equal(t, Summary{
 			Type: "queues", Number: 2, Started: t1, Ended: t1, AsOf: t1, Complete: true,
 			Objects: 3, Created: 1, Updated: 1, Unchanged: 1, Ignored: 1,
 		}, sum, "1 to 1.0 is no change")
 
 		tick()
-		sum = pass(t, h, Shape{}, obj("b", `"n":2`), obj("c", `"n":1`))
+		sum = pass(t, h, diff.Rules{}, obj("b", `"n":2`), obj("c", `"n":1`))
 		require.Equal(t, 1, sum.Withheld)
 		t3 := tick()
-		sum = pass(t, h, Shape{}, obj("b", `"n":2`), obj("c", `"n":1`))
+		sum = pass(t, h, diff.Rules{}, obj("b", `"n":2`), obj("c", `"n":1`))
 		require.Equal(t, 1, sum.Deleted)
 		tick()
-		sum = pass(t, h, Shape{}, obj("a", `"n":7`), obj("b", `"n":2`), obj("c", `"n":1`))
+		sum = pass(t, h, diff.Rules{}, obj("a", `"n":7`), obj("b", `"n":2`), obj("c", `"n":1`))
 		require.Equal(t, 1, sum.Restored)
 
 		require.Equal(t, []string{"imported a", "imported b", "updated b", "created c", "deleted a", "restored a"}, kinds(t, h))
 		changes := collect(t, h.Changes(t.Context(), Query{}))
 		require.Equal(t, Change{
 			Seq: 3, Environment: 1, Type: "queues", ID: "b", Name: "name of b", Kind: KindUpdated, At: t1, After: t0,
-			Fields: []FieldChange{{Path: "/n", Op: OpReplace, Old: []byte("1"), New: []byte("2")}},
+			Fields: []diff.FieldChange{{Path: "/n", Op: diff.OpReplace, Old: []byte("1"), New: []byte("2")}},
 		}, changes[0])
 		deleted := changes[2]
 		require.Equal(t, t3, deleted.At)
@@ -60,12 +61,12 @@ func TestUnchangedPassWritesOneRecord(t *testing.T) {
 	s := &faultyStore{Store: memory.New()}
 	h := open(t, s, nil)
 	objects := []Object{obj("a", `"n":1`), obj("b", `"n":2`)}
-	pass(t, h, Shape{Ignore: []string{"seen"}}, objects...)
+	pass(t, h, diff.Rules{Ignore: []string{"seen"}}, objects...)
 	commits := 0
 	s.set(func() (error, bool) { commits++; return nil, false })
 	before := dump(t, s)
 	objects[0] = obj("a", `"n":1,"seen":17`)
-	sum := pass(t, h, Shape{Ignore: []string{"seen"}}, objects...)
+	sum := pass(t, h, diff.Rules{Ignore: []string{"seen"}}, objects...)
 	require.Equal(t, 1, sum.Ignored)
 	require.Equal(t, 1, commits)
 	after := dump(t, s)
@@ -106,9 +107,9 @@ func TestIncompleteWalkRemovesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHistory(t)
-			pass(t, h, Shape{}, good...)
+			pass(t, h, diff.Rules{}, good...)
 			for range 3 {
-				p, err := h.Begin(t.Context(), "queues", Shape{})
+				p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 				require.NoError(t, err)
 				for _, o := range run.seen {
 					if err := p.Observe(t.Context(), o); err != nil {
@@ -136,7 +137,7 @@ func TestIncompleteWalkRemovesNothing(t *testing.T) {
 	}
 	t.Run("seen twice alike", func(t *testing.T) {
 		h := newHistory(t)
-		sum := pass(t, h, Shape{Ignore: []string{"seen"}}, obj("a", `"n":1,"seen":1`), obj("a", `"seen":2,"n":1.0`))
+		sum := pass(t, h, diff.Rules{Ignore: []string{"seen"}}, obj("a", `"n":1,"seen":1`), obj("a", `"seen":2,"n":1.0`))
 		require.True(t, sum.Complete)
 		require.Equal(t, 1, sum.Objects)
 	})
@@ -146,24 +147,24 @@ func TestIncompleteWalkRemovesNothing(t *testing.T) {
 func TestMissingIsNotDeleted(t *testing.T) {
 	h := newHistory(t)
 	a, b := obj("a", `"n":1`), obj("b", `"n":1`)
-	pass(t, h, Shape{}, a, b)
+	pass(t, h, diff.Rules{}, a, b)
 
-	sum := pass(t, h, Shape{}, a)
+	sum := pass(t, h, diff.Rules{}, a)
 	require.Equal(t, 1, sum.Withheld)
 	w := collect(t, h.Withheld(t.Context(), "queues"))
 	require.Len(t, w, 1)
 	require.Equal(t, "b", w[0].ID)
 	require.Equal(t, 1, w[0].Missed)
 
-	pass(t, h, Shape{}, a, b) // there again
+	pass(t, h, diff.Rules{}, a, b) // there again
 	require.Empty(t, collect(t, h.Withheld(t.Context(), "queues")))
-	require.Equal(t, 1, pass(t, h, Shape{}, a).Withheld, "the count starts anew")
-	passOver(t, h, "queues", Shape{}, Walk{Reason: "page 2"}, a)
+	require.Equal(t, 1, pass(t, h, diff.Rules{}, a).Withheld, "the count starts anew")
+	passOver(t, h, "queues", diff.Rules{}, Walk{Reason: "page 2"}, a)
 	require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 2, "a walk that was not complete confirms nothing")
-	require.Equal(t, 1, pass(t, h, Shape{}, a).Deleted)
+	require.Equal(t, 1, pass(t, h, diff.Rules{}, a).Deleted)
 
 	t.Run("GET decides at once", func(t *testing.T) {
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		absences, err := p.Settle(t.Context(), Walk{Complete: true})
 		require.NoError(t, err)
@@ -194,8 +195,8 @@ func TestSuddenDrop(t *testing.T) {
 		{6, 0, 0},   // all of them
 	} {
 		h := newHistory(t)
-		pass(t, h, Shape{}, many(tc.live)...)
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		pass(t, h, diff.Rules{}, many(tc.live)...)
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		for _, o := range many(tc.left) {
 			require.NoError(t, p.Observe(t.Context(), o))
@@ -211,13 +212,13 @@ func TestSuddenDrop(t *testing.T) {
 		}
 		require.Contains(t, sum.Reason, "absent at once")
 		require.Len(t, collect(t, h.Withheld(t.Context(), "queues")), tc.live-tc.left)
-		require.Equal(t, tc.live-tc.left, pass(t, h, Shape{}, many(tc.left)...).Deleted, "a second walk agrees")
+		require.Equal(t, tc.live-tc.left, pass(t, h, diff.Rules{}, many(tc.left)...).Deleted, "a second walk agrees")
 	}
 
 	t.Run("what Remove explains is no drop", func(t *testing.T) {
 		h := newHistory(t)
-		pass(t, h, Shape{}, many(20)...)
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		pass(t, h, diff.Rules{}, many(20)...)
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		for _, o := range many(20)[:10] {
 			require.NoError(t, p.Remove(t.Context(), o.ID))
@@ -232,8 +233,8 @@ func TestSuddenDrop(t *testing.T) {
 
 	t.Run("what Remove explains is not there to drop", func(t *testing.T) {
 		h := newHistory(t)
-		pass(t, h, Shape{}, many(40)...)
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		pass(t, h, diff.Rules{}, many(40)...)
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		for _, o := range many(20) {
 			require.NoError(t, p.Remove(t.Context(), o.ID))
@@ -248,17 +249,17 @@ func TestSuddenDrop(t *testing.T) {
 
 	t.Run("what was missed before is no part of it", func(t *testing.T) {
 		h := newHistory(t)
-		pass(t, h, Shape{}, many(20)...)
-		pass(t, h, Shape{}, many(19)...)
-		sum := pass(t, h, Shape{}, many(10)...)
+		pass(t, h, diff.Rules{}, many(20)...)
+		pass(t, h, diff.Rules{}, many(19)...)
+		sum := pass(t, h, diff.Rules{}, many(10)...)
 		require.Equal(t, 1, sum.Deleted)
 		require.Equal(t, 9, sum.Withheld)
 	})
 
 	t.Run("a person accepts", func(t *testing.T) {
 		h := newHistory(t)
-		pass(t, h, Shape{}, many(10)...)
-		pass(t, h, Shape{}, many(3)...)
+		pass(t, h, diff.Rules{}, many(10)...)
+		pass(t, h, diff.Rules{}, many(3)...)
 		require.ErrorIs(t, h.AcceptRemovals(t.Context(), "queues", "o03", "o00"), ErrNotFound)
 		require.Len(t, collect(t, h.Heads(t.Context(), "queues")), 10, "all or nothing")
 		require.NoError(t, h.AcceptRemovals(t.Context(), "queues", "o04", "o03", "o04"))
@@ -270,9 +271,9 @@ func TestSuddenDrop(t *testing.T) {
 	t.Run("a person accepts before a pass ends", func(t *testing.T) {
 		h := newHistory(t)
 		a, b := obj("a", `"n":1`), obj("b", `"n":1`)
-		pass(t, h, Shape{}, a, b)
-		pass(t, h, Shape{}, b)
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		pass(t, h, diff.Rules{}, a, b)
+		pass(t, h, diff.Rules{}, b)
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		require.NoError(t, p.Observe(t.Context(), b))
 		_, err = p.Settle(t.Context(), Walk{Complete: true})
@@ -280,8 +281,8 @@ func TestSuddenDrop(t *testing.T) {
 		require.NoError(t, h.AcceptRemovals(t.Context(), "queues", "a"))
 		_, err = p.End(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, 1, pass(t, h, Shape{}, a, b).Restored)
-		require.Zero(t, pass(t, h, Shape{}, b).Deleted, "missed once since it was restored")
+		require.Equal(t, 1, pass(t, h, diff.Rules{}, a, b).Restored)
+		require.Zero(t, pass(t, h, diff.Rules{}, b).Deleted, "missed once since it was restored")
 	})
 }
 
@@ -290,7 +291,7 @@ func TestCoverage(t *testing.T) {
 	a, b := obj("a", `"n":1`), obj("b", `"n":1`)
 	see := func(coverage string, widened bool, objects ...Object) Summary {
 		t.Helper()
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		if widened {
 			p.Widened()
@@ -324,7 +325,7 @@ func TestCoverage(t *testing.T) {
 	// What was out of sight confirms nothing when it comes back into sight.
 	see("all", false, b, obj("c", `"n":1`))
 	see("east", false, obj("c", `"n":1`))
-	p, err := h.Begin(t.Context(), "queues", Shape{})
+	p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
 	p.Widened()
 	require.NoError(t, p.Observe(t.Context(), obj("c", `"n":1`)))
@@ -351,7 +352,7 @@ func TestKilledPass(t *testing.T) {
 				}
 				return nil, false
 			})
-			p, err := h.Begin(t.Context(), "queues", Shape{})
+			p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 			require.NoError(t, err)
 			for _, o := range objects {
 				if err = p.Observe(t.Context(), o); err != nil {
@@ -370,7 +371,7 @@ func TestKilledPass(t *testing.T) {
 
 			s.set(nil)
 			h = open(t, s, &Options{BatchObjects: 3})
-			sum := pass(t, h, Shape{}, objects...)
+			sum := pass(t, h, diff.Rules{}, objects...)
 			require.Zero(t, sum.Created, "a first pass that did not end still imports")
 			feed := kinds(t, h)
 			slices.Sort(feed)
@@ -404,9 +405,9 @@ func testFence(t *testing.T, fenced func(storage.Store) *History) {
 	}
 	hold("me")
 	h := fenced(s)
-	pass(t, h, Shape{}, obj("a", `"n":0`), obj("b", `"n":1`))
-	pass(t, h, Shape{}, obj("a", `"n":1`))
-	p, err := h.Begin(t.Context(), "queues", Shape{})
+	pass(t, h, diff.Rules{}, obj("a", `"n":0`), obj("b", `"n":1`))
+	pass(t, h, diff.Rules{}, obj("a", `"n":1`))
+	p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
 	require.NoError(t, p.Observe(t.Context(), obj("a", `"n":2`)))
 	hold("you")
@@ -450,15 +451,15 @@ func testFence(t *testing.T, fenced func(storage.Store) *History) {
 
 func TestSuperseded(t *testing.T) {
 	h := newHistory(t)
-	old, err := h.Begin(t.Context(), "queues", Shape{})
+	old, err := h.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
 	require.NoError(t, old.Observe(t.Context(), obj("a", `"n":1`)))
-	_, err = h.Begin(t.Context(), "queues", Shape{})
+	_, err = h.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
 	_, err = old.Settle(t.Context(), Walk{Complete: true})
 	require.ErrorIs(t, err, ErrSuperseded)
 	require.Empty(t, kinds(t, h))
-	pass(t, h, Shape{})
+	pass(t, h, diff.Rules{})
 	require.Empty(t, h.passes, "what an ended pass knows of all objects is held no longer")
 }
 
@@ -467,8 +468,8 @@ func TestMarkers(t *testing.T) {
 	h := open(t, s, nil)
 	a := obj("a", `"n":1`)
 	a.Marker, a.Parent = "v1", "p"
-	pass(t, h, Shape{}, a, obj("b", `"n":1`))
-	p, err := h.Begin(t.Context(), "queues", Shape{})
+	pass(t, h, diff.Rules{}, a, obj("b", `"n":1`))
+	p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
 	marker, known := p.Marker("a")
 	require.True(t, known)
@@ -488,7 +489,7 @@ func TestMarkers(t *testing.T) {
 	require.NoError(t, err)
 
 	a.Marker, a.Name = "v2", "renamed outside of its body"
-	require.Equal(t, 1, pass(t, h, Shape{}, a).Unchanged)
+	require.Equal(t, 1, pass(t, h, diff.Rules{}, a).Unchanged)
 	heads := collect(t, h.Heads(t.Context(), "queues"))
 	require.Len(t, heads, 1)
 	require.Equal(t, "v2", heads[0].Marker)
@@ -501,7 +502,7 @@ func TestMarkers(t *testing.T) {
 func TestBatchDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t)
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		require.NoError(t, p.Observe(t.Context(), obj("a", `"n":1`)))
 		require.Empty(t, kinds(t, h))
@@ -519,7 +520,7 @@ func TestTimeNeverDecreases(t *testing.T) {
 	require.NoError(t, b.PutJSON(newKeys(1).state(), counters{Revision: 5, Seq: 9, At: future}))
 	require.NoError(t, s.Commit(t.Context(), &b))
 	h := open(t, s, nil)
-	pass(t, h, Shape{}, obj("a", `"n":1`))
+	pass(t, h, diff.Rules{}, obj("a", `"n":1`))
 	c := collect(t, h.Changes(t.Context(), Query{Imported: true}))
 	require.Equal(t, future, c[0].At)
 	require.Equal(t, uint64(10), c[0].Seq)
@@ -536,19 +537,19 @@ func TestSpan(t *testing.T) {
 			return newest[0].After
 		}
 		seen := tick()
-		pass(t, h, Shape{}, obj("a", `"n":1`), obj("b", `"n":1`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":1`), obj("b", `"n":1`))
 		missed := tick()
-		pass(t, h, Shape{}, obj("b", `"n":1`))
+		pass(t, h, diff.Rules{}, obj("b", `"n":1`))
 		tick()
-		pass(t, h, Shape{}, obj("a", `"n":2`), obj("b", `"n":1`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":2`), obj("b", `"n":1`))
 		require.Equal(t, seen, span(), "it was missing at %v", missed)
 
 		tick()
-		pass(t, h, Shape{}, obj("a", `"n":2`), obj("b", `"n":1`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":2`), obj("b", `"n":1`))
 		parents := tick()
 		tick()
 		begun := tick()
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		require.NoError(t, p.Observe(t.Context(), obj("a", `"n":2`)))
 		require.NoError(t, p.Observe(t.Context(), obj("b", `"n":1`)))
@@ -559,17 +560,17 @@ func TestSpan(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, begun, sum.AsOf, "what changes from then on, the pass may not have seen")
 		tick()
-		sum = passOver(t, h, "queues", Shape{}, Walk{Complete: true, Since: parents}, obj("a", `"n":2`), obj("b", `"n":2`))
+		sum = passOver(t, h, "queues", diff.Rules{}, Walk{Complete: true, Since: parents}, obj("a", `"n":2`), obj("b", `"n":2`))
 		require.Equal(t, parents, sum.AsOf)
 		require.Equal(t, begun, span())
 		tick()
 		seen = tick()
-		pass(t, h, Shape{}, obj("a", `"n":3`), obj("b", `"n":2`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":3`), obj("b", `"n":2`))
 		require.Equal(t, parents, span())
 		tick()
-		pass(t, h, Shape{}, obj("b", `"n":2`))
+		pass(t, h, diff.Rules{}, obj("b", `"n":2`))
 		tick()
-		p, err = h.Begin(t.Context(), "queues", Shape{})
+		p, err = h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		require.NoError(t, p.Observe(t.Context(), obj("b", `"n":2`)))
 		require.NoError(t, p.Listed("a"))
@@ -580,7 +581,7 @@ func TestSpan(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, sum.Complete, "nobody knows what a is like")
 		tick()
-		pass(t, h, Shape{}, obj("a", `"n":4`), obj("b", `"n":2`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":4`), obj("b", `"n":2`))
 		require.Equal(t, seen, span(), "it was missed after that, and then listed without its body")
 		require.Empty(t, collect(t, h.Withheld(t.Context(), "queues")))
 	})
@@ -596,16 +597,16 @@ func TestUnknownSpan(t *testing.T) {
 	b := obj("b", `"n":1`)
 	t.Run("no complete pass saw it", func(t *testing.T) {
 		h := newHistory(t)
-		passOver(t, h, "queues", Shape{}, Walk{Reason: "page 2"}, obj("a", `"n":1`), b)
-		pass(t, h, Shape{}, b)
-		pass(t, h, Shape{}, b)
+		passOver(t, h, "queues", diff.Rules{}, Walk{Reason: "page 2"}, obj("a", `"n":1`), b)
+		pass(t, h, diff.Rules{}, b)
+		pass(t, h, diff.Rules{}, b)
 		require.Equal(t, KindDeleted, newest(h).Kind)
 		require.Zero(t, newest(h).After, "the pass before has missed it already")
 	})
 	t.Run("it may always have been there", func(t *testing.T) {
 		h := newHistory(t)
-		pass(t, h, Shape{}, b)
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		pass(t, h, diff.Rules{}, b)
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		p.Widened()
 		require.NoError(t, p.Observe(t.Context(), obj("a", `"n":1`)))
@@ -616,14 +617,14 @@ func TestUnknownSpan(t *testing.T) {
 	})
 	t.Run("the clock went back", func(t *testing.T) {
 		h := newHistory(t)
-		pass(t, h, Shape{}, b)
+		pass(t, h, diff.Rules{}, b)
 		r, err := h.passRecord(t.Context(), "queues")
 		require.NoError(t, err)
 		r.Completed = r.Completed.Add(time.Hour)
 		var batch storage.Batch
 		require.NoError(t, batch.PutJSON(h.keys.pass("queues"), r))
 		require.NoError(t, h.store.Commit(t.Context(), &batch))
-		pass(t, h, Shape{}, obj("b", `"n":2`))
+		pass(t, h, diff.Rules{}, obj("b", `"n":2`))
 		require.Zero(t, newest(h).After, "an hour after At")
 	})
 }
@@ -631,7 +632,7 @@ func TestUnknownSpan(t *testing.T) {
 // A body is the caller's again after Observe, and has a limit.
 func TestBodies(t *testing.T) {
 	h := newHistory(t)
-	p, err := h.Begin(t.Context(), "queues", Shape{})
+	p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
 	body := []byte(`{"n":1}`)
 	require.NoError(t, p.Observe(t.Context(), Object{ID: "a", Body: body}))
@@ -657,7 +658,7 @@ func TestStrangeIDs(t *testing.T) {
 	} {
 		h := newHistory(t)
 		o := func(n int) Object { return Object{ID: id, Body: fmt.Appendf(nil, `{"n":"person %d"}`, n)} }
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		err = p.Observe(t.Context(), o(1))
 		require.Equal(t, !ok, errors.Is(err, ErrBody), "%.20q: %v", id, err)
@@ -666,8 +667,8 @@ func TestStrangeIDs(t *testing.T) {
 		if !ok {
 			continue
 		}
-		passOver(t, h, "users", Shape{}, Walk{}, o(1))
-		pass(t, h, Shape{}, o(2))
+		passOver(t, h, "users", diff.Rules{}, Walk{}, o(1))
+		pass(t, h, diff.Rules{}, o(2))
 		require.Len(t, collect(t, h.Changes(t.Context(), Query{Types: []string{"queues"}, ID: id, Imported: true})), 2)
 		require.Len(t, collect(t, h.Versions(t.Context(), "queues", id)), 2)
 		require.NoError(t, h.Forget(t.Context(), "queues", id))
@@ -683,8 +684,8 @@ func TestStrangeIDs(t *testing.T) {
 func TestDeepestBody(t *testing.T) {
 	for _, tooDeep := range []bool{false, true} {
 		h := newHistory(t)
-		pass(t, h, Shape{}, obj("a", `"x":1`))
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		pass(t, h, diff.Rules{}, obj("a", `"x":1`))
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		n := jsonscan.MaxDepth - recordDepth - 1
 		if tooDeep {
@@ -710,12 +711,12 @@ func TestCommitsOfLargeOldBodies(t *testing.T) {
 		large = append(large, obj(strconv.Itoa(i), `"x":"%s"`, strings.Repeat("y", 2<<20)))
 		small = append(small, obj(strconv.Itoa(i), `"x":""`))
 	}
-	pass(t, h, Shape{}, large...)
+	pass(t, h, diff.Rules{}, large...)
 	s.largest = 0
-	require.Equal(t, 12, pass(t, h, Shape{}, small...).Updated)
+	require.Equal(t, 12, pass(t, h, diff.Rules{}, small...).Updated)
 	require.Less(t, s.largest, commitBytes+(4<<20))
 	require.Len(t, collect(t, h.Changes(t.Context(), Query{})), 12)
-	require.Equal(t, 12, pass(t, h, Shape{}, small...).Unchanged)
+	require.Equal(t, 12, pass(t, h, diff.Rules{}, small...).Unchanged)
 }
 
 type sizedStore struct {

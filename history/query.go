@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -23,7 +23,7 @@ type Query struct {
 	Until time.Time // recorded before this time; zero for no bound
 
 	// Field selects changes of a field, of what is below it or of what it is
-	// in: a path as in Shape.Ignore, such as "members.ringNumber".
+	// in: a path as in diff.Rules.Ignore, such as "members.ringNumber".
 	Field string
 
 	AfterSeq uint64 // behind this change, to follow what comes
@@ -35,7 +35,7 @@ type Query struct {
 // A filter is a Query, checked.
 type filter struct {
 	Query
-	field []segment
+	field diff.Path
 }
 
 func (q Query) compile() (*filter, error) {
@@ -48,8 +48,9 @@ func (q Query) compile() (*filter, error) {
 	}
 	if q.Field != "" {
 		var err error
-		if f.field, err = parsePath(q.Field); err != nil {
-			return nil, fmt.Errorf("history: query field %q: %w", q.Field, err)
+		f.field, err = diff.ParsePath(q.Field)
+		if wrong, ok := errors.AsType[*diff.PathError](err); ok {
+			return nil, fmt.Errorf("history: query field %q: %s", wrong.Path, wrong.Reason)
 		}
 	}
 	return f, nil
@@ -74,39 +75,7 @@ func (f *filter) wants(c *Change) bool {
 	case c.Kind == KindImported && !f.Imported:
 		return false
 	}
-	return len(f.field) == 0 || slices.ContainsFunc(c.Fields, func(fc FieldChange) bool {
-		return touches(f.field, strings.Split(fc.Path, "/")[1:], holdsFields(fc.Old) || holdsFields(fc.New))
-	})
-}
-
-// touches reports whether a pointer leads to a place that the pattern matches,
-// to one below it or, if what changed there holds fields, to one above it.
-// Elements of arrays have no segment in patterns.
-func touches(pattern []segment, path []string, holds bool) bool {
-	if len(pattern) == 0 {
-		return true
-	}
-	if len(path) == 0 {
-		return holds
-	}
-	s, name := pattern[0], pointerEscapes.Replace(path[0])
-	if s.deep && (touches(pattern[1:], path, holds) || len(path) > 1 && touches(pattern, path[1:], holds)) {
-		return true
-	}
-	if !s.deep && (s.wild || s.name == name) && touches(pattern[1:], path[1:], holds) {
-		return true
-	}
-	return isIndex(name) && touches(pattern, path[1:], holds)
-}
-
-func holdsFields(value []byte) bool {
-	return len(value) > 0 && (value[0] == '{' || value[0] == '[')
-}
-
-var pointerEscapes = strings.NewReplacer("~1", "/", "~0", "~")
-
-func isIndex(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
+	return f.Field == "" || f.field.Touches(c.Fields)
 }
 
 // Changes iterates over the changes that q selects, in the order of their

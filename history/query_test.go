@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -20,15 +21,15 @@ func TestQueries(t *testing.T) {
 		h := newHistory(t)
 		complete := Walk{Complete: true}
 		t1 := tick()
-		pass(t, h, Shape{}, obj("a", `"n":1,"members":[{"id":"m","rank":1}]`), obj("b", `"n":1`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":1,"members":[{"id":"m","rank":1}]`), obj("b", `"n":1`))
 		t2 := tick()
-		passOver(t, h, "users", Shape{}, complete, obj("u", `"n":1`))
+		passOver(t, h, "users", diff.Rules{}, complete, obj("u", `"n":1`))
 		t3 := tick()
-		pass(t, h, Shape{}, obj("a", `"n":1,"members":[{"id":"m","rank":2}]`), obj("b", `"n":2`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":1,"members":[{"id":"m","rank":2}]`), obj("b", `"n":2`))
 		t4 := tick()
-		passOver(t, h, "users", Shape{}, complete, obj("u", `"n":2`), obj("v", `"a/b":{"0":1}`))
+		passOver(t, h, "users", diff.Rules{}, complete, obj("u", `"n":2`), obj("v", `"a/b":{"0":1}`))
 		t5 := tick()
-		passOver(t, h, "users", Shape{}, complete, obj("u", `"n":2`), obj("v", `"a/b":{"0":2}`))
+		passOver(t, h, "users", diff.Rules{}, complete, obj("u", `"n":2`), obj("v", `"a/b":{"0":2}`))
 
 		for name, tc := range map[string]struct {
 			query Query
@@ -103,7 +104,7 @@ func TestFollowBesideConcurrentPasses(t *testing.T) {
 		go func() {
 			done <- func() error {
 				for n := range passes {
-					p, err := h.Begin(t.Context(), fmt.Sprint("type", i), Shape{})
+					p, err := h.Begin(t.Context(), fmt.Sprint("type", i), diff.Rules{})
 					if err != nil {
 						return err
 					}
@@ -161,10 +162,10 @@ func TestFollowBesideConcurrentPasses(t *testing.T) {
 func TestTwoProcessesSameType(t *testing.T) {
 	a := newHistory(t)
 	b := open(t, a.store, nil)
-	pass(t, a, Shape{}, obj("x", `"n":1`))
-	pa, err := a.Begin(t.Context(), "queues", Shape{})
+	pass(t, a, diff.Rules{}, obj("x", `"n":1`))
+	pa, err := a.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
-	pb, err := b.Begin(t.Context(), "queues", Shape{})
+	pb, err := b.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
 	for _, p := range []*Pass{pa, pb} {
 		require.NoError(t, p.Observe(t.Context(), obj("x", `"n":2`)))
@@ -187,11 +188,11 @@ func TestTwoProcessesBeginAStore(t *testing.T) {
 	s.set(func() (error, bool) {
 		if first {
 			first = false
-			passOver(t, b, "users", Shape{}, Walk{Complete: true}, obj("u", `"n":1`))
+			passOver(t, b, "users", diff.Rules{}, Walk{Complete: true}, obj("u", `"n":1`))
 		}
 		return nil, false
 	})
-	pass(t, a, Shape{}, obj("q", `"n":1`))
+	pass(t, a, diff.Rules{}, obj("q", `"n":1`))
 	require.Equal(t, []string{"imported u", "imported q"}, kinds(t, a))
 	cursor, err := a.Cursor(t.Context())
 	require.NoError(t, err)
@@ -201,10 +202,10 @@ func TestTwoProcessesBeginAStore(t *testing.T) {
 func TestBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t)
-		noise := Shape{Ignore: []string{"noise"}}
+		noise := diff.Rules{Ignore: []string{"noise"}}
 		t0 := tick()
 		t1 := tick()
-		pass(t, h, Shape{}, obj("a", `"n":1,"noise":1`), obj("b", `"n":1`), obj("c", `"n":1`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":1,"noise":1`), obj("b", `"n":1`), obj("c", `"n":1`))
 		t2 := tick()
 		pass(t, h, noise, obj("a", `"n":2,"noise":2`), obj("b", `"n":2`), obj("d", `"n":1`))
 		t3 := tick()
@@ -244,14 +245,14 @@ func TestAsOfInTurns(t *testing.T) {
 			first = append(first, obj(fmt.Sprintf("%02d", i), `"n":0`))
 		}
 		at := tick()
-		pass(t, h, Shape{}, first...)
+		pass(t, h, diff.Rules{}, first...)
 		for n := range 5 {
 			tick()
 			next := slices.Clone(first)
 			for i := range next {
 				next[i] = obj(next[i].ID, `"n":%d`, n+1)
 			}
-			pass(t, h, Shape{}, next...)
+			pass(t, h, diff.Rules{}, next...)
 		}
 		r := h.keys.below("head", "queues")
 		end, turns, got := r.End, 0, 0
@@ -288,7 +289,7 @@ func TestAsOfBesidePass(t *testing.T) {
 		}
 		for n := range 3 {
 			tick()
-			pass(t, h, Shape{}, objects(n)...)
+			pass(t, h, diff.Rules{}, objects(n)...)
 		}
 		at := time.Now().Add(-time.Second)
 		n := 3
@@ -297,7 +298,7 @@ func TestAsOfBesidePass(t *testing.T) {
 			require.JSONEq(t, fmt.Sprintf(`{"id":%q,"n":1}`, v.ID), string(v.Body))
 			if n < 5 {
 				tick()
-				pass(t, h, Shape{}, objects(n)...)
+				pass(t, h, diff.Rules{}, objects(n)...)
 			}
 			n++
 		}
@@ -310,7 +311,7 @@ func TestCircularLog(t *testing.T) {
 	s := memory.New()
 	h := open(t, s, nil)
 	for i := range 3 {
-		pass(t, h, Shape{}, obj("a", fmt.Sprintf(`"n":%d`, i)))
+		pass(t, h, diff.Rules{}, obj("a", fmt.Sprintf(`"n":%d`, i)))
 	}
 	var b storage.Batch
 	for e, err := range s.Scan(t.Context(), h.keys.log()) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -16,11 +17,11 @@ func TestReadOnly(t *testing.T) {
 	store := memory.New()
 	h := open(t, store, nil)
 	for i := range 3 {
-		pass(t, h, Shape{}, obj("a", `"n":%d`, i), obj("b", `"n":1`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":%d`, i), obj("b", `"n":1`))
 	}
-	passOver(t, h, "queues", Shape{}, Walk{Complete: true}, obj("a", `"n":2`))
+	passOver(t, h, "queues", diff.Rules{}, Walk{Complete: true}, obj("a", `"n":2`))
 	before := collect(t, store.Scan(t.Context(), storage.Range{}))
-	running, err := h.Begin(t.Context(), "queues", Shape{})
+	running, err := h.Begin(t.Context(), "queues", diff.Rules{})
 	require.NoError(t, err)
 
 	for _, view := range []*History{h.ReadOnly(), h.ReadOnly().Fenced(func(*storage.Batch) {})} {
@@ -30,7 +31,7 @@ func TestReadOnly(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 2, trimmed.Changes)
 		for name, write := range map[string]func() error{
-			"begin":  func() error { _, err := view.Begin(t.Context(), "queues", Shape{}); return err },
+			"begin":  func() error { _, err := view.Begin(t.Context(), "queues", diff.Rules{}); return err },
 			"accept": func() error { return view.AcceptRemovals(t.Context(), "queues", "b") },
 			"trim":   func() error { _, err := view.Trim(t.Context(), Retention{MaxChanges: 1}, nil); return err },
 			"forget": func() error { return view.Forget(t.Context(), "queues", "a") },
@@ -48,7 +49,7 @@ func TestReadOnly(t *testing.T) {
 }
 
 func TestChangeAsJSON(t *testing.T) {
-	data, err := json.Marshal(Change{Kind: KindUpdated, Fields: []FieldChange{{Path: "/n", Op: OpRemove}}})
+	data, err := json.Marshal(Change{Kind: KindUpdated, Fields: []diff.FieldChange{{Path: "/n", Op: diff.OpRemove}}})
 	require.NoError(t, err)
 	require.Contains(t, string(data), `"fields":[{"path":"/n","op":"remove"}]`)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -13,7 +14,7 @@ import (
 type pending struct {
 	Object
 	remove         bool
-	raw, canonical Digest
+	raw, canonical diff.Digest
 }
 
 // flush commits the queue. What it writes follows from the heads as they are at
@@ -58,7 +59,7 @@ func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n i
 	err = p.commit(ctx, func(t *tx) error {
 		n, sum = 0, p.sum
 		if len(p.queue) > 0 && !p.shape.stored.Load() {
-			if err := t.batch.PutJSON(p.h.keys.shape(p.shape.comparer.Fingerprint()), p.shape.Shape); err != nil {
+			if err := t.batch.PutJSON(p.h.keys.shape(p.shape.comparer.Fingerprint()), p.shape.Rules); err != nil {
 				return err
 			}
 		}
@@ -265,7 +266,7 @@ func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObje
 	if err != nil {
 		return err
 	}
-	if r.Fields, err = diff(both, both, both, old.body, o.Body); err != nil || old.Shape == fingerprint {
+	if r.Fields, err = difference(both, both, both, old.body, o.Body); err != nil || old.Shape == fingerprint {
 		return err
 	}
 	before, err := p.h.comparerOf(ctx, old.Shape)
@@ -273,13 +274,13 @@ func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObje
 		return err
 	}
 	r.Was = old.Shape
-	r.Step, err = diff(p.h.plain, before, p.shape.comparer, old.body, o.Body)
+	r.Step, err = difference(p.h.plain, before, p.shape.comparer, old.body, o.Body)
 	return err
 }
 
-// diff returns the difference, as how sees it, between the canonical form of a
+// difference returns the difference, as how sees it, between the canonical form of a
 // body under one comparer and that of another body under another one.
-func diff(how, before, after *Comparer, old, new []byte) ([]FieldChange, error) {
+func difference(how, before, after *diff.Comparer, old, new []byte) ([]diff.FieldChange, error) {
 	a, err := before.Canonical(nil, old)
 	if err != nil {
 		return nil, fmt.Errorf("history: stored body: %w", err)

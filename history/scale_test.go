@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
 )
@@ -98,7 +99,7 @@ func (x *orgObject) object(body []byte) Object {
 	return Object{ID: x.id, Name: x.fields[0], Body: body, Marker: strconv.Itoa(x.version)}
 }
 
-var orgShape = Shape{Ignore: []string{"version", "dateModified", "**.selfUri"}, Sets: []string{"skills"}}
+var orgShape = diff.Rules{Ignore: []string{"version", "dateModified", "**.selfUri"}, Sets: []string{"skills"}}
 
 // change changes n objects, 80 % of them among a tenth of all.
 func (o *org) change(n, pass int) (changed []*orgObject) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -77,7 +78,7 @@ func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) {
 	if !w.Since.IsZero() && w.Since.Before(p.sum.AsOf) {
 		p.sum.AsOf = w.Since
 	}
-	coverage := RawDigest(p.h.secret, []byte(w.Coverage)).String()
+	coverage := diff.RawDigest(p.h.secret, []byte(w.Coverage)).String()
 	moved := !p.last.Completed.IsZero() && !p.widened && coverage != p.last.Coverage
 	p.last.Coverage = coverage
 	return p.judge(ctx, absent, moved)

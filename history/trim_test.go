@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -40,7 +41,7 @@ func TestRetention(t *testing.T) {
 					if n < 2 {
 						objects = append(objects, obj("b", `"n":%d`, n))
 					}
-					p, err := h.Begin(t.Context(), "queues", Shape{})
+					p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 					require.NoError(t, err)
 					for _, o := range objects {
 						require.NoError(t, p.Observe(t.Context(), o))
@@ -91,13 +92,13 @@ func TestTrimBesidePass(t *testing.T) {
 	s := &faultyStore{Store: memory.New()}
 	h := open(t, s, nil)
 	for n := range 6 {
-		pass(t, h, Shape{}, obj("a", `"n":%d`, n))
+		pass(t, h, diff.Rules{}, obj("a", `"n":%d`, n))
 	}
 	writing := false
 	s.set(func() (error, bool) {
 		if !writing { // within a commit of Trim, a pass writes
 			writing = true
-			pass(t, h, Shape{}, obj("a", `"n":6`))
+			pass(t, h, diff.Rules{}, obj("a", `"n":6`))
 		}
 		return nil, false
 	})
@@ -113,7 +114,7 @@ func TestTrimBesidePass(t *testing.T) {
 	t.Run("in small commits", func(t *testing.T) {
 		h := newHistory(t)
 		for n := range rewriteFrames + 2 {
-			pass(t, h, Shape{}, obj("a", `"n":%d`, n))
+			pass(t, h, diff.Rules{}, obj("a", `"n":%d`, n))
 		}
 		left := 1
 		h.store = &faultyStore{Store: h.store, before: func() (error, bool) {
@@ -150,11 +151,11 @@ func TestForget(t *testing.T) {
 		s := &faultyStore{Store: memory.New()}
 		h := open(t, s, nil)
 		for n := range 3 {
-			pass(t, h, Shape{}, obj("secret-person", `"n":%d`, n), obj("b", `"n":%d`, n))
+			pass(t, h, diff.Rules{}, obj("secret-person", `"n":%d`, n), obj("b", `"n":%d`, n))
 		}
-		passOver(t, h, "members", Shape{}, Walk{Reason: `GET "secret-person": 500`}, obj("m", `"n":1`))
-		pass(t, h, Shape{}, obj("b", `"n":2`)) // missing
-		running, err := h.Begin(t.Context(), "queues", Shape{})
+		passOver(t, h, "members", diff.Rules{}, Walk{Reason: `GET "secret-person": 500`}, obj("m", `"n":1`))
+		pass(t, h, diff.Rules{}, obj("b", `"n":2`)) // missing
+		running, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		require.NoError(t, running.Observe(t.Context(), obj("b", `"n":2`)))
 		_, err = running.Settle(t.Context(), Walk{Complete: true}) // missing again
@@ -182,7 +183,7 @@ func TestForget(t *testing.T) {
 		require.Equal(t, []string{"imported b", "updated b", "updated b", "imported m", "forgotten "}, kinds(t, h))
 		require.Len(t, collect(t, h.Versions(t.Context(), "queues", "b")), 3)
 		require.ErrorIs(t, h.Forget(t.Context(), "queues", "secret-person"), ErrNotFound)
-		pass(t, h, Shape{}, obj("secret-person", `"n":9`), obj("b", `"n":2`))
+		pass(t, h, diff.Rules{}, obj("secret-person", `"n":9`), obj("b", `"n":2`))
 		require.Len(t, collect(t, h.Versions(t.Context(), "queues", "secret-person")), 1, "it begins anew")
 	}
 }
@@ -198,12 +199,12 @@ func TestDelete(t *testing.T) {
 	for i := range 1200 {
 		objects = append(objects, obj(strconv.Itoa(i), `"n":1`))
 	}
-	pass(t, other, Shape{}, objects[:10]...)
+	pass(t, other, diff.Rules{}, objects[:10]...)
 	kept := dump(t, s)
-	pass(t, h, Shape{}, objects...)
-	running, err := h.Begin(t.Context(), "users", Shape{})
+	pass(t, h, diff.Rules{}, objects...)
+	running, err := h.Begin(t.Context(), "users", diff.Rules{})
 	require.NoError(t, err)
-	idle, err := h.Begin(t.Context(), "roles", Shape{})
+	idle, err := h.Begin(t.Context(), "roles", diff.Rules{})
 	require.NoError(t, err)
 	for stop := range 3 {
 		left := stop
@@ -225,7 +226,7 @@ func TestDelete(t *testing.T) {
 	_, err = idle.End(t.Context())
 	require.ErrorIs(t, err, ErrSuperseded, "what it knows is gone")
 	require.Equal(t, kept, dump(t, s))
-	require.Equal(t, 2, pass(t, h, Shape{}, objects[:2]...).Imported, "the number may be used again")
+	require.Equal(t, 2, pass(t, h, diff.Rules{}, objects[:2]...).Imported, "the number may be used again")
 	require.Len(t, collect(t, open(t, s, nil).AsOf(t.Context(), "queues", time.Now())), 2)
 }
 
@@ -236,7 +237,7 @@ func TestVolatility(t *testing.T) {
 			obj("a", `"flips":%d,"steady":1,"list":[{"id":"x","state":%d}]`, n, n/2),
 			obj("b", `"flips":%d,"steady":%d,"list":[]`, n/5, n/9),
 		}
-		pass(t, h, Shape{}, objects...)
+		pass(t, h, diff.Rules{}, objects...)
 	}
 	got, err := h.Volatility(t.Context(), &VolatilityOptions{Share: 0.3})
 	require.NoError(t, err)
@@ -253,7 +254,7 @@ func TestVolatility(t *testing.T) {
 	_, err = h.Volatility(t.Context(), &VolatilityOptions{Share: 2})
 	require.ErrorContains(t, err, "share is 2")
 	for _, v := range slices.Clone(got) {
-		_, err := Compile(Shape{Ignore: []string{v.Field}})
+		_, err := diff.Compile(diff.Rules{Ignore: []string{v.Field}})
 		require.NoError(t, err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 // A Version is the state of an object from one change to the next.
@@ -63,7 +65,7 @@ func (h *History) states(ctx context.Context, o storedObject, later []record, fi
 // undo makes s the state before its entry.
 func (s *state) undo() error {
 	if step := s.step(); len(step) > 0 {
-		doc, err := Revert(s.doc, step)
+		doc, err := diff.Revert(s.doc, step)
 		if err != nil {
 			return err
 		}

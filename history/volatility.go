@@ -21,7 +21,7 @@ type VolatilityOptions struct {
 // it may be better ignored.
 type Volatile struct {
 	Type    string  `json:"type"`
-	Field   string  `json:"field"`   // a path for Shape.Ignore
+	Field   string  `json:"field"`   // a path for diff.Rules.Ignore
 	Objects int     `json:"objects"` // in which it is volatile
 	Flips   int     `json:"flips"`   // changes of it, in all objects
 	Passes  int     `json:"passes"`  // over the type
@@ -92,7 +92,7 @@ func (t *flips) count(r *record) {
 	}
 	fields := map[string]bool{}
 	for _, c := range r.Fields {
-		fields[fieldOf(c.Path)] = true
+		fields[c.Field()] = true
 	}
 	delete(fields, "")
 	for field := range fields {
@@ -120,15 +120,4 @@ func (t *flips) volatile(typ string, passes int, share float64) []Volatile {
 		}
 	}
 	return out
-}
-
-// fieldOf returns the path, as in Shape.Ignore, of what a pointer leads to.
-func fieldOf(pointer string) string {
-	var segments []segment
-	for _, s := range strings.Split(pointer, "/")[1:] {
-		if !isIndex(s) {
-			segments = append(segments, segment{name: pointerEscapes.Replace(s)})
-		}
-	}
-	return formatPath(segments)
 }

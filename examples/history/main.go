@@ -8,7 +8,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -193,14 +192,8 @@ func printChange(out io.Writer, c history.Change, asJSON bool) error {
 	}
 	_, err := fmt.Fprintf(out, "%s  %-8s %s %q (%s)\n", c.At.Local().Format(time.DateTime), c.Kind, c.Type, c.Name, c.ID)
 	for _, f := range c.Fields {
-		path := cmp.Or(f.Label, f.Path)
-		switch f.Op {
-		case history.OpAdd:
-			_, err = fmt.Fprintf(out, "    + %s: %s\n", path, f.New)
-		case history.OpRemove:
-			_, err = fmt.Fprintf(out, "    - %s: %s\n", path, f.Old)
-		default:
-			_, err = fmt.Fprintf(out, "    ~ %s: %s -> %s\n", path, f.Old, f.New)
+		if _, err := fmt.Fprintf(out, "    %s\n", f); err != nil {
+			return err
 		}
 	}
 	return err

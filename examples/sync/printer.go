@@ -14,6 +14,7 @@ import (
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 // A printer writes for people, or JSON lines for programs.
@@ -132,26 +133,19 @@ func (p *printer) unreadable(passes []environment.PassResult) {
 // change prints one change with its fields, before and after.
 func (p *printer) change(_ context.Context, c history.Change) error {
 	if p.enc != nil {
-		fields := append([]history.FieldChange{}, c.Fields...) // [], not absent, without fields
+		fields := append([]diff.FieldChange{}, c.Fields...) // [], not absent, without fields
 		c.Fields = nil
 		return p.enc.Encode(struct {
 			Event string `json:"event"`
 			history.Change
-			Fields []history.FieldChange `json:"fields"`
+			Fields []diff.FieldChange `json:"fields"`
 		}{"change", c, fields})
 	}
 	_, err := fmt.Fprintf(p.out, "%-8s %s %q, between %s and %s\n", c.Kind, c.Type, c.Name, c.After.Local().Format(time.TimeOnly), c.At.Local().Format(time.TimeOnly))
 	for _, f := range c.Fields {
-		fmt.Fprintf(p.out, "         %s: %s -> %s\n", cmp.Or(f.Label, f.Path), value(f.Old), value(f.New))
+		fmt.Fprintf(p.out, "         %s\n", f)
 	}
 	return err
-}
-
-func value(raw json.RawMessage) string {
-	if raw == nil {
-		return "absent"
-	}
-	return string(raw)
 }
 
 func (p *printer) summary(err error) {

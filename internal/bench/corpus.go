@@ -5,11 +5,11 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 )
 
-// corpusShape leaves out what moves in every revision of a flow.
-var corpusShape = history.Shape{Ignore: []string{"version", "dateModified", "steps.ui"}, Sets: []string{"skills"}}
+// corpusRules leaves out what moves in every revision of a flow.
+var corpusRules = diff.Rules{Ignore: []string{"version", "dateModified", "steps.ui"}, Sets: []string{"skills"}}
 
 // flow returns a body with a list of steps, of about size bytes. Revisions
 // differ in what is ignored, and in the order of a set. A changed one has two

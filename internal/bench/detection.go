@@ -7,13 +7,13 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 // detectionRows compares ways to find that a body has not changed, apart from
 // what is ignored.
 func detectionRows(r *run) (rows []row, err error) {
-	c, err := history.Compile(corpusShape)
+	c, err := diff.Compile(corpusRules)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func detectionRows(r *run) (rows []row, err error) {
 	return rows, nil
 }
 
-func digestLoop(c *history.Comparer, before, after, changed []byte) (func(*testing.B), error) {
+func digestLoop(c *diff.Comparer, before, after, changed []byte) (func(*testing.B), error) {
 	secret := new([32]byte)
 	want, err := c.Digest(secret, before)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/wI2L/jsondiff"
 
-	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 var (
@@ -57,12 +57,12 @@ func diffRows(r *run) (rows []row, err error) {
 // A pair is a flow before and after a change, in canonical form, so that every peer sees the same.
 type pair struct {
 	size     int // about
-	comparer *history.Comparer
+	comparer *diff.Comparer
 	old, new []byte
 }
 
 func newPair(size int) (*pair, error) {
-	c, err := history.Compile(history.Shape{})
+	c, err := diff.Compile(diff.Rules{})
 	if err != nil {
 		return nil, err
 	}
@@ -138,9 +138,9 @@ func (p *pair) check(text []byte) error {
 }
 
 // patchText returns our changes as the RFC 6902 patch that they hold.
-func patchText(changes []history.FieldChange) ([]byte, error) {
+func patchText(changes []diff.FieldChange) ([]byte, error) {
 	type operation struct {
-		Op    history.Op      `json:"op"`
+		Op    diff.Op         `json:"op"`
 		Path  string          `json:"path"`
 		From  string          `json:"from,omitempty"`
 		Value json.RawMessage `json:"value,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage/file"
 	"github.com/cxsync/cxsync/storage/storagetest"
 )
@@ -123,7 +124,7 @@ func (s script) cxsync(path string) (float64, error) {
 
 // recordPass runs a pass that has to find a number of changes.
 func recordPass(ctx context.Context, h *history.History, pass int, bodies [][]byte, changes int) error {
-	p, err := h.Begin(ctx, "users", history.Shape{Ignore: []string{"version", "dateModified", "**.selfUri"}, Sets: []string{"skills", "languages"}})
+	p, err := h.Begin(ctx, "users", diff.Rules{Ignore: []string{"version", "dateModified", "**.selfUri"}, Sets: []string{"skills", "languages"}})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/ratelimit"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
@@ -48,7 +49,7 @@ func BenchmarkStore(b *testing.B) { benchmark(b, storagetest.RunBenchmarks) }
 // BenchmarkHistoryImport50000 is the first pass over a large org.
 func BenchmarkHistoryImport50000(b *testing.B) {
 	objects := storagetest.Objects(1, 50_000)
-	shape := history.Shape{Ignore: []string{"version", "dateModified", "**.selfUri"}, Sets: []string{"skills"}}
+	shape := diff.Rules{Ignore: []string{"version", "dateModified", "**.selfUri"}, Sets: []string{"skills"}}
 	benchmark(b, func(b *testing.B, h storagetest.Harness) {
 		b.Helper()
 		for b.Loop() {

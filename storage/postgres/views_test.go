@@ -15,12 +15,13 @@ import (
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/postgres"
 )
 
 // pass makes a complete pass that sees these bodies, by id.
-func pass(t *testing.T, h *history.History, typ string, shape history.Shape, bodies map[string]string) {
+func pass(t *testing.T, h *history.History, typ string, shape diff.Rules, bodies map[string]string) {
 	t.Helper()
 	p, err := h.Begin(t.Context(), typ, shape)
 	require.NoError(t, err)
@@ -47,8 +48,8 @@ func fill(t *testing.T, s storage.Store, env int64) *history.History {
 	h, err := history.Open(t.Context(), s, env, nil)
 	require.NoError(t, err)
 	const odd = "a/b%\x00é"
-	plain, ignoring := history.Shape{}, history.Shape{Ignore: []string{"v"}}
-	users := func(shape history.Shape, bodies map[string]string) { t.Helper(); pass(t, h, "users", shape, bodies) }
+	plain, ignoring := diff.Rules{}, diff.Rules{Ignore: []string{"v"}}
+	users := func(shape diff.Rules, bodies map[string]string) { t.Helper(); pass(t, h, "users", shape, bodies) }
 	users(plain, map[string]string{"ann": `{"v":1,"tags":["a","b"]}`, "bob": `{"v":1}`, odd: `{"v":"\u0000 \\u0000 \ud800 \ud83d\ude00"}`, "e/%": `{"v":1}`})
 	users(plain, map[string]string{"ann": `{"v":2,"tags":["b","a"]}`, "cid": `{"v":9007199254740993}`, odd: `{"v":"\u0000\u0000","x":null}`, "e/%": `{"v":1}`})
 	users(plain, map[string]string{"ann": `{"v":3,"tags":["b"]}`, "bob": `{"v":1}`, "cid": `{"v":1e3}`, odd: `{"v":"\udc00"}`, "e/%": `{"v":2}`})

@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 // A field that is ignored for a while: no change of the rules shows as a change
 // of the object, and answers hold what was compared at the time.
-func TestShapeChanges(t *testing.T) {
+func TestRulesChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t)
-		without := Shape{Ignore: []string{"x"}}
+		without := diff.Rules{Ignore: []string{"x"}}
 		asOf := func(at time.Time) string {
 			t.Helper()
 			v, err := h.ObjectAsOf(t.Context(), "queues", "a", at)
@@ -21,18 +23,18 @@ func TestShapeChanges(t *testing.T) {
 			return string(v.Body)
 		}
 		steps := []struct {
-			shape   Shape
+			shape   diff.Rules
 			object  Object
 			changes int // in the feed by then
 			body    string
 		}{
-			{Shape{}, obj("a", `"n":1,"x":1`), 1, `{"id":"a","n":1,"x":1}`},
+			{diff.Rules{}, obj("a", `"n":1,"x":1`), 1, `{"id":"a","n":1,"x":1}`},
 			{without, obj("a", `"n":1,"x":1`), 1, `{"id":"a","n":1}`},
 			{without, obj("a", `"n":1,"x":2`), 1, `{"id":"a","n":1}`},
 			{without, obj("a", `"n":2,"x":3`), 2, `{"id":"a","n":2}`},
 			{without, obj("a", `"n":2,"x":4`), 2, `{"id":"a","n":2}`},
-			{Shape{}, obj("a", `"n":2,"x":5`), 2, `{"id":"a","n":2,"x":5}`},
-			{Shape{}, obj("a", `"n":2,"x":6`), 3, `{"id":"a","n":2,"x":6}`},
+			{diff.Rules{}, obj("a", `"n":2,"x":5`), 2, `{"id":"a","n":2,"x":5}`},
+			{diff.Rules{}, obj("a", `"n":2,"x":6`), 3, `{"id":"a","n":2,"x":6}`},
 			{without, obj("a", `"n":3,"x":7`), 4, `{"id":"a","n":3}`}, // both at once
 		}
 		var times []time.Time
@@ -58,19 +60,19 @@ func TestShapeChanges(t *testing.T) {
 }
 
 // A deleted object comes back under other rules.
-func TestRestoredUnderAnotherShape(t *testing.T) {
+func TestRestoredUnderOtherRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t)
 		t1 := tick()
-		pass(t, h, Shape{}, obj("a", `"n":1,"x":1,"tags":["p","q"]`))
+		pass(t, h, diff.Rules{}, obj("a", `"n":1,"x":1,"tags":["p","q"]`))
 		tick()
-		p, err := h.Begin(t.Context(), "queues", Shape{})
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
 		require.NoError(t, p.Remove(t.Context(), "a"))
 		_, err = p.End(t.Context())
 		require.NoError(t, err)
 		t3 := tick()
-		sum := pass(t, h, Shape{Ignore: []string{"x"}, Sets: []string{"tags"}}, obj("a", `"n":1,"x":2,"tags":["q","p"]`))
+		sum := pass(t, h, diff.Rules{Ignore: []string{"x"}, Sets: []string{"tags"}}, obj("a", `"n":1,"x":2,"tags":["q","p"]`))
 		require.Equal(t, 1, sum.Restored)
 		c := collect(t, h.Changes(t.Context(), Query{Kinds: []Kind{KindRestored}}))
 		require.Empty(t, c[0].Fields)

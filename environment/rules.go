@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/cxsync/cxsync/genesys"
-	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/poller"
 )
 
@@ -45,17 +45,17 @@ func (r Record) Rules() []Rule {
 	return rules
 }
 
-// shape says how bodies of the type compare in this environment.
-func (s *session) shape(t genesys.ObjectType) history.Shape {
-	shape := history.Shape{Ignore: slices.Concat(alwaysIgnored, t.Volatile), Sets: t.Sets}
+// rules says how bodies of the type compare in this environment.
+func (s *session) rules(t genesys.ObjectType) diff.Rules {
+	rules := diff.Rules{Ignore: slices.Concat(alwaysIgnored, t.Volatile), Sets: t.Sets}
 	resolve := resolver(s.engine.opts.Catalogue)
 	for _, rule := range s.record.Ignore {
 		name, _ := resolve(rule.Type)
 		if name == t.Name || isAllObjects(rule.Type) {
-			shape.Ignore = append(shape.Ignore, rule.Field)
+			rules.Ignore = append(rules.Ignore, rule.Field)
 		}
 	}
-	return shape
+	return rules
 }
 
 func isAllObjects(object string) bool {

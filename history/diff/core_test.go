@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"bytes"
@@ -10,21 +10,21 @@ import (
 )
 
 var (
-	pairs    = flag.Int("history.pairs", somePairs, "random pairs of bodies to compare")
-	pairSeed = flag.Uint64("history.seed", 1, "seed of the random pairs")
+	pairs    = flag.Int("diff.pairs", somePairs, "random pairs of bodies to compare")
+	pairSeed = flag.Uint64("diff.seed", 1, "seed of the random pairs")
 )
 
 var secret = [32]byte{1, 2, 3, 0xff}
 
-// shapes are the rules under which random bodies are compared.
-var shapes = []Shape{
+// ruleSets are the rules under which random bodies are compared.
+var ruleSets = []Rules{
 	{},
 	{Ignore: []string{"selfUri", "x\\.y"}, Sets: []string{"members", "skills"}},
 	{Ignore: []string{"**.selfUri", "a.*.b", "members.name"}, Sets: []string{"**.skills", "a"}},
 	{Ignore: []string{"*.id", "a.**", "**.a.*.a"}, Sets: []string{"**"}},
 }
 
-func compile(tb testing.TB, s Shape) *Comparer {
+func compile(tb testing.TB, s Rules) *Comparer {
 	tb.Helper()
 	c, err := Compile(s)
 	if err != nil {
@@ -94,8 +94,8 @@ func show(changes []FieldChange) string {
 	return b.String()
 }
 
-// checkPair checks all that is promised of two texts under one shape.
-func checkPair(tb testing.TB, c *Comparer, s Shape, a, b []byte) {
+// checkPair checks all that is promised of two texts under one set of rules.
+func checkPair(tb testing.TB, c *Comparer, s Rules, a, b []byte) {
 	tb.Helper()
 	ca, cb := canonical(tb, c, a), canonical(tb, c, b)
 	equal := bytes.Equal(ca, cb)
@@ -113,15 +113,15 @@ func checkPair(tb testing.TB, c *Comparer, s Shape, a, b []byte) {
 }
 
 func TestRandomPairs(t *testing.T) {
-	t.Logf("-history.seed=%d -history.pairs=%d", *pairSeed, *pairs)
-	comparers := make([]*Comparer, len(shapes))
-	for i, s := range shapes {
+	t.Logf("-diff.seed=%d -diff.pairs=%d", *pairSeed, *pairs)
+	comparers := make([]*Comparer, len(ruleSets))
+	for i, s := range ruleSets {
 		comparers[i] = compile(t, s)
 	}
 	different := 0
 	for n := range *pairs {
 		g := newGenerator(*pairSeed<<32 + uint64(n))
-		i := g.IntN(len(shapes))
+		i := g.IntN(len(ruleSets))
 		a := g.body()
 		b := a
 		if g.IntN(10) == 0 {
@@ -134,8 +134,8 @@ func TestRandomPairs(t *testing.T) {
 		if digest(t, comparers[i], textA) != digest(t, comparers[i], again) {
 			t.Fatalf("pair %d: digests differ:\n%s\n%s", n, textA, again)
 		}
-		checkPair(t, comparers[i], shapes[i], textA, textB)
-		other := comparers[(i+1)%len(shapes)]
+		checkPair(t, comparers[i], ruleSets[i], textA, textB)
+		other := comparers[(i+1)%len(ruleSets)]
 		ca, cb := canonical(t, comparers[i], textA), canonical(t, other, textB)
 		checkDiff(t, other, ca, cb)
 		if !bytes.Equal(ca, cb) {
@@ -148,7 +148,7 @@ func TestRandomPairs(t *testing.T) {
 }
 
 func TestCanonicalAndDigest(t *testing.T) {
-	c := compile(t, Shape{Ignore: []string{"gone", "**.deep", "list.x", `a\.b`}, Sets: []string{"set"}})
+	c := compile(t, Rules{Ignore: []string{"gone", "**.deep", "list.x", `a\.b`}, Sets: []string{"set"}})
 	groups := [][]string{ // Texts are equal within a group, and different between groups.
 		{`1`, `1.0`, ` 1e0 `, `10E-1`, `0.1e+1`, `1.00000000000000000000000000000000000000000`, `1e-0`},
 		{`0`, `-0`, `0.0`, `-0e5`, `0e99999999999999999999`},
@@ -233,7 +233,7 @@ func TestCanonicalAndDigest(t *testing.T) {
 }
 
 func TestCanonicalText(t *testing.T) {
-	c := compile(t, Shape{Sets: []string{"set"}})
+	c := compile(t, Rules{Sets: []string{"set"}})
 	for text, want := range map[string]string{
 		`{"b":1,"":2,"a":3,"é":4,"\n":5,"\"":6,"]":7,"Z":8}`:                                                         `{"":2,"\n":5,"\"":6,"Z":8,"]":7,"a":3,"b":1,"é":4}`,
 		`"\u003c\u2028\u001F\u0008\/\u007f"`:                                                                         "\"<\u2028\\u001f\\b/\x7f\"",
@@ -250,7 +250,7 @@ func TestCanonicalText(t *testing.T) {
 }
 
 func TestManyNames(t *testing.T) {
-	c := compile(t, Shape{})
+	c := compile(t, Rules{})
 	for _, n := range []int{fewNames - 1, fewNames, fewNames + 1, fewNames + 2, 1000} {
 		for _, twice := range []int{-1, 0, n / 2, n - 1} {
 			var b []byte
@@ -270,7 +270,7 @@ func TestManyNames(t *testing.T) {
 }
 
 func TestSecretsAndRawDigest(t *testing.T) {
-	c := compile(t, Shape{})
+	c := compile(t, Rules{})
 	seen := map[Digest]string{}
 	add := func(d Digest, what string) {
 		if other, ok := seen[d]; ok || d == (Digest{}) {
@@ -322,7 +322,7 @@ func TestDigestText(t *testing.T) {
 }
 
 func TestDeepBodies(t *testing.T) {
-	c := compile(t, Shape{Ignore: []string{"x"}})
+	c := compile(t, Rules{Ignore: []string{"x"}})
 	for _, depth := range []int{10_000, 10_001} {
 		for _, shape := range [][2]string{{"[", "]"}, {`{"a":`, "}"}, {`{"x":`, "}"}} {
 			b := slices.Concat(bytes.Repeat([]byte(shape[0]), depth), []byte("1"), bytes.Repeat([]byte(shape[1]), depth))

@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 
 // reference writes a body in a form of its own that is equal for bodies that compare as equal. It shares nothing with the
 // package: encoding/json decodes, big.Rat compares numbers, and paths are matched one by one.
-func reference(s Shape, body []byte) string {
+func reference(s Rules, body []byte) string {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var v any
@@ -22,7 +22,7 @@ func reference(s Shape, body []byte) string {
 	return referenceValue(s, nil, v)
 }
 
-func referenceValue(s Shape, path []string, v any) string {
+func referenceValue(s Rules, path []string, v any) string {
 	switch v := v.(type) {
 	case json.Number:
 		r, ok := new(big.Rat).SetString(string(v))
@@ -54,7 +54,7 @@ func referenceValue(s Shape, path []string, v any) string {
 }
 
 // referenceElement is referenceValue for an element: an array in an array is no set.
-func referenceElement(s Shape, path []string, v any) string {
+func referenceElement(s Rules, path []string, v any) string {
 	if list, ok := v.([]any); ok {
 		var texts []string
 		for _, e := range list {

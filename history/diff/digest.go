@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"encoding/binary"
@@ -25,11 +25,11 @@ func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:
 // UnmarshalText accepts what MarshalText returns.
 func (d *Digest) UnmarshalText(text []byte) error {
 	if len(text) != hex.EncodedLen(len(d)) {
-		return fmt.Errorf("history: a digest has %d hexadecimal digits, not %d", hex.EncodedLen(len(d)), len(text))
+		return fmt.Errorf("diff: a digest has %d hexadecimal digits, not %d", hex.EncodedLen(len(d)), len(text))
 	}
 	var decoded Digest
 	if _, err := hex.Decode(decoded[:], text); err != nil {
-		return fmt.Errorf("history: digest: %w", err)
+		return fmt.Errorf("diff: digest: %w", err)
 	}
 	*d = decoded
 	return nil
@@ -67,7 +67,7 @@ func (c *Comparer) Digest(secret *[32]byte, body []byte) (Digest, error) {
 		}
 	}
 	if err != nil {
-		return Digest{}, fmt.Errorf("history: digest: %w", err)
+		return Digest{}, fmt.Errorf("diff: digest: %w", err)
 	}
 	return h.digest(), nil
 }

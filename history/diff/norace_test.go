@@ -1,6 +1,6 @@
 //go:build !race
 
-package history
+package diff
 
 import "testing"
 
@@ -9,7 +9,7 @@ const somePairs = 4_000
 
 // The race detector makes pools forget, on purpose.
 func TestNoAllocations(t *testing.T) {
-	c := compile(t, Shape{Ignore: []string{"dateModified", "**.selfUri"}, Sets: []string{"skills"}})
+	c := compile(t, Rules{Ignore: []string{"dateModified", "**.selfUri"}, Sets: []string{"skills"}})
 	body := []byte(`{"id":"1","n":-1.50e3,"s":"a\nb é","skills":[{"id":"a"},{"id":"b"}],"m":{"selfUri":"x","l":[1,null,true]},"dateModified":"d"}`)
 	var sum byte
 	if n := testing.AllocsPerRun(1000, func() {

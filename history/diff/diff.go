@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"bytes"
@@ -14,13 +14,13 @@ import (
 // old gives exactly new. Equal bodies give none.
 //
 // It looks for few and small changes that a person can read. Elements of an array are matched by id, key or name, as in
-// [Shape], else by value; a matched element that differs is changed inside, one at another place moves. In a set nothing
+// [Rules], else by value; a matched element that differs is changed inside, one at another place moves. In a set nothing
 // but a changed identity makes an element come or go. Canonical forms of other Comparers are fine too; another form is an
 // error where it is met.
 func (c *Comparer) Diff(old, new []byte) ([]FieldChange, error) {
 	d := differ{}
 	if err := d.body(old, new, c.rules); err != nil {
-		return nil, fmt.Errorf("history: diff: %w: %w", errNotCanonical, err)
+		return nil, fmt.Errorf("diff: diff: %w: %w", errNotCanonical, err)
 	}
 	return d.changes, nil
 }

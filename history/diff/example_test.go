@@ -1,14 +1,14 @@
-package history_test
+package diff_test
 
 import (
 	"fmt"
 	"log"
 
-	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 func ExampleCompile() {
-	c, err := history.Compile(history.Shape{
+	c, err := diff.Compile(diff.Rules{
 		Ignore: []string{"dateModified", "**.selfUri"},
 		Sets:   []string{"skills"},
 	})
@@ -37,8 +37,41 @@ func ExampleCompile() {
 	// {"id":"1","level":1,"skills":["care","sales"]}
 }
 
+// A diff that people can read: "+" came, "-" went, "~" changed, ">" moved.
+func Example() {
+	c, err := diff.Compile(diff.Rules{
+		Ignore: []string{"version", "**.selfUri"},
+		Sets:   []string{"skills"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var forms [2][]byte
+	for i, body := range []string{
+		`{"name": "Sales", "version": 7, "skills": ["gold", "care"], "members": [{"id": "ann", "ring": 1}, {"id": "bob", "ring": 1}]}`,
+		`{"name": "Sales EU", "version": 9, "skills": ["care"], "members": [{"id": "bob", "ring": 2}, {"id": "ann", "ring": 1}], "acw": null}`,
+	} {
+		if forms[i], err = c.Canonical(nil, []byte(body)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	changes, err := c.Diff(forms[0], forms[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, change := range changes {
+		fmt.Println(change)
+	}
+	// Output:
+	// + /acw: null
+	// > /members[id=bob]: moved from 1 to 0
+	// ~ /members[id=bob]/ring: 1 -> 2
+	// ~ /name: "Sales" -> "Sales EU"
+	// - /skills/1: "gold"
+}
+
 func ExampleComparer_Diff() {
-	c, err := history.Compile(history.Shape{})
+	c, err := diff.Compile(diff.Rules{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -57,23 +90,23 @@ func ExampleComparer_Diff() {
 }
 
 func ExampleRevert() {
-	changes := []history.FieldChange{
-		{Path: "/name", Op: history.OpReplace, Old: []byte(`"Sales"`), New: []byte(`"Care"`)},
-		{Path: "/queue", Op: history.OpAdd, New: []byte(`null`)},
+	changes := []diff.FieldChange{
+		{Path: "/name", Op: diff.OpReplace, Old: []byte(`"Sales"`), New: []byte(`"Care"`)},
+		{Path: "/queue", Op: diff.OpAdd, New: []byte(`null`)},
 	}
-	before, err := history.Revert([]byte(`{"name":"Care","queue":null}`), changes)
+	before, err := diff.Revert([]byte(`{"name":"Care","queue":null}`), changes)
 	if err != nil {
 		log.Fatal(err)
 	}
-	after, err := history.Apply(before, changes)
+	after, err := diff.Apply(before, changes)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Printf("%s\n%s\n", before, after)
-	_, err = history.Apply(after, changes)
+	_, err = diff.Apply(after, changes)
 	fmt.Println(err)
 	// Output:
 	// {"name":"Sales"}
 	// {"name":"Care","queue":null}
-	// history: apply: change 0 (replace /name): the body does not match the change: it has another value there
+	// diff: apply: change 0 (replace /name): the body does not match the change: it has another value there
 }

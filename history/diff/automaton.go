@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// rule is what the paths of a Shape say about one member and about what lies below it: a state of the automaton that
+// rule is what the paths of Rules say about one member and about what lies below it: a state of the automaton that
 // all paths together make. The nil rule says nothing, here and below.
 type rule struct {
 	ignore bool
@@ -45,7 +45,7 @@ func bucket[T []byte | string](name T) uint64 {
 	return (n*7 + uint64(name[0])*5 + uint64(name[n-1])*3 + uint64(name[n/2])) & 63
 }
 
-// pattern is one path of a Shape.
+// pattern is one path of Rules.
 type pattern struct {
 	segments []segment
 	set      bool
@@ -67,7 +67,7 @@ func compileRules(patterns []pattern) (*rule, error) {
 	}
 	r := c.rule(start)
 	if len(c.rules) > maxRules {
-		return nil, errors.New("history: the paths are too many to combine: use fewer of those with * after **")
+		return nil, errors.New("diff: the paths are too many to combine: use fewer of those with * after **")
 	}
 	return r, nil
 }

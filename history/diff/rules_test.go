@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"strings"
@@ -20,8 +20,8 @@ func TestCompileRefuses(t *testing.T) {
 		"**":      "it would ignore every member",
 		"**.**.*": "it would ignore every member",
 	} {
-		_, err := Compile(Shape{Ignore: []string{"good", path}})
-		if err == nil || !strings.HasSuffix(err.Error(), ": "+want) || !strings.HasPrefix(err.Error(), `history: ignored path "`) {
+		_, err := Compile(Rules{Ignore: []string{"good", path}})
+		if err == nil || !strings.HasSuffix(err.Error(), ": "+want) || !strings.HasPrefix(err.Error(), `diff: ignored path "`) {
 			t.Errorf("%q: %v, want %s", path, err, want)
 		}
 	}
@@ -29,18 +29,18 @@ func TestCompileRefuses(t *testing.T) {
 	for i := range 20 {
 		paths = append(paths, "**.a"+strings.Repeat(".*", i))
 	}
-	if _, err := Compile(Shape{Sets: paths}); err == nil || !strings.Contains(err.Error(), "too many to combine") {
-		t.Errorf("a shape that explodes: %v", err)
+	if _, err := Compile(Rules{Sets: paths}); err == nil || !strings.Contains(err.Error(), "too many to combine") {
+		t.Errorf("rules that explode: %v", err)
 	}
 }
 
 func TestFingerprint(t *testing.T) {
-	base := Shape{Ignore: []string{"a", "b.**", "c.**.d"}, Sets: []string{"s"}}
-	same := []Shape{
+	base := Rules{Ignore: []string{"a", "b.**", "c.**.d"}, Sets: []string{"s"}}
+	same := []Rules{
 		{Ignore: []string{"c.**.d", "a", "b.**", "a"}, Sets: []string{"s", "s"}},
 		{Ignore: []string{"a", "b.**.**", "b.**.*", "c.**.**.d"}, Sets: []string{"s"}},
 	}
-	other := []Shape{
+	other := []Rules{
 		{},
 		{Ignore: []string{"a", "b.**", "c.**.d", "s"}},
 		{Ignore: []string{"a", "b.*", "c.**.d"}, Sets: []string{"s"}},
@@ -60,7 +60,7 @@ func TestFingerprint(t *testing.T) {
 	for _, s := range other {
 		got := compile(t, s).Fingerprint()
 		if seen[got] {
-			t.Errorf("%+v has the fingerprint of another shape", s)
+			t.Errorf("%+v has the fingerprint of other rules", s)
 		}
 		seen[got] = true
 	}
@@ -85,7 +85,7 @@ func TestIgnoredPaths(t *testing.T) {
 		{"é", `{"\u00e9":1,"a":2}`, `{"a":2}`},
 		{"**.a.*.c", `{"a":{"a":{"c":1,"x":{"c":2}}}}`, `{"a":{"a":{"x":{}}}}`},
 	} {
-		c := compile(t, Shape{Ignore: []string{test.path}})
+		c := compile(t, Rules{Ignore: []string{test.path}})
 		if got := canonical(t, c, []byte(test.body)); string(got) != test.want {
 			t.Errorf("%s without %s is %s, want %s", test.body, test.path, got, test.want)
 		}

@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// corpusShape is the shape of the bodies that corpus makes.
-var corpusShape = Shape{
+// corpusRules are the rules for the bodies that corpus makes.
+var corpusRules = Rules{
 	Ignore: []string{"dateModified", "version", "modifiedBy", "presence.modifiedDate", "lastLogin", "memberCount", "steps.ui", "**.selfUri"},
 	Sets:   []string{"skills"},
 }
@@ -70,7 +70,7 @@ var errWrong = errors.New("wrong answer")
 
 // BenchmarkDetect compares ways to find that a body has not changed.
 func BenchmarkDetect(b *testing.B) {
-	c := compile(b, corpusShape)
+	c := compile(b, corpusRules)
 	bench(b, "Digest", func(size int) func() error {
 		want, again := digest(b, c, corpus(size, 0, false)), corpus(size, 1, false)
 		if digest(b, c, corpus(size, 0, true)) == want {
@@ -133,7 +133,7 @@ func BenchmarkDetect(b *testing.B) {
 
 // BenchmarkDiff compares and edits bodies in which two elements of a list have changed and one is gone.
 func BenchmarkDiff(b *testing.B) {
-	c := compile(b, corpusShape)
+	c := compile(b, corpusRules)
 	prepare := func(size int) (old, new []byte) {
 		return canonical(b, c, corpus(size, 0, false)), canonical(b, c, corpus(size, 1, true))
 	}

@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"fmt"
@@ -45,7 +45,7 @@ func splitPointer(pointer string) ([]string, error) {
 			}
 			rest = after
 		}
-		tokens[i] = strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
+		tokens[i] = pointerEscapes.Replace(token)
 	}
 	return tokens, nil
 }

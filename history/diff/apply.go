@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ func Apply(doc []byte, changes []FieldChange) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("history: apply: %w", err)
+		return nil, fmt.Errorf("diff: apply: %w", err)
 	}
 	return e.root.appendTo(make([]byte, 0, len(doc))), nil
 }
@@ -35,7 +35,7 @@ func Revert(doc []byte, changes []FieldChange) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("history: revert: %w", err)
+		return nil, fmt.Errorf("diff: revert: %w", err)
 	}
 	return e.root.appendTo(make([]byte, 0, len(doc))), nil
 }

@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ func (c *Comparer) Canonical(dst, body []byte) ([]byte, error) {
 		}
 		end = ^end
 	}
-	return dst, fmt.Errorf("history: canonical form: %w", jsonscan.ErrorAt(body, ^end))
+	return dst, fmt.Errorf("diff: canonical form: %w", jsonscan.ErrorAt(body, ^end))
 }
 
 // plain has no rules: it finds the canonical form of values that are compared already.

@@ -1,4 +1,4 @@
-package history
+package diff
 
 import (
 	"encoding/json"
@@ -33,10 +33,10 @@ func TestFewChanges(t *testing.T) {
 		r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		return list
 	}
-	list, set := Shape{}, Shape{Sets: []string{"members"}}
+	list, set := Rules{}, Rules{Sets: []string{"members"}}
 	for _, test := range []struct {
 		name     string
-		shape    Shape
+		shape    Rules
 		old, new []byte
 		want     int
 	}{
@@ -68,7 +68,7 @@ func TestFewChanges(t *testing.T) {
 }
 
 func TestDiffTable(t *testing.T) {
-	c := compile(t, Shape{Sets: []string{"set"}})
+	c := compile(t, Rules{Sets: []string{"set"}})
 	for _, test := range []struct{ old, new, want string }{
 		{`1`, `2`, "replace  1 -> 2 ()"},
 		{`{}`, `[]`, "replace  {} -> [] ()"},
@@ -103,7 +103,7 @@ func TestDiffTable(t *testing.T) {
 }
 
 func TestOtherFormsAreRefused(t *testing.T) {
-	c := compile(t, Shape{})
+	c := compile(t, Rules{})
 	for _, test := range []struct{ bad, good string }{
 		{``, `1`},
 		{` {}`, `{"z":1}`},
@@ -172,8 +172,8 @@ func TestApplyRefuses(t *testing.T) {
 var greatPower = regexp.MustCompile(`[eE][+-]?[0-9]{4}`)
 
 func FuzzPair(f *testing.F) {
-	comparers := make([]*Comparer, len(shapes))
-	for i, s := range shapes {
+	comparers := make([]*Comparer, len(ruleSets))
+	for i, s := range ruleSets {
 		comparers[i] = compile(f, s)
 	}
 	for n := range uint64(20) {
@@ -189,7 +189,7 @@ func FuzzPair(f *testing.F) {
 		f.Add([]byte(`[{"c":1}]`), []byte(bad), byte(0))
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte, shape byte) {
-		c, s := comparers[int(shape)%len(shapes)], shapes[int(shape)%len(shapes)]
+		c, s := comparers[int(shape)%len(ruleSets)], ruleSets[int(shape)%len(ruleSets)]
 		_, _ = c.Diff(a, b) // Whatever their form is.
 		for _, body := range [][]byte{a, b} {
 			_, errCanonical := c.Canonical(nil, body)
@@ -206,7 +206,7 @@ func FuzzPair(f *testing.F) {
 }
 
 func FuzzApply(f *testing.F) {
-	c := compile(f, Shape{})
+	c := compile(f, Rules{})
 	for n := range uint64(20) {
 		g := newGenerator(n)
 		a := g.body()

@@ -1,0 +1,91 @@
+package diff
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Op is what happened to one field.
+type Op string
+
+// The operations of a [FieldChange].
+const (
+	OpAdd     Op = "add"     // The field came: New is its value.
+	OpRemove  Op = "remove"  // The field went: Old was its value.
+	OpReplace Op = "replace" // The field had the value Old and has the value New.
+	OpMove    Op = "move"    // An element of an ordered list went from From to Path, with the value it had.
+)
+
+// FieldChange is one step from a body to its successor: an RFC 6902 operation with what it takes to undo it. The steps
+// of a change apply in order, each to what the one before it has left: an index in a path counts at that moment.
+//
+// JSON null is a value like others: a field that turns null is replaced, not removed.
+type FieldChange struct {
+	// Path is the RFC 6901 pointer of the field, "" for the whole body.
+	Path string `json:"path"`
+	Op   Op     `json:"op"`
+	// From is the pointer where an element that moves was; empty for the other operations.
+	From string `json:"from,omitempty"`
+	// Old is the value before, in canonical form: of what is removed or replaced.
+	Old json.RawMessage `json:"old,omitempty"`
+	// New is the value after, in canonical form: of what is added or replaced.
+	New json.RawMessage `json:"new,omitempty"`
+	// Label is Path for people: a list element is named by what identifies it, as in /members[id=3f2]/ringNumber. Empty
+	// if it would equal Path. It is for reading, and is not parsed.
+	Label string `json:"label,omitempty"`
+}
+
+// String returns the change as one line for people: "+", "-", "~" or ">" for the operation, the Label, and the values, of
+// which long ones are cut. Characters that a terminal might act on are escaped.
+func (c FieldChange) String() string {
+	where := printable(cmp.Or(c.Label, c.Path, "the whole body"))
+	switch c.Op {
+	case OpAdd:
+		return fmt.Sprintf("+ %s: %s", where, brief(c.New))
+	case OpRemove:
+		return fmt.Sprintf("- %s: %s", where, brief(c.Old))
+	case OpMove:
+		return fmt.Sprintf("> %s: moved from %s to %s", where, printable(path.Base(c.From)), printable(path.Base(c.Path)))
+	}
+	return fmt.Sprintf("~ %s: %s -> %s", where, brief(c.Old), brief(c.New))
+}
+
+// maxBrief is how many bytes of a value are shown.
+const maxBrief = 200
+
+// brief returns a value for people.
+func brief(value []byte) string {
+	if len(value) <= maxBrief {
+		return printable(string(value))
+	}
+	start := value[:maxBrief]
+	for len(start) > 0 && !utf8.RuneStart(value[len(start)]) {
+		start = start[:len(start)-1]
+	}
+	return fmt.Sprintf("%s… (%d bytes)", printable(string(start)), len(value))
+}
+
+// printable returns s with everything escaped that is not a character with a shape of its own.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
+			quoted := strconv.QuoteToASCII(s[:n])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}

@@ -1,0 +1,69 @@
+package diff
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// Rules say how bodies are compared: what is left out, and which arrays have no order.
+//
+// Its paths are member names joined by dots. Arrays are passed through: "members.selfUri" is the selfUri of every
+// element of members. The segment * stands for any one member, ** for any number of levels, none included; at the end
+// of a path ** stands for everything below. A backslash takes the meaning from the dot, the star or the backslash that
+// follows it: `a\.b` is the one member "a.b". Segments are not patterns otherwise, and are never empty.
+type Rules struct {
+	// Ignore lists the paths of the members that are not compared. They may vary, appear and vanish without a change.
+	Ignore []string `json:"ignore,omitempty"`
+
+	// Sets lists the paths of the arrays whose order means nothing. An element is known by its id, else its key, else its
+	// name (a string that is not empty, or a number), else by all that it is.
+	Sets []string `json:"sets,omitempty"`
+}
+
+// A Comparer compares bodies by [Rules]. [Compile] makes one. It is immutable and safe for concurrent use.
+type Comparer struct {
+	rules       *rule
+	fingerprint string
+}
+
+// formVersion changes with every change of the canonical form or of the digest, and with it every fingerprint: what was
+// kept under the old form is then compared anew.
+const formVersion = "1"
+
+// Compile checks the paths of r and returns its Comparer. The error is a [*PathError], unless the paths are too
+// many to combine.
+func Compile(r Rules) (*Comparer, error) {
+	var patterns []pattern
+	lines := []string{}
+	for _, list := range []struct {
+		what  string
+		paths []string
+		set   bool
+	}{{"ignored path", r.Ignore, false}, {"set path", r.Sets, true}} {
+		for _, path := range list.paths {
+			segments, err := parsePath(path)
+			if err == nil && !list.set && segments[0].wild && coversAll(segments) {
+				err = errors.New("it would ignore every member")
+			}
+			if err != nil {
+				return nil, &PathError{list.what, path, err.Error()}
+			}
+			patterns = append(patterns, pattern{segments, list.set})
+			lines = append(lines, list.what+" "+formatPath(segments))
+		}
+	}
+	rules, err := compileRules(patterns)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(formVersion + "\n" + strings.Join(slices.Compact(lines), "\n")))
+	return &Comparer{rules, hex.EncodeToString(sum[:16])}, nil
+}
+
+// Fingerprint names how the Comparer compares: Comparers with the same paths, in whatever order and however often
+// repeated, have the same one, in this and in later processes. It is 32 hexadecimal digits.
+func (c *Comparer) Fingerprint() string { return c.fingerprint }
