@@ -103,8 +103,8 @@ func (l *Limiter) setLimit(limit Limit) {
 // sends the request and then calls [Permit.Done], or [Permit.Cancel] if it sent
 // nothing.
 //
-// The priority is that of the context, see [WithPriority]. Callers of equal
-// priority are served in their order. When the context ends, the caller leaves
+// The priority is that of the context, see [WithPriority]; an unknown one is an
+// error. Callers of equal priority are served in their order. When the context ends, the caller leaves
 // the queue as if it had never been there, and the error is the context's. When
 // it has a deadline that cannot be met as things stand, Acquire returns a
 // [*DeadlineError] at once. A ledger that fails makes the callers that need it
@@ -114,6 +114,9 @@ func (l *Limiter) Acquire(ctx context.Context) (Permit, error) {
 		return Permit{}, fmt.Errorf("ratelimit: %w", err)
 	}
 	c := classOf(ctx)
+	if c.priority > Interactive {
+		return Permit{}, fmt.Errorf("ratelimit: %s: want Background or Interactive", c.priority)
+	}
 	l.mu.Lock()
 	now := l.tick()
 	if l.waiting == 0 && l.opensAt(now) <= now && l.thawsAt(now, c.key) <= now &&

@@ -160,6 +160,17 @@ func TestBackgroundGetsItsShare(t *testing.T) {
 	}
 }
 
+func TestUnknownPriorityIsAnError(t *testing.T) {
+	for _, p := range []Priority{2, 7, 255} {
+		l := mustNew(t, Limits{Minute: 1}, nil)
+		_, err := l.Acquire(WithPriority(t.Context(), p))
+		require.EqualError(t, err, fmt.Sprintf("ratelimit: priority %d: want Background or Interactive", p))
+		mustAcquireNow(t, l).Done()
+		_, err = l.Acquire(WithPriority(t.Context(), p))
+		require.ErrorContains(t, err, "want Background or Interactive", "without a free slot as well")
+	}
+}
+
 func TestCancelledWaiterLeavesNoTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := mustNew(t, Limits{Minute: 1}, nil)

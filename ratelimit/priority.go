@@ -1,6 +1,9 @@
 package ratelimit
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // A Priority says who goes first when slots are scarce.
 type Priority uint8
@@ -16,12 +19,15 @@ const (
 	Interactive
 )
 
-// String returns "background" or "interactive".
+// String returns "background", "interactive" or, for an unknown one, "priority 7".
 func (p Priority) String() string {
-	if p == Interactive {
+	switch p {
+	case Background:
+		return "background"
+	case Interactive:
 		return "interactive"
 	}
-	return "background"
+	return fmt.Sprintf("priority %d", uint8(p))
 }
 
 // WithPriority returns a context whose requests have the priority p.
