@@ -40,9 +40,9 @@
 // one process has to itself, the same code runs, and the work of a process that
 // was killed is taken up at once.
 //
-// The clocks of the processes must not be further apart than a quarter of Lease.
-// Only the work of a healthy process can be taken from it early otherwise;
-// nothing false is recorded.
+// The clocks of the processes may differ by anything, and be set at any time: a lease is
+// lost when those who want it have seen no renewal for its term, which each of them
+// measures by itself.
 //
 // # Planning schedules against a quota
 //

@@ -48,9 +48,9 @@ type Options struct {
 	Instance string
 
 	// Lease is how long a process may show no sign of life, because it ended or
-	// stalled, before others take over its work. It is more than the store and the
-	// network ever take for one commit, and than four times the difference between
-	// the clocks of the processes. Defaults to 30 seconds.
+	// stalled, before others take over its work. Others measure it themselves, so the
+	// clocks of the processes may differ by anything. It must exceed the time that a
+	// few commits take on the store at its slowest. Defaults to 30 seconds.
 	Lease time.Duration
 
 	// Concurrency is the number of object types of one environment that are
@@ -93,6 +93,7 @@ type Engine struct {
 	store  storage.Store
 	opts   Options
 	holder string // of leases
+	leases *storage.Leases
 
 	opening  gate               // guards sessions
 	sessions map[int64]*session // open environments, by ID
@@ -125,6 +126,7 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	e.opts.Lease = cmp.Or(e.opts.Lease, 30*time.Second)
 	e.opts.Instance = cmp.Or(e.opts.Instance, storage.NewHolder())
 	e.holder = e.holderName()
+	e.leases = e.newLeases()
 	if e.opts.Catalogue == nil {
 		e.opts.Catalogue = genesys.DefaultCatalogue()
 	}

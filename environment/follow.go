@@ -20,14 +20,16 @@ type Consumer = func(context.Context, history.Change) error
 // sights of an import are not delivered. A change that retention removes before
 // the consumer had it is not either.
 //
-// One at a time delivers to a consumer, of all processes that share the store.
-// While another Deliver or Follow does, Deliver fails with storage.ErrLocked.
+// At most one caller, in all processes, delivers to a consumer at a time. While
+// another Deliver or Follow does, Deliver fails with storage.ErrLocked: at once if it is
+// in this process, and else when the other process has shown that it lives. From one
+// that does not, Deliver takes over within Options.Lease.
 func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f Consumer) error {
 	h, err := e.History(ctx, id)
 	if err != nil {
 		return err
 	}
-	return e.tryAlone(ctx, id, func(ctx context.Context, lease *lease) error {
+	return e.unlessHeld(ctx, id, func(ctx context.Context, lease *lease) error {
 		return e.deliver(ctx, lease, h, id, consumer, f)
 	}, "consumer", consumer)
 }

@@ -66,6 +66,25 @@ func (e *Engine) tryAlone(ctx context.Context, id int64, f func(context.Context,
 	return e.leased(ctx, id, key, f)
 }
 
+// unlessHeld is tryAlone, but watches a lease that another process has until that one
+// shows that it lives, within a third of the lease's term, or has lost it. So whoever
+// asks once in a while is not locked out for good by a process that was killed.
+func (e *Engine) unlessHeld(ctx context.Context, id int64, f func(context.Context, *lease) error, name ...string) error {
+	key := leaseKey(id, name...)
+	var until time.Time
+	for {
+		err := e.tryAlone(ctx, id, f, name...)
+		locked := lockedBy(err, key)
+		if locked == nil || locked.Until.IsZero() || !until.IsZero() && !until.Equal(locked.Until) {
+			return err
+		}
+		until = locked.Until
+		if err := awaitLook(ctx, locked, e.glance()); err != nil {
+			return err
+		}
+	}
+}
+
 // alone waits for the lease of that name and runs f while nobody else has it. If
 // another process takes it over meanwhile, alone waits for it once more, and runs f anew.
 func (e *Engine) alone(ctx context.Context, id int64, f func(context.Context, *lease) error, name ...string) error {
@@ -79,30 +98,57 @@ func (e *Engine) alone(ctx context.Context, id int64, f func(context.Context, *l
 	}
 	defer e.working.end(key)
 	for wait := e.opts.Lease / 30; ; wait = min(2*wait, e.glance()) {
-		soon := wait
 		err := e.leased(ctx, id, key, f)
-		locked, isLocked := errors.AsType[*storage.LockedError](err)
-		again := errors.Is(err, errTakenOver) || isLocked && locked.Name == key
-		if !again {
+		locked := lockedBy(err, key)
+		if locked == nil && !errors.Is(err, errTakenOver) {
 			return err
 		}
-		if isLocked { // if the holder shows no sign of life, it is free then
-			soon = min(soon, max(time.Until(locked.Until)+e.opts.Lease/4, time.Millisecond))
-		}
-		select {
-		case <-time.After(soon):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := awaitLook(ctx, locked, wait); err != nil {
+			return err
 		}
 	}
+}
+
+// lockedBy returns err if it says that somebody else has the lease of key, else nil.
+func lockedBy(err error, key string) *storage.LockedError {
+	if locked, ok := errors.AsType[*storage.LockedError](err); ok && locked.Name == key {
+		return locked
+	}
+	return nil
+}
+
+// nextLook returns when to look again at a lease that somebody else has: after wait,
+// or when it can be taken because its holder showed no sign of life, if that is sooner.
+func nextLook(locked *storage.LockedError, wait time.Duration) time.Time {
+	look := time.Now().Add(wait)
+	if locked != nil && !locked.Until.IsZero() && locked.Until.Before(look) {
+		return locked.Until
+	}
+	return look
+}
+
+// awaitLook waits for nextLook.
+func awaitLook(ctx context.Context, locked *storage.LockedError, wait time.Duration) error {
+	select {
+	case <-time.After(time.Until(nextLook(locked, wait))):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// newLeases returns the leases of this Engine. Others look each sixth of Options.Lease
+// at one that they wait for, so they take it within Options.Lease of the last renewal.
+func (e *Engine) newLeases() *storage.Leases {
+	return storage.NewLeases(e.store, &storage.LeaseOptions{
+		Holder: e.holder, Dead: e.dead, TTL: e.opts.Lease * 3 / 4,
+	})
 }
 
 // leased runs f under the lease of key, which it renews meanwhile. The context
 // of f ends when the lease is lost.
 func (e *Engine) leased(ctx context.Context, id int64, key string, f func(context.Context, *lease) error) error {
-	acquired, err := storage.AcquireLease(ctx, e.store, key, &storage.LeaseOptions{
-		Holder: e.holder, Dead: e.dead, TTL: e.opts.Lease * 3 / 4, MaxSkew: e.opts.Lease / 4,
-	})
+	acquired, err := e.leases.Acquire(ctx, key)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package environment
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
@@ -56,16 +55,17 @@ func (o overview) cost(t genesys.ObjectType) TypeForecast {
 }
 
 // holders returns the Options.Instance of the processes that make passes now, by type.
+// A process that died is left out once this one has watched its lease for the term.
 func (s *session) holders(ctx context.Context, types []genesys.ObjectType) (map[string]string, error) {
 	keys := make([]string, len(types))
 	for i, t := range types {
 		keys[i] = leaseKey(s.record.ID, "pass", t.Name)
 	}
-	held, err := storage.LeaseHolders(ctx, s.engine.store, keys...)
+	held, err := s.engine.leases.Holders(ctx, keys...)
 	holders := map[string]string{}
 	for i, t := range types {
-		if h, ok := held[keys[i]]; ok && time.Now().Before(h.Until) {
-			holders[t.Name] = s.engine.instanceOf(h.Holder)
+		if h, ok := held[keys[i]]; ok {
+			holders[t.Name] = s.engine.instanceOf(h)
 		}
 	}
 	return holders, err

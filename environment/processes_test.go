@@ -328,6 +328,59 @@ func TestConsumerOfTwoProcesses(t *testing.T) {
 	})
 }
 
+// A program that delivers once in a while learns whether the holder of its consumer
+// lives: one that does keeps it, one that was killed loses it to the first who asks.
+func TestDeliverAfterACrash(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprint("killed ", killed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				org := genesystest.New(nil)
+				store := memory.New()
+				a := start(t, org, store, "a")
+				env := create(t, a.engine, recordOf(org, "routing.skills"))
+				_, err := a.engine.Import(t.Context(), env.ID, nil)
+				require.NoError(t, err)
+				_, err = org.Create("routing.skills", map[string]any{"name": "1"})
+				require.NoError(t, err)
+				_, err = a.engine.Poll(t.Context(), env.ID, "routing.skills")
+				require.NoError(t, err)
+				holding, done := make(chan struct{}), make(chan struct{})
+				var delivering sync.WaitGroup
+				delivering.Go(func() {
+					_ = a.engine.Deliver(t.Context(), env.ID, "printer", func(context.Context, history.Change) error {
+						if killed {
+							a.stop()
+						}
+						close(holding)
+						<-done
+						return nil
+					})
+				})
+				<-holding
+				time.Sleep(1000 * time.Hour) // however long ago: b has not watched
+				asked := time.Now()
+				delivered := 0
+				err = start(t, org, store, "b").engine.Deliver(t.Context(), env.ID, "printer", func(context.Context, history.Change) error {
+					delivered++
+					return nil
+				})
+				if killed {
+					require.NoError(t, err)
+					require.Equal(t, 1, delivered)
+					require.LessOrEqual(t, time.Since(asked), lease)
+					a.resume()
+				} else {
+					require.ErrorIs(t, err, storage.ErrLocked)
+					require.Zero(t, delivered)
+					require.LessOrEqual(t, time.Since(asked), lease/2)
+				}
+				close(done)
+				delivering.Wait()
+			})
+		})
+	}
+}
+
 // A deleted environment leaves nothing behind, whatever other processes were doing with it.
 func TestDeleteWhileAnotherProcessPolls(t *testing.T) {
 	for _, moment := range []string{"/lease/import", "/lease/pass/routing.queues", "history/1/head/routing.queues", "/type/routing.queues", "/quota"} {

@@ -199,7 +199,7 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	err = s.tryPass(ctx, t, f.Due)
 	if busy, ok := errors.AsType[*storage.LockedError](err); ok {
 		// Once it is free, the due time tells whether there is still something to do.
-		return &poller.DeferredError{Until: later(time.Now(), busy.Until).Add(e.opts.Lease / 4)}
+		return &poller.DeferredError{Until: nextLook(busy, e.glance())}
 	}
 	if errors.Is(err, errTakenOver) {
 		return &poller.DeferredError{Until: time.Now().Add(e.opts.Lease)}
@@ -267,7 +267,7 @@ func (e *Engine) trim(ctx context.Context, id int64) error {
 	if err != nil || s.record.RetentionDays == 0 {
 		return err // without a lease, which takes two commits
 	}
-	return e.tryAlone(ctx, id, s.trim, "trim")
+	return e.unlessHeld(ctx, id, s.trim, "trim")
 }
 
 // trim removes what the record's retention lets expire.

@@ -25,7 +25,7 @@ type TypeStatus struct {
 	Withheld int       `json:"withheld"`      // absent objects that are not recorded as deleted; see AcceptRemovals for those that complete walks missed
 	Next     time.Time `json:"next,omitzero"` // next scheduled pass
 
-	Running bool   `json:"running,omitempty"` // whether a pass is made, by any process
+	Running bool   `json:"running,omitempty"` // whether a pass is made, by any process; of one that died, for Options.Lease after the first look
 	Holder  string `json:"holder,omitempty"`  // the Options.Instance of that process
 
 	// While Run polls the environment, how late the pending or last pass is, as

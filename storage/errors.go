@@ -40,7 +40,7 @@ func (e *KeyError) Unwrap() error { return e.Err }
 type LockedError struct {
 	Name   string    // what is locked: the path of a store, the key of a lease
 	Holder string    // who holds it, as far as known
-	Until  time.Time // when a lease ends unless it is renewed; zero for a store
+	Until  time.Time // when a lease can be taken unless its holder renews it; zero for a store
 }
 
 func (e *LockedError) Error() string {
@@ -51,7 +51,8 @@ func (e *LockedError) Error() string {
 	if e.Until.IsZero() {
 		return fmt.Sprintf("storage: %s is locked by %s", e.Name, holder)
 	}
-	return fmt.Sprintf("storage: %s is locked by %s until %s", e.Name, holder, e.Until.Format(time.RFC3339))
+	return fmt.Sprintf("storage: %s is locked by %s; it can be taken at %s unless it is renewed",
+		e.Name, holder, e.Until.Format(time.RFC3339))
 }
 
 // Is reports whether target is ErrLocked.

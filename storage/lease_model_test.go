@@ -1,10 +1,8 @@
 package storage_test
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
-	"regexp"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -16,10 +14,10 @@ import (
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
-// TestLeaseModel lets workers with clocks that differ take a lease, stall for
-// any time and write under it. Each write appends the token to a log, so writes
-// of a former holder would show as a token that goes back; and a holder that
-// trusts only its own clock never overlaps another, as the skew is within bounds.
+// TestLeaseModel lets workers take a lease, stall for any time and write under it.
+// Each write appends the token to a log, so writes of a former holder would show as a
+// token that goes back; and a holder that has not stalled never overlaps another. The
+// workers' TTLs differ, and their monotonic clocks are all that they know of the time.
 func TestLeaseModel(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -29,56 +27,10 @@ func TestLeaseModel(t *testing.T) {
 	}
 }
 
-// skewed is a Store as a process sees it whose clock is off: the times that go in
-// and come out of it are moved instead.
-type skewed struct {
-	storage.Store
-	ahead time.Duration
-}
-
-func (s skewed) move(value []byte, by time.Duration) []byte {
-	return untilPattern.ReplaceAllFunc(value, func(quoted []byte) []byte {
-		until, err := time.Parse(`"until":"`+time.RFC3339Nano+`"`, string(quoted))
-		if err != nil {
-			panic(err)
-		}
-		return until.Add(by).AppendFormat(nil, `"until":"`+time.RFC3339Nano+`"`)
-	})
-}
-
-var untilPattern = regexp.MustCompile(`"until":"[^"]*"`)
-
-func (s skewed) Get(ctx context.Context, key string) ([]byte, error) {
-	v, err := s.Store.Get(ctx, key)
-	return s.move(v, -s.ahead), err
-}
-
-func (s skewed) Commit(ctx context.Context, b *storage.Batch) error {
-	var moved storage.Batch
-	for r := range b.Requirements() {
-		if r.Absent {
-			moved.RequireAbsent(r.Key)
-		} else {
-			moved.Require(r.Key, s.move(r.Value, s.ahead))
-		}
-	}
-	for op := range b.Ops() {
-		switch op.Kind {
-		case storage.OpPut:
-			moved.Put(op.Key, s.move(op.Value, s.ahead))
-		case storage.OpDelete:
-			moved.Delete(op.Key)
-		case storage.OpDeleteRange:
-			moved.DeleteRange(op.Range)
-		}
-	}
-	return s.Store.Commit(ctx, &moved)
-}
-
 // leaseWorld is what the workers of a round share.
 type leaseWorld struct {
 	store    storage.Store
-	holding  map[int]time.Time // worker: until when it trusts its lease, in true time
+	holding  map[int]time.Time // worker: until when it trusts its lease
 	writes   int
 	refused  int
 	newest   uint64
@@ -91,22 +43,22 @@ func leaseRound(t *testing.T, rng *rand.Rand) {
 	end := time.Now().Add(time.Hour)
 	done := make(chan struct{})
 	const workers = 4
-	turn := make(chan struct{}, 1) // one worker at a time, so that the model is exact
+	alone := make(chan struct{}, 1) // one worker at a time, so that the model is exact
 	for i := range workers {
-		const skew = 10 * time.Second
-		s := skewed{w.store, time.Duration(rng.Int64N(int64(skew))) - skew/2}
-		opts := storage.LeaseOptions{Holder: strconv.Itoa(i), TTL: 15*time.Second + time.Duration(rng.Int64N(int64(45*time.Second))), MaxSkew: skew}
+		leases := storage.NewLeases(w.store, &storage.LeaseOptions{
+			Holder: strconv.Itoa(i), TTL: 15*time.Second + time.Duration(rng.Int64N(int64(45*time.Second))),
+		})
 		own := rand.New(rand.NewPCG(rng.Uint64(), 0))
 		go func() {
 			for time.Now().Before(end) {
 				time.Sleep(time.Duration(own.Int64N(int64(8 * time.Second))))
-				turn <- struct{}{}
-				l, err := storage.AcquireLease(t.Context(), s, "lease", &opts)
-				<-turn
+				alone <- struct{}{}
+				l, err := leases.Acquire(t.Context(), "lease")
+				<-alone
 				if err == nil {
-					w.hold(t, own, turn, i, l)
+					w.hold(t, own, alone, i, l)
 				} else if !errors.Is(err, storage.ErrLocked) {
-					t.Errorf("AcquireLease: %v", err)
+					t.Errorf("Acquire: %v", err)
 				}
 			}
 			done <- struct{}{}
@@ -121,10 +73,10 @@ func leaseRound(t *testing.T, rng *rand.Rand) {
 }
 
 // hold works under a lease until it is lost or given back.
-func (w *leaseWorld) hold(t *testing.T, rng *rand.Rand, turn chan struct{}, worker int, l *storage.Lease) {
+func (w *leaseWorld) hold(t *testing.T, rng *rand.Rand, alone chan struct{}, worker int, l *storage.Lease) {
 	t.Helper()
 	for range 1 + rng.IntN(10) {
-		turn <- struct{}{}
+		alone <- struct{}{}
 		w.trust(t, worker, l.Until())
 		var b storage.Batch
 		l.Fence(&b)
@@ -135,7 +87,7 @@ func (w *leaseWorld) hold(t *testing.T, rng *rand.Rand, turn chan struct{}, work
 		case l.Lost(err):
 			w.refused++
 			delete(w.holding, worker)
-			<-turn
+			<-alone
 			return
 		default:
 			t.Errorf("Commit: %v", err)
@@ -144,15 +96,15 @@ func (w *leaseWorld) hold(t *testing.T, rng *rand.Rand, turn chan struct{}, work
 			t.Errorf("Renew of a lease that is held: %v", err)
 		}
 		w.trust(t, worker, l.Until())
-		<-turn
+		<-alone
 		stall := time.Second
 		if rng.IntN(5) == 0 {
 			stall = 2 * time.Minute
 		}
 		time.Sleep(time.Duration(rng.Int64N(int64(stall))))
 	}
-	turn <- struct{}{}
-	defer func() { <-turn }()
+	alone <- struct{}{}
+	defer func() { <-alone }()
 	delete(w.holding, worker)
 	if err := l.Release(t.Context()); err != nil {
 		t.Errorf("Release: %v", err)

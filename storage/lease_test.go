@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,34 +15,39 @@ import (
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
-func acquire(t *testing.T, s storage.Store, holder string) (*storage.Lease, error) {
+// process returns the Leases of a process of that name.
+func process(s storage.Store, name string) *storage.Leases {
+	return storage.NewLeases(s, &storage.LeaseOptions{Holder: name, TTL: 30 * time.Second})
+}
+
+// take takes the lease with what a process of that name knows that has just started.
+func take(t *testing.T, s storage.Store, name string) (*storage.Lease, error) {
 	t.Helper()
-	return storage.AcquireLease(t.Context(), s, "lease", &storage.LeaseOptions{Holder: holder, TTL: 30 * time.Second})
+	return process(s, name).Acquire(t.Context(), "lease")
 }
 
 func TestLeaseEndsWithACommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New()
-		holders, err := storage.LeaseHolders(t.Context(), s, "lease", "other")
+		watcher := process(s, "watcher")
+		holders, err := watcher.Holders(t.Context(), "lease", "other")
 		require.NoError(t, err)
 		require.Empty(t, holders)
-		a, err := acquire(t, s, "a")
+		a, err := take(t, s, "a")
 		require.NoError(t, err)
-		holders, err = storage.LeaseHolders(t.Context(), s, "lease", "other")
+		holders, err = watcher.Holders(t.Context(), "lease", "other")
 		require.NoError(t, err)
-		require.Len(t, holders, 1)
-		require.Equal(t, "a", holders["lease"].Holder)
-		require.True(t, holders["lease"].Until.Equal(a.Until()))
+		require.Equal(t, map[string]string{"lease": "a"}, holders)
 
 		var last storage.Batch
 		last.Put("done", []byte("a"))
 		a.ReleaseWith(&last)
 		require.NoError(t, s.Commit(t.Context(), &last))
-		holders, err = storage.LeaseHolders(t.Context(), s, "lease")
+		holders, err = watcher.Holders(t.Context(), "lease")
 		require.NoError(t, err)
 		require.Empty(t, holders)
-		_, err = acquire(t, s, "b")
+		_, err = take(t, s, "b")
 		require.NoError(t, err)
 		last.Put("done", []byte("a again"))
 		require.True(t, a.Lost(s.Commit(t.Context(), &last)))
@@ -52,25 +58,31 @@ func TestLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New()
-		a, err := acquire(t, s, "a")
+		a, err := take(t, s, "a")
 		require.NoError(t, err)
 		require.EqualValues(t, 1, a.Token())
 		require.Equal(t, time.Now().Add(30*time.Second), a.Until())
 
-		_, err = acquire(t, s, "b")
+		inB := process(s, "b")
+		_, err = inB.Acquire(t.Context(), "lease")
 		require.ErrorIs(t, err, storage.ErrLocked)
 		var locked *storage.LockedError
 		require.ErrorAs(t, err, &locked)
 		require.Equal(t, "a", locked.Holder)
-		require.True(t, locked.Until.Equal(a.Until()))
+		require.Equal(t, a.Until(), locked.Until)
 
 		time.Sleep(20 * time.Second)
 		require.NoError(t, a.Renew(t.Context()))
-		time.Sleep(39 * time.Second) // 9 s after its end, less than the skew
-		_, err = acquire(t, s, "b")
+		time.Sleep(10 * time.Second) // b has watched for a TTL, and sees the renewal now
+		_, err = inB.Acquire(t.Context(), "lease")
 		require.ErrorIs(t, err, storage.ErrLocked)
-		time.Sleep(time.Second)
-		b, err := acquire(t, s, "b")
+		time.Sleep(30*time.Second - 1)
+		_, err = inB.Acquire(t.Context(), "lease")
+		require.ErrorIs(t, err, storage.ErrLocked)
+		_, err = take(t, s, "c")
+		require.ErrorIs(t, err, storage.ErrLocked, "one that has not watched")
+		time.Sleep(1)
+		b, err := inB.Acquire(t.Context(), "lease")
 		require.NoError(t, err)
 		require.EqualValues(t, 2, b.Token())
 
@@ -79,10 +91,10 @@ func TestLease(t *testing.T) {
 		require.False(t, b.Lost(err) && a.Lost(nil))
 		require.NoError(t, a.Release(t.Context()), "nothing to release")
 		require.NoError(t, b.Release(t.Context()))
-		c, err := acquire(t, s, "c")
+		c, err := take(t, s, "c")
 		require.NoError(t, err)
 		require.EqualValues(t, 3, c.Token())
-		again, err := acquire(t, s, "c") // its own, at once
+		again, err := take(t, s, "c") // its own, at once
 		require.NoError(t, err)
 		var batch storage.Batch
 		c.Fence(&batch)
@@ -97,12 +109,12 @@ func TestLease(t *testing.T) {
 func TestLeaseOfTheDead(t *testing.T) {
 	t.Parallel()
 	s := memory.New()
-	a, err := acquire(t, s, "a")
+	a, err := take(t, s, "a")
 	require.NoError(t, err)
 	for _, dead := range []string{"c", "a"} {
-		_, err = storage.AcquireLease(t.Context(), s, "lease", &storage.LeaseOptions{
+		_, err = storage.NewLeases(s, &storage.LeaseOptions{
 			Holder: "b", Dead: func(holder string) bool { return holder == dead },
-		})
+		}).Acquire(t.Context(), "lease")
 		require.Equal(t, dead == "a", err == nil)
 	}
 	require.True(t, a.Lost(a.Renew(t.Context())))
@@ -112,17 +124,18 @@ func TestLeaseKeep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New()
-		a, err := acquire(t, s, "a")
+		a, err := take(t, s, "a")
 		require.NoError(t, err)
 		kept := make(chan error, 1)
 		go func() { kept <- a.Keep(t.Context()) }()
-		for range 10 {
-			time.Sleep(25 * time.Second)
-			_, err = acquire(t, s, "b")
+		inB := process(s, "b")
+		for range 20 {
+			time.Sleep(35 * time.Second) // longer than the TTL, and it sees that a renewal came meanwhile
+			_, err = inB.Acquire(t.Context(), "lease")
 			require.ErrorIs(t, err, storage.ErrLocked)
 		}
 		require.Greater(t, time.Until(a.Until()), 15*time.Second)
-		_, err = acquire(t, s, "a")
+		_, err = take(t, s, "a")
 		require.NoError(t, err)
 		err = <-kept
 		require.True(t, a.Lost(err))
@@ -134,40 +147,98 @@ func TestLeaseKeep(t *testing.T) {
 	})
 }
 
-// TestLeaseOfAClockThatWasSetBack lets a holder die whose clock was ahead. Its
-// lease lasts as long as one that began now, and is free if it began later than
-// the skew allows; how long others would hold it says nothing about that.
-func TestLeaseOfAClockThatWasSetBack(t *testing.T) {
+// TestLeaseIsTakenByWatching lets a holder stop and another process look at its lease
+// from then on, every so often. The holder's TTL counts, not that of who watches, and
+// only from the first look at the record as it was left.
+func TestLeaseIsTakenByWatching(t *testing.T) {
 	t.Parallel()
-	const ttl, skew = time.Minute, 5 * time.Second
-	for _, ahead := range []time.Duration{-skew, 0, skew, skew + 1, time.Hour, 100_000 * time.Hour} {
+	const ttl = time.Minute
+	for _, late := range []time.Duration{0, time.Second, 1000 * time.Hour} { // after the holder stopped
 		for _, own := range []time.Duration{time.Second, ttl, time.Hour} {
-			t.Run(fmt.Sprintf("%v ahead, %v", ahead, own), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					s := memory.New()
-					a, err := storage.AcquireLease(t.Context(), skewed{s, ahead}, "lease", &storage.LeaseOptions{Holder: "a", TTL: ttl})
-					require.NoError(t, err)
-					require.NoError(t, a.Renew(t.Context()))
-					began := time.Now()
-					err = storage.ErrLocked
-					for errors.Is(err, storage.ErrLocked) && time.Since(began) < 2*ttl {
-						_, err = storage.AcquireLease(t.Context(), s, "lease", &storage.LeaseOptions{Holder: "b", TTL: own, MaxSkew: skew})
-						if err != nil {
-							time.Sleep(time.Second)
+			for _, every := range []time.Duration{time.Second, 7 * time.Second, ttl, time.Hour} {
+				t.Run(fmt.Sprintf("%v late, TTL %v, every %v", late, own, every), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						s := memory.New()
+						a, err := storage.NewLeases(s, &storage.LeaseOptions{Holder: "a", TTL: ttl}).Acquire(t.Context(), "lease")
+						require.NoError(t, err)
+						require.NoError(t, a.Renew(t.Context()))
+						time.Sleep(late)
+						began := time.Now()
+						inB := storage.NewLeases(s, &storage.LeaseOptions{Holder: "b", TTL: own})
+						for {
+							_, err = inB.Acquire(t.Context(), "lease")
+							if !errors.Is(err, storage.ErrLocked) {
+								break
+							}
+							holders, err := inB.Holders(t.Context(), "lease")
+							require.NoError(t, err)
+							require.Equal(t, "a", holders["lease"])
+							time.Sleep(every)
 						}
-					}
-					require.NoError(t, err)
-					want := ahead + ttl + skew
-					if ahead > skew {
-						want = 0
-					}
-					require.Equal(t, want, time.Since(began))
-					require.True(t, a.Lost(a.Renew(t.Context())))
+						require.NoError(t, err)
+						looks := (ttl + every - 1) / every
+						require.Equal(t, looks*every, time.Since(began), "the first look after a TTL")
+						require.True(t, a.Lost(a.Renew(t.Context())))
+					})
 				})
-			})
+			}
 		}
 	}
+}
+
+// What is stored of a lease has no time in it, so nothing can depend on a clock of
+// another process.
+func TestLeaseStoresNoTime(t *testing.T) {
+	t.Parallel()
+	var stored []map[string]string
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			if len(stored) > 0 {
+				time.Sleep(10 * 365 * 24 * time.Hour)
+			}
+			s := memory.New()
+			a, err := take(t, s, "a")
+			require.NoError(t, err)
+			for range 3 {
+				time.Sleep(time.Second)
+				require.NoError(t, a.Renew(t.Context()))
+			}
+			all := map[string]string{}
+			for e, err := range s.Scan(t.Context(), storage.Range{}) {
+				require.NoError(t, err)
+				all[e.Key] = string(e.Value)
+			}
+			require.Len(t, all, 2)
+			stored = append(stored, all)
+		})
+	}
+	require.Equal(t, stored[0], stored[1], "ten years later")
+}
+
+// TestManyWatchedLeases: what is remembered of the leases of others is bounded by how
+// many somebody looks at within an hour.
+func TestManyWatchedLeases(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		var b storage.Batch
+		key := func(i int) string { return storage.Key("lease", strconv.Itoa(i)) }
+		for i := range 5000 {
+			b.Put(key(i), []byte(`{"token":1,"holder":"a"}`))
+			b.Put(key(i)+"/term", []byte(`{"renewal":1,"ttl":30000000000}`))
+		}
+		require.NoError(t, s.Commit(t.Context(), &b))
+		inB := process(s, "b")
+		for i := range 5000 {
+			_, err := inB.Acquire(t.Context(), key(i))
+			require.ErrorIs(t, err, storage.ErrLocked)
+			time.Sleep(4 * time.Second)
+		}
+		require.Less(t, storage.Watched(inB), 2100)
+		_, err := inB.Acquire(t.Context(), key(4999-800))
+		require.NoError(t, err, "one that is remembered")
+	})
 }
 
 // TestRenewAfterRelease renews beside the commit that gives the lease back, and
@@ -176,7 +247,7 @@ func TestRenewAfterRelease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &troubled{Store: memory.New(), slow: 3 * time.Second}
-		a, err := acquire(t, s, "a")
+		a, err := take(t, s, "a")
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		kept := make(chan error, 1)
@@ -188,14 +259,14 @@ func TestRenewAfterRelease(t *testing.T) {
 		a.ReleaseWith(&last)
 		require.NoError(t, s.Store.Commit(t.Context(), &last))
 		time.Sleep(time.Minute)
-		holders, err := storage.LeaseHolders(t.Context(), s, "lease")
+		holders, err := process(s, "watcher").Holders(t.Context(), "lease")
 		require.NoError(t, err)
 		require.Empty(t, holders)
 		require.True(t, a.Lost(a.Renew(t.Context())))
 		require.Empty(t, kept, "nobody has taken the lease from its holder")
 		cancel()
 		require.ErrorIs(t, <-kept, context.Canceled)
-		b, err := acquire(t, s, "b")
+		b, err := take(t, s, "b")
 		require.NoError(t, err)
 		require.EqualValues(t, 2, b.Token())
 	})
@@ -222,7 +293,7 @@ func TestLeaseKeepOverATroubledStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &troubled{Store: memory.New()}
-		a, err := acquire(t, s, "a")
+		a, err := take(t, s, "a")
 		require.NoError(t, err)
 		s.hangs = true
 		end := a.Until()
@@ -243,15 +314,17 @@ func TestLeaseKeepOverATroubledStore(t *testing.T) {
 	})
 }
 
-func ExampleAcquireLease() {
+func ExampleLeases() {
 	ctx := context.Background()
 	s := memory.New()
-	lease, err := storage.AcquireLease(ctx, s, "leases/poller", &storage.LeaseOptions{Holder: "first"})
+	first := storage.NewLeases(s, &storage.LeaseOptions{Holder: "first"})
+	lease, err := first.Acquire(ctx, "leases/poller")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	_, err = storage.AcquireLease(ctx, s, "leases/poller", &storage.LeaseOptions{Holder: "second"})
+	second := storage.NewLeases(s, &storage.LeaseOptions{Holder: "second"})
+	_, err = second.Acquire(ctx, "leases/poller") // again later, until it has watched for a TTL
 	fmt.Println("second:", errors.Is(err, storage.ErrLocked))
 
 	var b storage.Batch

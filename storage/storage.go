@@ -32,7 +32,7 @@
 //     step of a scan that is still open.
 //
 // A backend that keeps data gives the Harness Reopen and Crash as well. On top of
-// these four methods, leases ([AcquireLease]), sequences ([Sequence]) and quotas work
+// these four methods, leases ([Leases]), sequences ([Sequence]) and quotas work
 // alike everywhere; nothing else is asked of a backend.
 //
 // # Errors

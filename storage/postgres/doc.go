@@ -1,8 +1,7 @@
 // Package postgres keeps a [storage.Store] in a schema of a PostgreSQL database,
 // version 15 or newer, through pgx. Several processes share one store: what they
-// commit is serial, so leases, quotas and histories hold across machines. All times
-// are those of the machines, whose clocks must not be far apart: a lease of another
-// process is taken over only storage.LeaseOptions.MaxSkew after it has ended.
+// commit is serial, so leases, quotas and histories hold across machines, whatever
+// the clocks of the machines say: see [storage.Leases].
 //
 //	store, err := postgres.Open(ctx, dsn, nil) // postgres://cxsync@db.example.com/ops?sslmode=verify-full
 //	engine, err := environment.Open(store, &environment.Options{Vault: vault})

@@ -86,15 +86,15 @@ func TestCutDuringCommit(t *testing.T) {
 	require.ErrorIs(t, s.Commit(t.Context(), &b), storage.ErrConflict, "as the contract says of a second application")
 
 	// The one who asked for a lease takes it again, and is not locked out by itself.
-	mine := &storage.LeaseOptions{Holder: "me"}
-	cut(func() error { _, err := storage.AcquireLease(t.Context(), s, "lease", mine); return err })
-	l, err := storage.AcquireLease(t.Context(), s, "lease", mine)
+	mine := storage.NewLeases(s, &storage.LeaseOptions{Holder: "me"})
+	cut(func() error { _, err := mine.Acquire(t.Context(), "lease"); return err })
+	l, err := mine.Acquire(t.Context(), "lease")
 	require.NoError(t, err)
 	require.EqualValues(t, 2, l.Token())
 	cut(func() error { return l.Renew(t.Context()) })
 	require.NoError(t, l.Renew(t.Context()))
 	cut(func() error { return l.Release(t.Context()) })
-	_, err = storage.AcquireLease(t.Context(), s, "lease", &storage.LeaseOptions{Holder: "other"})
+	_, err = storage.NewLeases(s, &storage.LeaseOptions{Holder: "other"}).Acquire(t.Context(), "lease")
 	require.NoError(t, err)
 }
 

@@ -313,10 +313,11 @@ func (f *fleet) measureTakeover() {
 	key := storage.Key("environment", fmt.Sprintf("%010d", o.record.ID), "lease", "pass", "routing.skills")
 	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
 	defer cancel()
+	leases := storage.NewLeases(f.store, nil)
 	holder := func() string {
-		holders, err := storage.LeaseHolders(ctx, f.store, key)
+		holders, err := leases.Holders(ctx, key)
 		require.NoError(f.t, err)
-		return holders[key].Holder
+		return holders[key]
 	}
 	var victim *crewman
 	var name string
