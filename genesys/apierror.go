@@ -16,12 +16,13 @@ import (
 
 // What callers tell apart, with errors.Is.
 var (
-	// ErrNotFound reports that one object, or the parent of a list, is gone or not visible yet (404).
+	// ErrNotFound reports that one object, or the parent of a list, does not exist, or not yet: the answer means Deleted.
 	ErrNotFound = errors.New("genesys: not found")
 
-	// ErrUnavailable reports that this client cannot read a type at all: a
-	// permission is missing (403), a feature is off (501), the product is not
-	// there (404 on a list at the top). It says nothing about the objects.
+	// ErrUnavailable reports that this client cannot read what it asked for: the
+	// answer means Hidden, as where a permission is missing, or Unavailable, as
+	// where a feature is off or an API was withdrawn. It says nothing about the
+	// objects.
 	ErrUnavailable = errors.New("genesys: not available to this client")
 
 	// ErrUnauthorized reports that the client is not let in (401, *AuthError).
@@ -52,7 +53,7 @@ type APIError struct {
 	// Limit is the limit that was hit, such as client.credentials.token.rate.per.minute, if the answer named it.
 	Limit string
 
-	topList bool
+	meaning Meaning
 }
 
 // Error says what was asked, what came back and, where there is one, the remedy.
@@ -80,9 +81,9 @@ func (e *APIError) Error() string {
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrNotFound:
-		return e.Status == http.StatusNotFound && !e.topList
+		return e.meaning == Deleted
 	case ErrUnavailable:
-		return e.Status == http.StatusForbidden || e.Status == http.StatusNotImplemented || e.Status == http.StatusNotFound && e.topList
+		return e.meaning == Hidden || e.meaning == Unavailable
 	case ErrUnauthorized:
 		return e.Status == http.StatusUnauthorized
 	}
@@ -94,27 +95,25 @@ func (e *APIError) tooLarge() bool {
 	return e.Code == "response.entity.too.large"
 }
 
-const (
-	correlationHeader = "Inin-Correlation-Id"
-	maxMessage        = 1000 // bytes of an error's text that are kept
-)
+const correlationHeader = "Inin-Correlation-Id"
 
 // newAPIError reads an error answer. Every member of the body is read for
 // itself, so that a malformed one costs no other.
-func newAPIError(r *http.Response, body []byte, redact func(string) string) *APIError {
+func newAPIError(r *http.Response, body []byte, asks role, redact func(string) string) *APIError {
 	e := &APIError{
-		Method: r.Request.Method, Path: r.Request.URL.Path, Status: r.StatusCode,
-		CorrelationID: redact(r.Header.Get(correlationHeader)),
+		meaning: meanings.of(asks, r.StatusCode, isOfAPI(r, body)),
+		Method:  r.Request.Method, Path: r.Request.URL.EscapedPath(), Status: r.StatusCode,
+		CorrelationID: label(redact(r.Header.Get(correlationHeader))),
 		RetryAfter:    max(retryAfter(r), 0),
 	}
 	if _, ok := jsonscan.Lookup(body); !ok {
 		e.Message = plainText(body, redact)
 	} else {
-		said := func(member string) string { return clip(redact(lookupText(body, member))) }
-		e.Code = said("code")
-		e.Message = cmp.Or(said("message"), said("messageWithParams"))
-		e.CorrelationID = cmp.Or(e.CorrelationID, said("contextId"))
-		e.Limit = said("limit.key")
+		said := func(member string) string { return oneLine(redact(lookupText(body, member))) }
+		e.Code = label(said("code"))
+		e.Message = clip(cmp.Or(said("message"), said("messageWithParams")), maxMessage)
+		e.CorrelationID = cmp.Or(e.CorrelationID, label(said("contextId")))
+		e.Limit = label(said("limit.key"))
 		if e.Message == "" && e.Code == "" {
 			e.Message = plainText(body, redact)
 		}
@@ -126,37 +125,12 @@ func newAPIError(r *http.Response, body []byte, redact func(string) string) *API
 	return e
 }
 
-var (
-	permissionPattern = regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9_]*:[A-Za-z0-9_*]+:[A-Za-z0-9_*]+`)
-	tagPattern        = regexp.MustCompile(`(?s)<(style|script)\b.*?</(style|script)>|<[^>]*>`)
-)
+var permissionPattern = regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9_]*:[A-Za-z0-9_*]+:[A-Za-z0-9_*]+`)
 
 func permissionsIn(message string) []string {
 	found := permissionPattern.FindAllString(message, -1)
 	slices.Sort(found)
 	return slices.Compact(found)
-}
-
-// plainText makes one readable line of whatever came instead of JSON. Secrets go before it is cut: of half a secret
-// nobody knows that it is one.
-func plainText(body []byte, redact func(string) string) string {
-	body = body[:min(len(body), 64<<10)]
-	s := tagPattern.ReplaceAllString(string(body), " ")
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
-			return ' '
-		}
-		return r
-	}, s)
-	return clip(redact(strings.Join(strings.Fields(s), " ")))
-}
-
-func clip(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	if len(s) > maxMessage {
-		return strings.ToValidUTF8(s[:maxMessage], "") + "…"
-	}
-	return s
 }
 
 // retryAfter returns the wait that an answer's Retry-After header asks for, in

@@ -162,7 +162,7 @@ func FuzzErrorBody(f *testing.F) {
 		r := answer(status, "", "Retry-After", after)
 		defer r.Body.Close()
 		r.Request, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/api/v2/x", http.NoBody)
-		e := newAPIError(r, body, func(s string) string { return s })
+		e := newAPIError(r, body, asksObject, func(s string) string { return s })
 		if e.Status != status || e.CorrelationID != "corr-1" {
 			t.Fatalf("status %d, correlation id %q", e.Status, e.CorrelationID)
 		}

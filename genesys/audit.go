@@ -185,7 +185,7 @@ func expired(err error, prepared bool) error {
 	if !ok || !prepared || e.Status != http.StatusNotFound && e.Status != http.StatusGone {
 		return err
 	}
-	e.topList = false // it speaks of this query, not of audits
+	e.meaning = Deleted // it speaks of this query, not of audits
 	return fmt.Errorf("genesys: the answer to the audit query has expired, ask again: %w", err)
 }
 

@@ -102,7 +102,7 @@ func loginError(err error, login *url.URL, redact func(string) string) error {
 		if broken, ok := errors.AsType[*url.Error](err); ok {
 			return fmt.Errorf("login at %s: %w", login.Host, broken.Err)
 		}
-		return newAuthError(AuthUnexpected, 200, "", redact(strings.TrimPrefix(err.Error(), "oauth2: ")), "")
+		return newAuthError(AuthUnexpected, 200, "", clip(oneLine(redact(strings.TrimPrefix(err.Error(), "oauth2: "))), maxMessage), "")
 	}
 	status := refusal.Response.StatusCode
 	description := refusal.ErrorDescription
@@ -130,7 +130,8 @@ func loginError(err error, login *url.URL, redact func(string) string) error {
 	case refusal.ErrorCode == "invalid_client":
 		reason = AuthUnknownClient
 	}
-	return newAuthError(reason, status, clip(redact(refusal.ErrorCode)), clip(redact(description)), redact(refusal.Response.Header.Get(correlationHeader)))
+	return newAuthError(reason, status,
+		label(redact(refusal.ErrorCode)), clip(oneLine(redact(description)), maxMessage), label(redact(refusal.Response.Header.Get(correlationHeader))))
 }
 
 func newAuthError(reason AuthReason, status int, code, description, correlation string) *AuthError {

@@ -48,6 +48,8 @@ func parseType(row map[string]string) (ObjectType, error) {
 		Split: list("split", "|"), Marker: list("marker", ","), Sets: list("sets", ","), Secrets: list("secrets", ","),
 		Volatile: list("volatile", ","), Permissions: list("permissions", ","),
 	}
+	// Without the column, what the official providers say: identity providers, and what one object has or has not.
+	t.Absent = row["absent"] != "" || strings.HasPrefix(t.Name, "identityproviders.") || t.Paging == PagingSingleton && t.Parent != ""
 	if size := row["size"]; size != "" {
 		n, err := strconv.Atoi(size)
 		if err != nil {

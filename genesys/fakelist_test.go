@@ -121,7 +121,7 @@ func (f fakeList) page(variant, token string, start, size int) []byte {
 	case token == "pageNumber":
 		envelope["pageNumber"] = start/size + 1
 		if more {
-			envelope["nextUri"] = "/api/v2/next"
+			envelope["nextUri"] = fmt.Sprintf("/api/v2/next?pageNumber=%d", start/size+2)
 		}
 		if !f.bare {
 			envelope["total"], envelope["pageSize"], envelope["pageCount"] = f.n, size, (f.n+size-1)/size

@@ -13,9 +13,12 @@ func (c *Client) Get(ctx context.Context, t ObjectType, id string) (Object, erro
 	if err != nil {
 		return Object{}, err
 	}
-	data, err := c.send(ctx, "GET", path, nil)
+	data, err := c.send(ctx, t.asksOne(), "GET", path, nil)
 	if err != nil {
 		return Object{}, err
+	}
+	if !isObject(data) {
+		return Object{}, fmt.Errorf("genesys: GET %s: the answer is not an object", cutQuery(path))
 	}
 	parts := SplitID(id)
 	parent := ""
@@ -31,6 +34,27 @@ func (c *Client) Get(ctx context.Context, t ObjectType, id string) (Object, erro
 		o.Name = strings.Join(append([]string{t.Label}, values...), " ")
 	}
 	return o, nil
+}
+
+// asksOne is the role of a call for one object of the type.
+func (t ObjectType) asksOne() role {
+	if t.Get != "" {
+		return asksObject
+	}
+	return t.asksAll()
+}
+
+// asksAll is the role of the calls that a walk makes.
+func (t ObjectType) asksAll() role {
+	switch {
+	case t.Paging == PagingSingleton && t.Absent:
+		return asksOptional
+	case t.Parent != "":
+		return asksBelow
+	case t.Paging == PagingSingleton:
+		return asksSingleton
+	}
+	return asksList
 }
 
 // getPath returns the path that reads one object, and what tells a singleton from its siblings.

@@ -25,7 +25,7 @@ type Object struct {
 	Body json.RawMessage
 
 	Marker  string // MarkerOf the body; "" for a type with a parent
-	Deleted bool   // the body says "state": "deleted"
+	Deleted bool   // the body is a tombstone: it says "state": "deleted" or "deleted": true
 }
 
 var (

@@ -15,7 +15,7 @@ type objectReader struct {
 	members memberReader
 	id      []field
 	title   []field
-	state   field
+	graves  []field  // the members of the tombstones, in their order
 	parts   []string // of the ID being read
 }
 
@@ -25,7 +25,9 @@ func newObjectReader(t ObjectType, parent string) *objectReader {
 	if t.Title != "" {
 		r.title = r.members.fields(strings.Split(t.Title, "+"))
 	}
-	r.state = r.members.field("state")
+	for _, s := range tombstones {
+		r.graves = append(r.graves, r.members.field(s.member))
+	}
 	return r
 }
 
@@ -68,13 +70,23 @@ func (r *objectReader) object(id string, raw []byte) (Object, error) {
 		return Object{}, err
 	}
 	o := Object{
-		Type: r.t.Name, ID: id, Name: r.name(raw), Parent: r.parent, Body: slices.Clip(json.RawMessage(body)),
-		Deleted: bytes.EqualFold(r.members.raw(r.state, raw), []byte(`"deleted"`)),
+		Type: r.t.Name, ID: id, Name: clip(oneLine(r.name(raw)), maxMessage), Parent: r.parent, Body: slices.Clip(json.RawMessage(body)),
+		Deleted: r.isTombstone(raw),
 	}
 	if r.t.Parent == "" {
 		o.Marker = MarkerOf(r.t, body)
 	}
 	return o, nil
+}
+
+// isTombstone reports whether what was read says that it is deleted.
+func (r *objectReader) isTombstone(raw []byte) bool {
+	for i, s := range tombstones {
+		if s.says(r.members.raw(r.graves[i], raw)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *objectReader) name(raw []byte) string {

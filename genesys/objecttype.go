@@ -34,6 +34,10 @@ type ObjectType struct {
 	Whole bool     // a listed object is all of it; otherwise Get reads the rest
 	Get   string   // path that reads one object by ID; "" when there is none
 
+	// Absent says that the service answers 404 for the singleton while it is not
+	// configured. Without it a 404 is no word about the object: see Meaning.
+	Absent bool
+
 	// Split holds queries that part the list between them. They are walked
 	// instead when the service refuses to list all of it at once.
 	Split []string
@@ -60,5 +64,5 @@ const (
 	PagingCursor    Paging = "cursor"    // Token "parameter=field": the field of the response is the next parameter
 	PagingSearch    Paging = "search"    // POST; Token "pageNumber", or "after=after", in the body
 	PagingNone      Paging = "none"      // one response holds the whole list
-	PagingSingleton Paging = "singleton" // one response is the object; 404 means that it is not configured
+	PagingSingleton Paging = "singleton" // one response is the object; see Absent
 )

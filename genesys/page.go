@@ -1,6 +1,7 @@
 package genesys
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"net/url"
@@ -19,6 +20,7 @@ type envelope struct {
 	nextURI   string
 	token     string // of PagingCursor, or of PagingSearch by token
 	twice     bool   // one of these members is there more than once, so that it is open what it says
+	unclear   string // the first announcement that is not understood, as it came
 }
 
 // readEnvelope goes over a whole page once and so proves it to be JSON.
@@ -47,13 +49,66 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 			}
 		}
 	}
-	e.items, e.nextURI = below(values[0], belowItems), text(values[4])
-	e.total, e.pageCount, e.pageSize = intOr(values[1], -1), intOr(values[2], -1), intOr(values[3], 0)
+	e.items = below(values[0], belowItems)
+	e.total, e.pageCount = e.count("total", values[1]), e.count("pageCount", values[2])
+	if n, ok := jsonscan.Int(values[3]); ok && n >= 0 {
+		e.pageSize = int(n)
+	}
+	e.nextURI = e.link("nextUri", values[4])
 	if field != "" {
-		e.token = text(below(values[5], belowToken))
+		e.token = e.cursor(field, values[5], belowToken)
 	}
 	return e, it.Err()
 }
+
+// A page announces what there is beyond it by counts, links and cursors. One
+// that is not there, or null, announces nothing; one of another form than the
+// service is known to give could announce anything, so it is kept as unclear.
+
+// count reads a number of pages or of objects; -1 when none is announced.
+func (e *envelope) count(name string, raw []byte) int {
+	if isNothing(raw) {
+		return -1
+	}
+	if n, ok := jsonscan.Int(raw); ok && n >= 0 {
+		return int(n)
+	}
+	e.misread(name, raw)
+	return -1
+}
+
+// link reads a nextUri: a text with a query.
+func (e *envelope) link(name string, raw []byte) string {
+	if isNothing(raw) {
+		return ""
+	}
+	uri, ok := jsonscan.String(raw)
+	if ok && (uri == "" || strings.Contains(uri, "?")) {
+		return uri
+	}
+	e.misread(name, raw)
+	return ""
+}
+
+// cursor reads what the next page is asked for with: a text or a number.
+func (e *envelope) cursor(name string, raw []byte, path string) string {
+	if isNothing(raw) {
+		return ""
+	}
+	at := below(raw, path)
+	if path != "" && raw[0] != '{' || !isNothing(at) && strings.IndexByte(`{[tf`, at[0]) >= 0 {
+		e.misread(name, raw)
+		return ""
+	}
+	return text(at)
+}
+
+func (e *envelope) misread(name string, raw []byte) {
+	e.unclear = cmp.Or(e.unclear, fmt.Sprintf("%s is %s", name, label(string(raw[:min(len(raw), maxLabel)]))))
+}
+
+// isNothing reports whether a member is not there, or is null.
+func isNothing(raw []byte) bool { return len(raw) == 0 || raw[0] == 'n' }
 
 // below returns the value at a path below another; an empty path is the value itself.
 func below(raw []byte, path string) []byte {
@@ -72,13 +127,6 @@ func (e *envelope) ignoreZeroes() {
 	if e.pageCount == 0 {
 		e.pageCount = -1
 	}
-}
-
-func intOr(raw []byte, otherwise int) int {
-	if n, ok := jsonscan.Int(raw); ok && n >= 0 {
-		return int(n)
-	}
-	return otherwise
 }
 
 // A pager knows how the pages of one list are asked for.
@@ -173,8 +221,9 @@ func (p *pager) next(e envelope, n int) (more bool, reason string) {
 	case !p.paged():
 		return false, ""
 	case p.byNumber():
-		more = p.moreByNumber(e, n)
-		p.number++
+		if more, reason = p.moreByNumber(e, n); reason == "" {
+			p.number++
+		}
 	default:
 		more, reason = p.nextByToken(e)
 	}
@@ -184,17 +233,22 @@ func (p *pager) next(e envelope, n int) (more bool, reason string) {
 	return more, reason
 }
 
-func (p *pager) moreByNumber(e envelope, n int) bool {
+// moreByNumber believes whichever announces more of a link and a count.
+func (p *pager) moreByNumber(e envelope, n int) (more bool, reason string) {
 	p.linked = p.linked || e.nextURI != ""
+	// A link without a page number, as those of a search, says that there is more and nothing else.
+	if next, ok := parameterIn(e.nextURI, "pageNumber"); ok && next != strconv.Itoa(p.number+1) {
+		return false, fmt.Sprintf("page %d has a link to page %q", p.number, label(next))
+	}
 	switch {
-	case e.pageCount >= 0:
-		return p.number < e.pageCount
+	case e.pageCount > p.number:
+		return true, ""
 	case e.nextURI != "":
-		return n > 0
-	case p.linked || n == 0:
-		return false
+		return n > 0, ""
+	case e.pageCount >= 0 || p.linked || n == 0:
+		return false, ""
 	case e.total >= 0:
-		return p.number*p.size < e.total
+		return p.number*p.size < e.total, ""
 	}
 	// Nothing but the page itself tells: a short one is the last. One of 25,
 	// 50 or 100 may be full by a size that the service made of the one asked for.
@@ -202,7 +256,7 @@ func (p *pager) moreByNumber(e envelope, n int) bool {
 	if e.pageSize > 0 {
 		size = min(size, e.pageSize)
 	}
-	return n >= size || n%25 == 0 && e.pageSize == 0
+	return n >= size || n%25 == 0 && e.pageSize == 0, ""
 }
 
 func (p *pager) nextByToken(e envelope) (more bool, reason string) {
@@ -211,7 +265,10 @@ func (p *pager) nextByToken(e envelope) (more bool, reason string) {
 		token, query = p.tokenIn(e.nextURI)
 	}
 	if token == "" && query == "" {
-		return false, ""
+		if e.nextURI != "" && p.t.Paging == PagingNextURI {
+			reason = fmt.Sprintf("page %d has a link without a query", p.number)
+		}
+		return false, reason
 	}
 	if known, _, _ := p.asked.see(maphash.String(p.seed, token+"?"+query), 0); known {
 		return false, fmt.Sprintf("page %d announces a page that was read already", p.number)
@@ -224,19 +281,29 @@ func (p *pager) nextByToken(e envelope) (more bool, reason string) {
 // tokenIn finds the token in a nextUri. Without one the nextUri's own query is
 // the way to the next page.
 func (p *pager) tokenIn(nextURI string) (token, query string) {
-	_, query, _ = strings.Cut(nextURI, "?")
-	query, _, _ = strings.Cut(query, "#")
-	for parameter := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(parameter, "=")
-		if name != p.t.Token {
-			continue
-		}
-		if plain, err := url.QueryUnescape(value); err == nil {
-			value = plain
-		}
+	if value, found := parameterIn(nextURI, p.t.Token); found && value != "" {
 		return value, ""
 	}
-	return "", query
+	return "", queryOf(nextURI)
+}
+
+func queryOf(uri string) string {
+	_, query, _ := strings.Cut(uri, "?")
+	query, _, _ = strings.Cut(query, "#")
+	return query
+}
+
+// parameterIn finds a parameter in the query of a URI.
+func parameterIn(uri, name string) (value string, found bool) {
+	for parameter := range strings.SplitSeq(queryOf(uri), "&") {
+		if key, value, _ := strings.Cut(parameter, "="); key == name {
+			if plain, err := url.QueryUnescape(value); err == nil {
+				value = plain
+			}
+			return value, true
+		}
+	}
+	return "", false
 }
 
 // customary page sizes, as services offer them.

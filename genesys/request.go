@@ -22,8 +22,9 @@ type call struct {
 type callKey struct{}
 
 // send makes a request, with retries, and returns the body of a success. Any
-// other answer is an *APIError or an *AuthError.
-func (c *Client) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+// other answer is an *APIError, whose meaning depends on what the request asks
+// for, or an *AuthError.
+func (c *Client) send(ctx context.Context, asks role, method, path string, body []byte) ([]byte, error) {
 	if !strings.HasPrefix(path, "/") {
 		return nil, fmt.Errorf("genesys: path %q does not begin with /", path)
 	}
@@ -56,7 +57,7 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte) ([]
 	if !c.isAPI(resp.Request.URL) {
 		return nil, fmt.Errorf("genesys: %s %s: its download is refused with status %d", method, cutQuery(path), resp.StatusCode)
 	}
-	apiErr := newAPIError(resp, data, c.redact)
+	apiErr := newAPIError(resp, data, asks, c.redact)
 	if resp.StatusCode == http.StatusUnauthorized {
 		return nil, refused(apiErr)
 	}
@@ -87,7 +88,7 @@ func (c *Client) readJSON(ctx context.Context, method, path string, query, v any
 			return fmt.Errorf("genesys: POST %s: %w", cutQuery(path), err)
 		}
 	}
-	data, err := c.send(ctx, method, path, body)
+	data, err := c.send(ctx, asksObject, method, path, body)
 	if err != nil {
 		return err
 	}

@@ -263,12 +263,12 @@ func (c *Client) logTry(r *http.Request, resp *http.Response, err error, size in
 	if !c.opts.Logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
-	attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Duration("duration", took)}
+	attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", r.URL.EscapedPath()), slog.Duration("duration", took)}
 	if call, ok := ctx.Value(callKey{}).(*call); ok {
 		attrs = append(attrs, slog.Int("attempt", call.attempt))
 	}
 	if resp != nil {
-		attrs = append(attrs, slog.Int("status", resp.StatusCode), slog.String("correlation_id", resp.Header.Get(correlationHeader)), slog.Int("bytes", size))
+		attrs = append(attrs, slog.Int("status", resp.StatusCode), slog.String("correlation_id", label(resp.Header.Get(correlationHeader))), slog.Int("bytes", size))
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", c.redact(withoutURL(err).Error())))

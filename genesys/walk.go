@@ -1,6 +1,7 @@
 package genesys
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,12 +15,13 @@ import (
 )
 
 // List walks all objects of a type without a parent. A walk that ends without
-// an error is complete: every page arrived and was JSON, totals agreed, no
-// cursor came again, and no ID came twice with different content. Otherwise
-// the error is the last thing yielded, after every object that did arrive: an
-// *IncompleteError, an *APIError, an *AuthError, or what the network or the
-// context said. An ID is yielded once. A singleton that is not configured
-// yields nothing.
+// an error is complete: every page arrived and was JSON, what the pages
+// announce was understood and came, totals agreed, no cursor came again, and no
+// ID came twice with different content. Otherwise the error is the last thing
+// yielded, after every object that did arrive: an *IncompleteError, an
+// *APIError, an *AuthError, or what the network or the context said; MeaningOf
+// tells what it says of the type. An ID is yielded once. A singleton that is
+// not configured yields nothing (Absent).
 //
 // A walk holds one page of bodies, and 15 to 19 bytes for each object of the
 // list: about 16 MB for a million.
@@ -63,8 +65,9 @@ type walk struct {
 	reader  *objectReader
 	seed    maphash.Seed
 	seen    sightings
+	asked   bool   // the first request was answered: later ones say nothing about the type
 	stopped bool   // the caller wants no more
-	flaw    string // the first reason why the walk is incomplete
+	reason  string // the first one why the walk is incomplete
 	again   bool   // the list was walked before, so that objects may have changed since
 	split   bool   // the list is walked in parts
 }
@@ -97,15 +100,15 @@ func (w *walk) run(parts []string) {
 				err = w.walkList(path)
 			}
 			if err != nil && !w.stopped {
-				w.yield(Object{}, w.ofList(err))
+				w.yield(Object{}, err)
 			}
 			if err != nil || w.stopped {
 				return
 			}
 		}
 	}
-	if w.flaw != "" {
-		w.yield(Object{}, w.incomplete(w.flaw, nil))
+	if w.reason != "" {
+		w.yield(Object{}, w.incomplete(w.reason, nil))
 	}
 }
 
@@ -120,27 +123,30 @@ func (w *walk) incomplete(reason string, err error) error {
 	return &IncompleteError{Type: w.t.Name, Path: cutQuery(w.t.Path), Reason: reason, Err: err}
 }
 
-// ofList marks an answer that speaks of the whole type.
-func (w *walk) ofList(err error) error {
-	if e, ok := err.(*APIError); ok && w.t.Parent == "" { //nolint:errorlint // only the answer itself, not what wraps it
-		e.topList = true
+// send makes a request of the walk. Only the first one asks for the type: what
+// is said of page 7, or of the second of two lists, is said of that alone.
+func (w *walk) send(path string, body []byte) ([]byte, error) {
+	asks := w.t.asksAll()
+	if w.asked && asks != asksOptional {
+		asks = 0
 	}
-	return err
+	data, err := w.c.send(w.ctx, asks, w.t.method(), path, body)
+	w.asked = w.asked || err == nil
+	return data, err
 }
 
-func (w *walk) note(reason string) {
-	if w.flaw == "" {
-		w.flaw = reason
-	}
-}
+// note remembers the first reason why the walk is incomplete.
+func (w *walk) note(reason string) { w.reason = cmp.Or(w.reason, reason) }
 
 func (w *walk) singleton(path string, values []string) error {
-	data, err := w.c.send(w.ctx, w.t.method(), path, nil)
-	if e, ok := errors.AsType[*APIError](err); ok && e.Status == http.StatusNotFound {
+	data, err := w.send(path, nil)
+	switch {
+	case err != nil && w.t.Absent && MeaningOf(err) == Deleted:
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case !isObject(data):
+		return w.incomplete("the answer is not an object", nil)
 	}
 	o, err := w.reader.singleton(data, w.parent, values)
 	if err != nil {
@@ -195,12 +201,11 @@ func (w *walk) walkParts(path string, ceiling *ceilingError) error {
 }
 
 // walkPages walks the pages of one list. moved says why items may have moved
-// between them; other flaws are noted.
+// between them; other reasons for doubt are noted.
 func (w *walk) walkPages(path string) (moved string, err error) {
 	w.seen.nextList()
 	p := &pager{t: w.t, path: path, number: 1, size: w.pageSize(), seed: w.seed}
-	distinct, total := 0, -1
-	var last uint64 // hash of the page before
+	distinct, total, pages := 0, -1, -1
 	for {
 		page, err := w.fetch(p, total)
 		if err != nil {
@@ -227,16 +232,22 @@ func (w *walk) walkPages(path string) (moved string, err error) {
 			}
 			total = e.total
 		}
-		if sum := maphash.Bytes(w.seed, e.items); n > 0 && sum == last {
-			return "", w.incomplete(fmt.Sprintf("page %d repeats the page before", p.number), nil)
-		} else {
-			last = sum
+		if e.unclear != "" {
+			w.note(fmt.Sprintf("page %d announces in a way that is not understood what there is: %s", p.number, e.unclear))
 		}
+		if n > 0 && fresh == 0 {
+			return "", w.incomplete(fmt.Sprintf("page %d repeats objects of the pages before, and has no other", p.number), nil)
+		}
+		pages = max(pages, e.pageCount)
+		number := p.number
 		more, reason := p.next(e, n)
 		if reason != "" {
 			return "", w.incomplete(reason, nil)
 		}
 		if !more {
+			if total < 0 || distinct != total {
+				w.noteMore(p, e, number, pages)
+			}
 			break
 		}
 	}
@@ -244,6 +255,17 @@ func (w *walk) walkPages(path string) (moved string, err error) {
 		moved = fmt.Sprintf("%d objects of a total of %d came", distinct, total)
 	}
 	return moved, nil
+}
+
+// noteMore notes what a list announces beyond its last page: further pages, or
+// a link to them. A total that came whole would say better.
+func (w *walk) noteMore(p *pager, e envelope, number, pages int) {
+	switch {
+	case !p.byNumber() && pages > number && p.size == w.t.PageSize:
+		w.note(fmt.Sprintf("%d pages are announced, and page %d leads no further", pages, number))
+	case e.nextURI != "" && p.t.Paging != PagingNextURI && !p.byNumber():
+		w.note(fmt.Sprintf("page %d has a link to more, of which the type knows nothing", number))
+	}
 }
 
 func (w *walk) pageSize() int {
@@ -258,7 +280,7 @@ func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 	var refusal error
 	for {
 		path, body := p.request()
-		page, err := w.c.send(w.ctx, w.t.method(), path, body)
+		page, err := w.send(path, body)
 		if err == nil {
 			if refusal != nil {
 				w.c.sizes.Store(w.t.Name, p.size)
