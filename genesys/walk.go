@@ -236,7 +236,11 @@ func (w *walk) walkPages(path string) (moved string, err error) {
 			w.note(fmt.Sprintf("page %d announces in a way that is not understood what there is: %s", p.number, e.unclear))
 		}
 		if n > 0 && fresh == 0 {
-			return "", w.incomplete(fmt.Sprintf("page %d repeats objects of the pages before, and has no other", p.number), nil)
+			repeats := fmt.Sprintf("page %d repeats objects of the pages before, and has no other", p.number)
+			if p.byNumber() { // what came before a short last page may just have grown
+				return repeats, nil
+			}
+			return "", w.incomplete(repeats, nil)
 		}
 		pages = max(pages, e.pageCount)
 		number := p.number

@@ -76,7 +76,7 @@ func TestWalkQuirks(t *testing.T) {
 		{"numbers: an edit between the two walks", things(1), []string{
 			`{"entities":[` + a + `],"pageCount":2,"total":2}`, `{"entities":[` + a + ` ],"pageCount":2,"total":2}`, `{"entities":[{"id":"a","v":2}],"pageCount":2,"total":2}`, `{"entities":[` + b + `],"pageCount":2,"total":2}`,
 		}, "a b", 4, ""},
-		{"numbers: the query is ignored", things(1), []string{`{"entities":[` + a + `],"pageCount":9}`}, "a", 2, "page 2 repeats objects"},
+		{"numbers: the query is ignored", things(1), []string{`{"entities":[` + a + `],"pageCount":9}`}, "a", 4, "page 2 repeats objects"},
 		{"numbers: twice with other content", things(2), []string{`{"entities":[{"id":"a","v":1},` + b + `],"pageCount":2}`, `{"entities":[{"id":"a","v":2},` + c3 + `],"pageCount":2}`}, "a b c", 2, "a came twice with different content"},
 		{"numbers: an object without ID", things(2), []string{`{"entities":[` + a + `,{"id":null}]}`, `{"entities":[]}`}, "a", 2, `item 2 of page 1: it has no "id"`},
 		{"numbers: empty for ever", things(2), []string{`{"entities":[],"pageCount":1000000000,"total":1}`}, "", 3, "three empty pages"},
@@ -103,7 +103,7 @@ func TestWalkQuirks(t *testing.T) {
 		{"cursor: two cursors", scan, []string{`{"entities":[` + a + `],"cursors":{"after":"1"},"cursors":null}`}, "a", 1, "says something twice"},
 		{"cursor: the same again", scan, []string{`{"entities":[` + a + `],"cursors":{"after":"1"}}`, `{"entities":[` + b + `],"cursors":{"after":"1"}}`}, "a b", 2, "read already"},
 		{"search: by token", search, []string{`{"entities":[` + a + `],"after":"x"}`, `{"entities":[` + b + `],"after":""}`}, "a b", 2, ""},
-		{"list: a pageCount without pages is not followed", list(), []string{`{"entities":[` + a + `],"pageCount":4,"nextUri":"/n","total":1}`}, "a", 1, ""},
+		{"list: a pageCount without pages is not followed", list(), []string{`{"entities":[` + a + `],"pageCount":4,"nextUri":"/n?pageNumber=2","total":1}`}, "a", 1, ""},
 		{"list: less than the total", list(), []string{`{"entities":[` + a + `],"total":2}`}, "a", 2, "1 objects of a total of 2"},
 		{"variants: the same object in both", variants, []string{`{"entities":[` + a + `],"total":1}`, `{"entities":[` + a + `,` + b + `],"total":2}`}, "a b", 2, ""},
 		{"variants: it moved from one to the other", variants, []string{`{"entities":[{"id":"a","p":1}]}`, `{"entities":[{"id":"a","p":0}]}`}, "a", 2, "different content"},
@@ -286,6 +286,8 @@ func TestErrorsOfAWalk(t *testing.T) {
 	parented := things(2)
 	parented.Parent, parented.Path = "parents", "/api/v2/parents/{parentId}/things"
 	single := ObjectType{Name: "single", Label: "Single", Path: "/api/v2/single", Paging: PagingSingleton}
+	optional := single
+	optional.Absent = true
 	for _, test := range []struct {
 		name   string
 		t      ObjectType
@@ -299,7 +301,8 @@ func TestErrorsOfAWalk(t *testing.T) {
 		{"no such list", things(2), `!404{}`, ErrUnavailable, ErrNotFound, false},
 		{"parent gone", parented, `!404{}`, ErrNotFound, ErrUnavailable, false},
 		{"parent forbidden", parented, `!403{}`, ErrUnavailable, nil, false},
-		{"singleton not configured", single, `!404{}`, nil, nil, true},
+		{"singleton not configured", optional, `!404{}`, nil, nil, true},
+		{"singleton withdrawn", single, `!404{}`, ErrUnavailable, ErrNotFound, false},
 		{"singleton forbidden", single, `!403{}`, ErrUnavailable, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
