@@ -25,6 +25,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrTrimmed reports a time before what retention has left of an object.
 	ErrTrimmed = errors.New("trimmed by retention")
+	// ErrUnknown reports a question that cannot be answered because its time is before the first
+	// pass over a type, or because the type was never seen.
+	ErrUnknown = errors.New("unknown")
 	// ErrBody reports an object that cannot be recorded: its body is not JSON, too
 	// large or nested too deep, or its id is not UTF-8, empty or too long.
 	ErrBody = errors.New("unusable body")
@@ -50,6 +53,10 @@ type Options struct {
 	// Fence adds to every commit what the caller requires for it, such as a
 	// lease: who has lost it cannot write. Defaults to nothing.
 	Fence func(*storage.Batch)
+
+	// Models say, for some types, what their bodies mean. Questions about references, comparisons
+	// and exports need them. Defaults to none: objects are known by their names.
+	Models map[string]Model
 }
 
 const (

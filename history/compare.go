@@ -1,0 +1,371 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cxsync/cxsync/history/diff"
+)
+
+// A Side is one of the two states that Compare compares.
+type Side struct {
+	History *History
+	At      time.Time // defaults to now
+
+	// Unreadable says why a type cannot be compared, such as a permission that its client lacks; "" if it
+	// can. Defaults to asking the history alone, which knows a type after its first pass.
+	Unreadable func(typ string) string
+}
+
+// A DifferenceKind says how two states differ.
+type DifferenceKind string
+
+// The kinds of differences.
+const (
+	DifferenceOnlyA      DifferenceKind = "only_a"     // the object is on the first side only
+	DifferenceOnlyB      DifferenceKind = "only_b"     // the object is on the second side only
+	DifferenceFields     DifferenceKind = "fields"     // the object is on both sides and differs
+	DifferenceAmbiguous  DifferenceKind = "ambiguous"  // several objects of a side have one natural key: none is compared
+	DifferenceUnreadable DifferenceKind = "unreadable" // a type or an object cannot be compared; Reason says why
+)
+
+// A Difference is one finding of Compare.
+type Difference struct {
+	Kind   DifferenceKind     `json:"kind"`
+	Type   string             `json:"type"`
+	Key    string             `json:"key,omitempty"` // the natural key: that of the parent and the name
+	A      []Ref              `json:"a,omitempty"`   // on the first side: one, or all that are ambiguous
+	B      []Ref              `json:"b,omitempty"`
+	Fields []diff.FieldChange `json:"fields,omitempty"` // lead from the body of A to that of B, ids replaced by natural keys
+	Reason string             `json:"reason,omitempty"`
+}
+
+// CompareOptions are the settings of a Compare. The zero value compares everything.
+type CompareOptions struct {
+	// Types are those that are compared. Defaults to all that either side has.
+	Types []string
+
+	// Match maps objects of the first side to those of the second that they are, whatever these are called.
+	Match map[Ref]Ref
+
+	// Ignore leaves out fields of a type, or of all for an empty Type, that are expected to differ.
+	Ignore []IgnoredField
+
+	// Substitute names texts that are expected to differ, such as "-test" on the first side and
+	// "-prod" on the second one, in names and in values.
+	Substitute []Substitution
+}
+
+// An IgnoredField is a path, as in diff.Rules, in the bodies of a type.
+type IgnoredField struct{ Type, Path string }
+
+// A Substitution is a text of the first side and what stands for it on the second.
+type Substitution struct{ A, B string }
+
+// Compare iterates over what differs between two states: of two environments, or of one at two
+// times. Nothing is left out silently: what cannot be compared is a Difference too. Differences
+// come by type, and within a type by natural key.
+//
+// Objects of one environment match by their ids. Those of two match by CompareOptions.Match, else by
+// their natural key: the key of the parent and the name, or the fields that Model.NaturalKey names. An
+// object that was renamed is therefore one of each side only. Ids in bodies compare as the natural
+// keys of the objects that they refer to; UUIDs of what is not synced compare as equal, because no
+// two orgs share any. Left out are the fields that either side ignores, selfUri, who made and
+// changed an object, and what Model.PerOrg names.
+func Compare(ctx context.Context, a, b Side, opts *CompareOptions) iter.Seq2[Difference, error] {
+	return func(yield func(Difference, error) bool) {
+		c := comparison{sides: [2]Side{a, b}}
+		if opts != nil {
+			c.opts = *opts
+		}
+		if err := c.open(ctx); err != nil {
+			yield(Difference{}, err)
+			return
+		}
+		for _, typ := range c.types {
+			found, err := c.compareType(ctx, typ)
+			for _, d := range found {
+				if !yield(d, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(Difference{}, err)
+				return
+			}
+		}
+	}
+}
+
+// A comparison is one Compare under way.
+type comparison struct {
+	sides [2]Side
+	opts  CompareOptions
+	own   bool // both sides are one environment
+	types []string
+	rings [2]*keyring
+}
+
+func (c *comparison) open(ctx context.Context) error {
+	for _, s := range c.sides {
+		if s.History == nil {
+			return errors.New("history: a side of a comparison has no History")
+		}
+	}
+	a, b := c.sides[0].History, c.sides[1].History
+	c.own = a.store == b.store && a.environment == b.environment
+	types := map[string]bool{}
+	for i, s := range c.sides {
+		var from, to []string
+		for _, sub := range c.opts.Substitute {
+			if sub.A == "" || sub.B == "" {
+				return errors.New("history: a substitution needs a text for both sides")
+			}
+			if i == 0 {
+				from, to = append(from, sub.A), append(to, sub.B)
+			}
+		}
+		var err error
+		if c.rings[i], err = s.History.keyring(ctx, s.At, swapper(from, to)); err != nil {
+			return err
+		}
+		seen, err := s.History.passedTypes(ctx)
+		if err != nil {
+			return err
+		}
+		for _, typ := range seen {
+			types[typ] = true
+		}
+	}
+	c.types = slices.Sorted(maps.Keys(types))
+	if len(c.opts.Types) > 0 {
+		c.types = slices.Sorted(slices.Values(c.opts.Types))
+	}
+	return nil
+}
+
+// passedTypes returns the types that some pass has ended of.
+func (h *History) passedTypes(ctx context.Context) ([]string, error) {
+	var types []string
+	for sum, err := range h.Passes(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, sum.Type)
+	}
+	return types, nil
+}
+
+// A portrait is what one side has under one natural key.
+type portrait struct {
+	refs   []Ref
+	digest diff.Digest
+	bad    error // why it cannot be compared
+}
+
+func (c *comparison) compareType(ctx context.Context, typ string) ([]Difference, error) {
+	if reason, err := c.unreadable(ctx, typ); reason != "" || err != nil {
+		return []Difference{{Kind: DifferenceUnreadable, Type: typ, Reason: reason}}, err
+	}
+	comparer, err := c.comparer(ctx, typ)
+	if err != nil {
+		return nil, err
+	}
+	var portraits [2]map[string]*portrait
+	for i := range c.sides {
+		portraits[i], err = c.portray(ctx, i, typ, comparer)
+		if errors.Is(err, ErrUnknown) {
+			return []Difference{{Kind: DifferenceUnreadable, Type: typ, Reason: c.sideName(i) + err.Error()}}, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	a, b := portraits[0], portraits[1]
+	keys := map[string]bool{}
+	for _, side := range portraits {
+		for key := range side {
+			keys[key] = true
+		}
+	}
+	var found []Difference
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		d, err := c.judge(ctx, typ, comparer, a[key], b[key])
+		if err != nil {
+			return found, err
+		}
+		if d.Kind != "" {
+			d.Type, d.Key = typ, key
+			found = append(found, d)
+		}
+	}
+	return found, nil
+}
+
+func (c *comparison) sideName(i int) string {
+	return [...]string{"the first side: ", "the second side: "}[i]
+}
+
+// unreadable says why a type cannot be compared.
+func (c *comparison) unreadable(ctx context.Context, typ string) (string, error) {
+	for i, s := range c.sides {
+		if s.Unreadable != nil {
+			if reason := s.Unreadable(typ); reason != "" {
+				return c.sideName(i) + reason, nil
+			}
+		}
+		if _, passed, err := s.History.LastPass(ctx, typ); err != nil {
+			return "", err
+		} else if !passed {
+			return c.sideName(i) + "the type was never read", nil
+		}
+	}
+	return "", nil
+}
+
+// comparer returns one that leaves out what either side ignores, and what differs by nature.
+func (c *comparison) comparer(ctx context.Context, typ string) (*diff.Comparer, error) {
+	rules := diff.Rules{Ignore: []string{"**.selfUri"}}
+	for _, s := range c.sides {
+		model := s.History.opts.Models[typ]
+		rules.Ignore = slices.Concat(rules.Ignore, model.Provenance)
+		if !c.own {
+			rules.Ignore = slices.Concat(rules.Ignore, model.PerOrg)
+		}
+		known := map[string]bool{}
+		for hd, err := range s.History.heads(ctx, typ) {
+			if err != nil {
+				return nil, err
+			}
+			if known[hd.Shape] {
+				continue
+			}
+			known[hd.Shape] = true
+			stored, err := s.History.shape(ctx, hd.Shape)
+			if err != nil {
+				return nil, err
+			}
+			rules.Ignore = append(rules.Ignore, stored.Ignore...)
+			rules.Sets = append(rules.Sets, stored.Sets...)
+		}
+	}
+	for _, f := range c.opts.Ignore {
+		if f.Type == "" || f.Type == typ {
+			rules.Ignore = append(rules.Ignore, f.Path)
+		}
+	}
+	comparer, err := diff.Compile(rules)
+	if err != nil {
+		return nil, fmt.Errorf("history: comparing %s: %w", typ, err)
+	}
+	return comparer, nil
+}
+
+// portray reads the objects of a side and returns what it has under each natural key.
+func (c *comparison) portray(ctx context.Context, side int, typ string, comparer *diff.Comparer) (map[string]*portrait, error) {
+	s := c.sides[side]
+	found := map[string]*portrait{}
+	for o, err := range s.History.snapshots(ctx, []string{typ}, s.At) {
+		if err != nil && !errors.Is(err, ErrTrimmed) {
+			return nil, err
+		}
+		p := &portrait{bad: err}
+		if err == nil {
+			body, err := c.body(side, o, comparer)
+			if err != nil {
+				return nil, err
+			}
+			p.digest = diff.RawDigest(c.sides[0].History.secret, body)
+		}
+		key := c.key(side, o.Ref)
+		if known := found[key]; known != nil {
+			p.refs = known.refs
+		}
+		p.refs = append(p.refs, o.Ref)
+		found[key] = p
+	}
+	return found, nil
+}
+
+// key returns what an object is matched by.
+func (c *comparison) key(side int, r Ref) string {
+	if c.own {
+		return r.ID
+	}
+	if side == 0 {
+		if other, ok := c.opts.Match[Ref{Type: r.Type, ID: r.ID}]; ok {
+			return c.rings[1].key(other)
+		}
+	}
+	return c.rings[side].key(r)
+}
+
+// body returns what of an object is compared.
+func (c *comparison) body(side int, o snapshot, comparer *diff.Comparer) ([]byte, error) {
+	body, err := o.body, error(nil)
+	if !c.own {
+		body, err = c.rings[side].portable(body)
+	}
+	if err == nil {
+		body, err = comparer.Canonical(nil, body)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("history: body of %s: %w", o.Ref, err)
+	}
+	return body, nil
+}
+
+// judge compares what both sides have under one key, of which each may be nil.
+func (c *comparison) judge(ctx context.Context, typ string, comparer *diff.Comparer, a, b *portrait) (d Difference, err error) {
+	for _, p := range []*portrait{a, b} {
+		switch {
+		case p == nil:
+		case len(p.refs) > 1:
+			d.Kind = DifferenceAmbiguous
+			d.Reason = "several objects have this natural key"
+		case p.bad != nil && d.Kind == "":
+			d.Kind, d.Reason = DifferenceUnreadable, p.bad.Error()
+		}
+	}
+	if a != nil {
+		d.A = a.refs
+	}
+	if b != nil {
+		d.B = b.refs
+	}
+	switch {
+	case d.Kind != "":
+	case b == nil:
+		d.Kind = DifferenceOnlyA
+	case a == nil:
+		d.Kind = DifferenceOnlyB
+	case a.digest != b.digest:
+		if d.Fields, err = c.fields(ctx, comparer, a.refs[0], b.refs[0]); len(d.Fields) > 0 {
+			d.Kind = DifferenceFields
+		}
+	}
+	return d, err
+}
+
+// fields returns what leads from an object of the first side to one of the second.
+func (c *comparison) fields(ctx context.Context, comparer *diff.Comparer, refs ...Ref) ([]diff.FieldChange, error) {
+	var bodies [2][]byte
+	for i, r := range refs {
+		q := referenceQuery{History: c.sides[i].History, opts: ReferenceOptions{At: c.sides[i].At}}
+		o, err := q.object(ctx, r.Type, r.ID)
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil // it went since it was portrayed
+		}
+		if err != nil {
+			return nil, err
+		}
+		if bodies[i], err = c.body(i, o, comparer); err != nil {
+			return nil, err
+		}
+	}
+	return comparer.Diff(bodies[0], bodies[1])
+}

@@ -1,0 +1,248 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// A keyring knows the natural key of every object of one environment at one time: what names it
+// alike in every org. It is made of the key of the parent and what the Model says, by default
+// the name; of an object that joins its parent with another one, such as a member of a
+// queue, it is the key of that other one.
+type keyring struct {
+	*History
+	at    time.Time
+	index idIndex
+	owns  map[string]map[string]*keyed // by type and id
+	swap  func(string) string          // substitution in texts; nil for none
+}
+
+// keyed is what a keyring knows of one object.
+type keyed struct {
+	Ref
+	parent string
+	fields []string // values of Model.NaturalKey
+	live   bool
+	key    string
+	state  keyState
+}
+
+type keyState uint8
+
+const (
+	keyOpen keyState = iota
+	keyUnderWay
+	keyDone
+)
+
+func (h *History) keyring(ctx context.Context, at time.Time, swap func(string) string) (*keyring, error) {
+	k := &keyring{History: h, at: at, owns: map[string]map[string]*keyed{}, swap: swap}
+	var err error
+	if k.index, err = h.idIndex(ctx); err != nil {
+		return nil, err
+	}
+	types, err := h.types(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, typ := range types {
+		if err := k.load(ctx, typ); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// load reads what the objects of a type are called. Bodies are read only where a key needs them, and
+// for the past.
+func (k *keyring) load(ctx context.Context, typ string) error {
+	known := map[string]*keyed{}
+	k.owns[typ] = known
+	for hd, err := range k.heads(ctx, typ) {
+		if err != nil {
+			return err
+		}
+		known[hd.id] = &keyed{Ref: Ref{typ, hd.id, hd.Name}, parent: hd.Parent, live: k.at.IsZero() && hd.live()}
+	}
+	fields := k.opts.Models[typ].NaturalKey
+	if k.at.IsZero() && len(fields) == 0 {
+		return nil
+	}
+	for o, err := range k.snapshots(ctx, []string{typ}, k.at) {
+		if err != nil && !errors.Is(err, ErrTrimmed) {
+			if errors.Is(err, ErrUnknown) {
+				return nil // whoever compares the type says so
+			}
+			return err
+		}
+		one := known[o.ID]
+		if one == nil {
+			continue // it came meanwhile
+		}
+		one.live = true
+		if err == nil {
+			one.Name, one.fields = o.Name, keyFields(o.body, fields)
+		}
+	}
+	return nil
+}
+
+// keyFields returns the texts at dotted paths.
+func keyFields(body []byte, paths []string) []string {
+	var values []string
+	for _, path := range paths {
+		value := ""
+		if raw, ok := jsonscan.Lookup(body, strings.Split(path, ".")...); ok {
+			if text, ok := jsonscan.String(raw); ok {
+				value = text
+			} else if raw[0] != 'n' {
+				value = string(raw)
+			}
+		}
+		values = append(values, value)
+	}
+	return values
+}
+
+// key returns the natural key of an object.
+func (k *keyring) key(r Ref) string {
+	one := k.owns[r.Type][r.ID]
+	if one == nil || one.state == keyUnderWay {
+		return k.own(r.Name, r.ID)
+	}
+	if one.state == keyDone {
+		return one.key
+	}
+	one.state = keyUnderWay
+	model := k.opts.Models[r.Type]
+	parent := ""
+	if one.parent != "" {
+		parent = k.key(Ref{Type: model.Parent, ID: one.parent}) + "/"
+	}
+	own := ""
+	switch {
+	case model.Singleton:
+		parent = strings.TrimSuffix(parent, "/")
+	case len(model.NaturalKey) > 0:
+		for _, value := range one.fields {
+			own += k.own(string(k.rename([]byte(value))), "") + " "
+		}
+		own = strings.TrimSuffix(own, " ")
+	default:
+		own = k.joined(one)
+	}
+	one.key, one.state = parent+own, keyDone
+	return one.key
+}
+
+// joined is the key below the parent's of an object that is called by its name, or by the
+// object that its id ends with.
+func (k *keyring) joined(one *keyed) string {
+	if part := lastPart(one.ID); part != one.ID && len(part) == uuidSize {
+		if s := k.index.whole[part]; s.top > 0 && s.refs[0].Type != one.Type {
+			return k.key(s.refs[0])
+		}
+	}
+	return k.own(one.Name, one.ID)
+}
+
+// own returns what an object is called, or else its id if that is not one that an org makes up.
+func (k *keyring) own(name, id string) string {
+	if part := lastPart(id); name == "" && !isUUID([]byte(part)) {
+		name = part
+	}
+	if k.swap != nil {
+		name = k.swap(name)
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(name, "%", "%25"), "/", "%2F")
+}
+
+// rename returns text with the id of each known object replaced by its type and natural key, and other UUIDs, which
+// another org has otherwise, by one word.
+func (k *keyring) rename(text []byte) []byte {
+	var renamed []byte
+	from := 0
+	uuids(text, func(start int) bool {
+		renamed = append(renamed, text[from:start]...)
+		from = start + uuidSize
+		refs := k.index.resolve(string(text[start:from]))
+		if len(refs) == 0 {
+			renamed = append(renamed, "unknown id"...)
+		}
+		for i, r := range refs {
+			if i > 0 {
+				renamed = append(renamed, '|')
+			}
+			renamed = append(append(append(renamed, r.Type...), ':'), k.key(r)...)
+		}
+		return true
+	})
+	if from == 0 {
+		return text
+	}
+	return append(renamed, text[from:]...)
+}
+
+// portable returns a body in which every id and every expected difference is replaced by what is
+// alike in every org.
+func (k *keyring) portable(body []byte) ([]byte, error) {
+	var out, scratch []byte
+	from := 0
+	for i := bytes.IndexByte(body, '"'); i >= 0 && i < len(body); {
+		end, form := jsonscan.ScanString(body, i)
+		if end < 0 {
+			return nil, jsonscan.ErrorAt(body, ^end)
+		}
+		text := body[i+1 : end-1]
+		if form != 0 {
+			scratch = jsonscan.AppendString(scratch[:0], body[i:end])
+			text = scratch
+		}
+		better := text
+		if k.swap != nil {
+			better = []byte(k.swap(string(text)))
+		}
+		if better = k.rename(better); !bytes.Equal(better, text) {
+			quoted, err := encode(string(better))
+			if err != nil {
+				return nil, fmt.Errorf("history: %w", err)
+			}
+			out = append(append(out, body[from:i]...), quoted...)
+			from = end
+		}
+		next := bytes.IndexByte(body[end:], '"')
+		if next < 0 {
+			break
+		}
+		i = end + next
+	}
+	if from == 0 {
+		return body, nil
+	}
+	return append(out, body[from:]...), nil
+}
+
+// swapper returns what replaces each text of one list by its neighbour in another one, the longest
+// first; nil for no texts.
+func swapper(from, to []string) func(string) string {
+	pairs := make([][2]string, 0, len(from))
+	for i := range from {
+		pairs = append(pairs, [2]string{from[i], to[i]})
+	}
+	slices.SortStableFunc(pairs, func(a, b [2]string) int { return len(b[0]) - len(a[0]) })
+	var flat []string
+	for _, p := range pairs {
+		flat = append(flat, p[0], p[1])
+	}
+	if len(flat) == 0 {
+		return nil
+	}
+	return strings.NewReplacer(flat...).Replace
+}
