@@ -2,6 +2,7 @@ package environment_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -111,7 +112,9 @@ func moveAway(t *testing.T, org *genesystest.Org) {
 		}
 	}
 	for id, body := range org.Objects("routing.queues") {
-		if strings.Contains(string(body), `"name":"Home"`) {
+		var queue struct{ Division struct{ Name string } }
+		require.NoError(t, json.Unmarshal(body, &queue))
+		if queue.Division.Name == "Home" {
 			require.NoError(t, org.Update("routing.queues", id, map[string]any{"division": map[string]any{"id": away, "name": "Away"}}))
 			return
 		}

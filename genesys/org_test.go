@@ -324,7 +324,7 @@ func TestGetAgreesWithList(t *testing.T) {
 			require.NoError(t, err, "%s %s", typ.Name, o.ID)
 			require.Equal(t, o.ID, got.ID)
 			require.Equal(t, o.Parent, got.Parent, typ.Name)
-			if typ.Whole {
+			if typ.Whole && typ.Name != "identityproviders" { // each has a model of its own
 				require.JSONEq(t, string(o.Body), string(got.Body), typ.Name)
 			}
 			parents[typ.Name] = o

@@ -91,6 +91,17 @@ func makeDirectives() map[string]directive {
 		"modified": text(func(c *scope) string {
 			return stamp(c.created().Add(time.Duration(c.draw(9, 300*24*3600)) * time.Second))
 		}),
+		"moment": drawn(func(c *scope, _ []string, salt uint64) string {
+			return stamp(c.created().Add(time.Duration(c.draw(salt, 300*24*3600)) * time.Second))
+		}),
+		"decimal": asJSON(drawn(func(c *scope, args []string, salt uint64) string {
+			return drawInt(c, args, salt) + []string{".5", ".25", ".75"}[c.draw(salt+1, 3)]
+		})),
+		"word":    drawn(func(c *scope, _ []string, salt uint64) string { return words[c.draw(salt, len(words))] }),
+		"hexbyte": drawn(func(c *scope, _ []string, salt uint64) string { return fmt.Sprintf("%02x", c.draw(salt, 256)) }),
+		"file": drawn(func(c *scope, args []string, salt uint64) string {
+			return c.org.fileURL(args[0], makeUUID(mix(c.seed^salt), 0, 0))
+		}),
 		"millis": asJSON(text(func(c *scope) string { return strconv.FormatInt(c.created().UnixMilli(), 10) })),
 
 		"ref": {json: true, run: func(c *scope, args []string, salt uint64) { c.addRef(args[0], c.draw(salt, c.org.countOf(args[0]))) }},
@@ -176,10 +187,14 @@ func (c *scope) addRef(typ string, n int) {
 	id := c.org.baseKey(s, "", n)
 	c.add(`{"id":`)
 	c.out = appendQuoted(c.out, id)
-	c.add(`,"name":`)
-	c.out = appendQuoted(c.out, c.org.nameOf(s, "", n))
-	c.add(`,"selfUri":`)
-	c.out = appendQuoted(c.out, c.org.selfURI(s, "", id))
+	if c.refModel == nil || c.refModel.has("name") {
+		c.add(`,"name":`)
+		c.out = appendQuoted(c.out, c.org.nameOf(s, "", n))
+	}
+	if c.refModel == nil || c.refModel.has("selfUri") {
+		c.add(`,"selfUri":`)
+		c.out = appendQuoted(c.out, c.org.selfURI(s, "", id))
+	}
 	c.add("}")
 }
 
@@ -208,6 +223,7 @@ func lastPart(id string) string {
 }
 
 var (
+	words      = strings.Fields("amber birch cedar delta ember fjord grove harbor indigo juniper kestrel lagoon maple nectar orchid pebble quartz raven sierra tundra umber violet willow zephyr")
 	firstNames = strings.Fields("Ada Ben Chloé Dmitri Elif Finn Grace Hiro Inês Jonas Kavya Liam Maya Noah Olga Pablo Quinn Rosa Sven Tariq Uma Viktor Wei Ximena Yara Zoë Aisha Bruno Carmen Diego Emma Farid Greta Hugo Iris Jamal Kenji Lena Marco Nadia Omar Petra Rafael Sofia Tom Ursula Vera Willem Yusuf Zara")
 	lastNames  = strings.Fields("Adams Bauer Costa Diaz Evans Fischer Garcia Hansen Ito Jensen Kumar Larsen Meyer Nguyen O'Brien Patel Quist Rossi Sato Tan Ueda Varga Weber Xu Young Zhang Almeida Bianchi Cohen Dubois Eriksen Fournier Greco Hoffman Ivanova Jansen Klein Lopez Moreau Novak Okafor Park Rahman Silva Torres Unger Vega Wagner Yilmaz Zimmer Andrade Brandt Castro Doyle Engel Faulkner Gruber Horvat Ibarra Jovanovic Keller")
 )

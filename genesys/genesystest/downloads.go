@@ -81,3 +81,8 @@ func storageError(status int, code, message string) *reply {
 	r.header.Set("Content-Type", "application/xml")
 	return r
 }
+
+// fileURL leads to a file that the org serves: a recording, an upload.
+func (o *Org) fileURL(kind, name string) string {
+	return "https://downloads." + o.opts.Domain + "/downloads/" + kind + "/" + name
+}

@@ -90,7 +90,7 @@ func (o *Org) Delete(typ, id string) error {
 	return o.edit(typ, id, func(s *shape) error { return o.remove(s, id, o.author()) })
 }
 
-// Object returns an object's whole body.
+// Object returns an object's body as the catalogue's call for one reads it.
 func (o *Org) Object(typ, id string) (json.RawMessage, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -102,11 +102,11 @@ func (o *Org) Object(typ, id string) (json.RawMessage, bool) {
 		id = strings.TrimPrefix(strings.TrimPrefix(id, s.t.Name), "/")
 	}
 	body, ok := o.current(s, id)
-	return slices.Clone(body), ok
+	return s.reduce(slices.Clone(body), s.asked, false), ok
 }
 
-// Objects walks the IDs and whole bodies of a type's objects, those of child
-// types parent by parent, as the org knows them: edits appear at once,
+// Objects walks the IDs and bodies of a type's objects, as Object has them, those of
+// child types parent by parent, as the org knows them: edits appear at once,
 // whatever the consistency delay and the client's divisions.
 func (o *Org) Objects(typ string) iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
@@ -136,9 +136,9 @@ func (o *Org) objects(s *shape, parentID string, yield func(string, json.RawMess
 		var id string
 		var body json.RawMessage
 		if e := o.editAt(s, parentID, pos); pos < n && e != nil {
-			body = o.released(s, parentID, pos, slices.Clone(e.body))
+			body = s.reduce(o.released(s, parentID, pos, slices.Clone(e.body)), s.asked, false)
 		} else if pos < n {
-			body = o.render(s, parentID, pos, allExpanded, false)
+			body = o.render(s, parentID, pos, s.asked, false)
 		}
 		if body != nil {
 			id = o.idAt(s, parentID, pos, body)
@@ -230,7 +230,7 @@ func (o *Org) create(s *shape, parentID string, patch fields, by author) (id str
 	}
 	l := o.listForEdit(s, parentID)
 	pos := o.baseCount(s, parentID) + l.created
-	f, err := parseFields(o.render(s, parentID, pos, allExpanded, false))
+	f, err := parseFields(o.render(s, parentID, pos, everything, false))
 	if err != nil {
 		return "", nil, errorf("%s: %w", s.t.Name, err)
 	}

@@ -112,7 +112,9 @@ func TestEdits(t *testing.T) {
 				for _, member := range changedMembers(t, after, touched) {
 					require.True(t, slices.ContainsFunc(typ.Volatile, func(v string) bool { return strings.HasPrefix(v, member) }), member)
 				}
-				require.NotEqual(t, string(after), string(touched))
+				if typ.Name != "integrations.credentials" { // its dates are in its list only
+					require.NotEqual(t, string(after), string(touched))
+				}
 			}
 			if typ.Paging == genesys.PagingSingleton || typ.Parent != "" && strings.Contains(typ.Path, "=") {
 				return

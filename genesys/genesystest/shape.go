@@ -5,12 +5,14 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/internal/official"
 )
 
 // The files in data hold one entry per object type: how many objects there are
@@ -37,16 +39,17 @@ type recipe struct {
 // A form is what all orgs share of a type: its recipe, compiled.
 type form struct {
 	recipe
-	name   text
-	link   string // type whose objects' ids this type shares
-	key    text   // nil means UUIDs
-	body   node
-	list   node
-	detail map[string]bool   // members of the body that lists leave out
-	expand map[string]string // members of the body that need an expand
-	path   []segment         // of the list call
-	self   []segment         // of the call that reads one object
-	base   string            // self without its last segment, if that is its only variable
+	name     text
+	link     string // type whose objects' ids this type shares
+	key      text   // nil means UUIDs
+	body     node
+	list     node
+	detail   map[string]bool   // members of the body that lists leave out
+	listOnly map[string]bool   // members that GET leaves out
+	expand   map[string]string // members of the body that need an expand
+	path     []segment         // of the list call
+	self     []segment         // of the call that reads one object
+	base     string            // self without its last segment, if that is its only variable
 }
 
 // A shape is a type in one org.
@@ -59,6 +62,7 @@ type shape struct {
 	count    int
 	least    int
 	releases []releaseStep // of the platform, in order
+	asked    string        // the expands of the catalogue's calls
 	byBody   bool          // the ID is not the field id, or more than one: read from bodies
 }
 
@@ -97,7 +101,7 @@ func loadRecipes() (map[string]recipe, error) {
 }
 
 func newForm(t genesys.ObjectType, r recipe) (*form, error) {
-	f := &form{recipe: r, detail: map[string]bool{}, expand: map[string]string{}, path: parseTemplate(pathOnly(t.Path))}
+	f := &form{recipe: r, detail: map[string]bool{}, listOnly: map[string]bool{}, expand: map[string]string{}, path: parseTemplate(pathOnly(t.Path))}
 	f.self = parseTemplate(pathOnly(t.Get))
 	if t.Get == "" {
 		f.self = f.path
@@ -125,6 +129,9 @@ func newForm(t genesys.ObjectType, r recipe) (*form, error) {
 	if r.List != nil {
 		f.list = c.compile(r.List)
 	}
+	if c.err == nil {
+		c.err = f.fillIn(t)
+	}
 	if c.err != nil {
 		return nil, fmt.Errorf("genesystest: data of %s: %w", t.Name, c.err)
 	}
@@ -140,8 +147,21 @@ func newShape(t genesys.ObjectType, f *form, users int) *shape {
 	if users > defaultSize {
 		s.count = max(s.count, int(f.Per*float64(users)))
 	}
+	s.asked = askedExpand(t)
 	s.byBody = len(t.ID) > 1 || len(t.ID) == 1 && strings.Contains(t.ID[0], ".") && t.ID[0] != "."
 	return s
+}
+
+// askedExpand is what the catalogue's calls for a type expand.
+func askedExpand(t genesys.ObjectType) string {
+	asked := ""
+	for _, uri := range []string{t.Path, t.Get} {
+		_, query, _ := strings.Cut(uri, "?")
+		if values, err := url.ParseQuery(query); err == nil {
+			asked += expandOf(values) + ","
+		}
+	}
+	return asked + "resources,full"
 }
 
 func (s *shape) singleton() bool { return s.t.Paging == genesys.PagingSingleton }
@@ -170,7 +190,8 @@ func noun(label string) string {
 	}
 }
 
-// plainBody makes a template for a type that the data files leave to its family.
+// plainBody makes a template for a type that the data files leave to its models:
+// what names an object. Types without a model have a few fields more.
 func plainBody(t genesys.ObjectType) json.RawMessage {
 	f := fields{}
 	put := func(path, template string) {
@@ -195,15 +216,18 @@ func plainBody(t genesys.ObjectType) json.RawMessage {
 			put(title, "@name")
 		}
 	}
-	if t.Paging == genesys.PagingSingleton {
-		put("enabled", "@bool(60)")
-	} else {
-		put("description", "@noun @n of @org")
-	}
 	for _, v := range t.Variants {
 		if name, _, ok := strings.Cut(v, "="); ok && t.Paging != genesys.PagingSingleton {
 			put(strings.TrimSuffix(name, "s"), "@variant")
 		}
+	}
+	if item, _ := modelsOf(t); official.Models()[item] != nil {
+		return f.bytes()
+	}
+	if t.Paging == genesys.PagingSingleton {
+		put("enabled", "@bool(60)")
+	} else {
+		put("description", "@noun @n of @org")
 	}
 	for _, v := range t.Volatile {
 		if template := volatileTemplate(v); template != "" {

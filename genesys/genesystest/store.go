@@ -69,6 +69,9 @@ func (o *Org) baseCount(s *shape, parentID string) int {
 	if s.least < s.count {
 		n = s.least + int(hashText(s.seed, parentID)%uint64(s.count-s.least+1))
 	}
+	if n == 0 && s.count > 0 && o.parentNumber(s, parentID) == 0 {
+		n = 1 // the first parent has one
+	}
 	if s.link != "" {
 		n = min(n, o.countOf(s.link))
 	}
@@ -298,7 +301,7 @@ func (o *Org) current(s *shape, id string) (json.RawMessage, bool) {
 	if e := o.editAt(s, parentID, pos); e != nil {
 		return o.released(s, parentID, pos, e.body), e.body != nil
 	}
-	return o.render(s, parentID, pos, allExpanded, false), true
+	return o.render(s, parentID, pos, everything, false), true
 }
 
 // keyOf reads the own part of an object's ID from its body.
@@ -306,7 +309,9 @@ func (o *Org) keyOf(s *shape, body []byte) string {
 	parts := make([]string, len(s.t.ID))
 	for i, path := range s.t.ID {
 		if path == "." { // lists have the name alone, the object has it inside
-			path = "namespace"
+			values := append(lookupAll(body, "namespace"), lookupAll(body, "entities.namespace")...)
+			parts[i] = append(values, "")[0]
+			continue
 		}
 		parts[i] = lookupText(body, path)
 	}
@@ -317,8 +322,10 @@ func (o *Org) scope(s *shape, parentID string, n int) *scope {
 	return &scope{org: o, shape: s, parentID: parentID, n: n, seed: mix(hashText(o.opts.Seed^s.seed, parentID) ^ uint64(n))}
 }
 
-// allExpanded asks for every member that needs an expand.
-const allExpanded = "*"
+const (
+	allExpanded = "*"  // asks for every member that needs an expand
+	everything  = "**" // asks for those that GET leaves out as well: what is kept of an edited object
+)
 
 // render makes the generated object n.
 func (o *Org) render(s *shape, parentID string, n int, expand string, inList bool) json.RawMessage {

@@ -19,6 +19,12 @@ type scope struct {
 	inList   bool
 	expand   string
 	out      []byte
+
+	place    uint64       // of the generated field that is written; 0 in templates
+	index    int          // of the element of its array
+	chain    []*modelForm // models that it is in, below the object's own
+	varied   int          // variety + 1, once it is known
+	refModel *modelForm   // of the reference that is written; nil for the usual one
 }
 
 // draw returns a number that depends on the object and the place in its template only.
@@ -40,26 +46,32 @@ type (
 	object  []member
 	text    []part // a JSON string
 	call    struct {
-		d    directive
-		args []string
-		salt uint64
+		d     directive
+		args  []string
+		salt  uint64
+		model *modelForm // of the reference that it writes, if known
 	}
 	part struct {
 		literal string
 		call    *call
 	}
 	member struct {
-		key     []byte // with quotes and colon
-		value   node
-		detail  bool
-		expand  string
-		percent int
-		salt    uint64
+		key      []byte // with quotes and colon
+		value    node
+		detail   bool // left out of lists
+		listOnly bool // left out of GET
+		expand   string
+		percent  int
+		salt     uint64
 	}
 )
 
 func (l literal) render(c *scope) { c.out = append(c.out, l...) }
-func (k *call) render(c *scope)   { k.d.run(c, k.args, k.salt) }
+func (k *call) render(c *scope) {
+	c.refModel = k.model
+	k.d.run(c, k.args, k.salt^c.place)
+	c.refModel = nil
+}
 
 func (a array) render(c *scope) {
 	c.add("[")
@@ -90,10 +102,13 @@ func (o object) render(c *scope) {
 	c.add("}")
 }
 
+// name is the member's name.
+func (m *member) name() string { return string(m.key[1 : len(m.key)-2]) }
+
 // renderMember appends the value of one member, if the object has it.
 func (o object) renderMember(c *scope, name string) {
 	for i := range o {
-		if key := o[i].key; string(key[1:len(key)-2]) == name && !o[i].left(c) {
+		if o[i].name() == name && !o[i].left(c) {
 			o[i].value.render(c)
 			return
 		}
@@ -102,8 +117,11 @@ func (o object) renderMember(c *scope, name string) {
 
 // left reports whether the member is left out.
 func (m *member) left(c *scope) bool {
-	return m.detail && c.inList || m.expand != "" && !expands(c.expand, m.expand) ||
-		m.percent > 0 && c.draw(m.salt, 100) >= m.percent
+	if g, ok := m.value.(*generated); ok && g.absent(c) {
+		return true
+	}
+	return m.detail && c.inList || m.listOnly && !c.inList && c.expand != everything || m.expand != "" && !expands(c.expand, m.expand) ||
+		m.percent > 0 && c.draw(m.salt, 100) >= m.percent && c.variety() > 0
 }
 
 func (t text) render(c *scope) {
@@ -267,7 +285,7 @@ func (c *compiler) text(s string) text {
 
 // expands reports whether the value of an expand parameter asks for a member.
 func expands(asked, member string) bool {
-	if asked == allExpanded {
+	if asked == allExpanded || asked == everything {
 		return true
 	}
 	for name := range strings.SplitSeq(asked, ",") {

@@ -36,14 +36,14 @@ func (o *Org) member(s *shape, parentID string, pos int, name string) json.RawMe
 		}
 	}
 	if len(s.releases) > 0 {
-		return lookup(o.render(s, parentID, pos, allExpanded, false), name)
+		return lookup(o.render(s, parentID, pos, everything, false), name)
 	}
 	body, ok := s.body.(object)
 	if !ok {
 		return nil
 	}
 	c := o.scope(s, parentID, pos)
-	c.expand = allExpanded
+	c.expand = everything
 	body.renderMember(c, name)
 	return c.out
 }
@@ -182,7 +182,7 @@ func (o *Org) bodyAt(s *shape, parentID string, pos int, expand string, inList b
 
 // reduce drops the members of a whole body that a request does not get.
 func (s *shape) reduce(body json.RawMessage, expand string, inList bool) json.RawMessage {
-	if expand == allExpanded && (!inList || len(s.detail) == 0) || len(s.detail)+len(s.expand) == 0 {
+	if body == nil || len(s.detail)+len(s.listOnly)+len(s.expand) == 0 {
 		return body
 	}
 	all, err := parseFields(body)
@@ -191,7 +191,7 @@ func (s *shape) reduce(body json.RawMessage, expand string, inList bool) json.Ra
 	}
 	kept := all[:0]
 	for _, f := range all {
-		if need := s.expand[f.key]; s.detail[f.key] && inList || need != "" && !expands(expand, need) {
+		if need := s.expand[f.key]; s.detail[f.key] && inList || s.listOnly[f.key] && !inList || need != "" && !expands(expand, need) {
 			continue
 		}
 		kept = append(kept, f)
