@@ -21,7 +21,7 @@ type namedRule struct {
 	rule *rule
 }
 
-// member returns the rule for the member with the decoded name.
+// member returns the rule for the member with the decoded name. No path has a name that is not UTF-8, nor one that is empty.
 func (r *rule) member(name []byte) *rule {
 	if r == nil {
 		return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
@@ -18,7 +17,8 @@ import (
 //   - the members of an object are sorted by their decoded names, bytewise; of members with one name the last one counts,
 //   - sets are sorted by identity, other arrays are in their order,
 //   - numbers have their exact decimal value: 1.0 and 1e0 are 1, -0 is 0, and 9007199254740993 is itself,
-//   - strings are UTF-8 with the fewest escapes; what is not Unicode (stray bytes, lone surrogates) is U+FFFD.
+//   - strings have the fewest escapes. What is not Unicode stays as it is, so that it differs from all else: bytes that are
+//     not UTF-8 as bytes, halves of surrogate pairs as escapes.
 //
 // The error is that of malformed JSON; dst is then returned as it was.
 func (c *Comparer) Canonical(dst, body []byte) ([]byte, error) {
@@ -45,7 +45,7 @@ var canonicalizers = sync.Pool{New: func() any { return &canonicalizer{} }}
 // do.
 type canonicalizer struct {
 	body    []byte
-	scratch []byte // For a decoded string.
+	scratch []byte // For a decoded name.
 	parts   []part // Of the open containers.
 	sorted  []byte
 }
@@ -65,8 +65,7 @@ func (w *canonicalizer) value(dst []byte, i int, r *rule, set bool, depth int) (
 	var end int
 	switch c := w.body[i]; {
 	case c == '"':
-		dst, _, end = w.text(dst, i)
-		return dst, end
+		return w.text(dst, i)
 	case c == '{' || c == '[':
 		if depth >= jsonscan.MaxDepth {
 			return dst, ^i
@@ -87,45 +86,26 @@ func (w *canonicalizer) value(dst []byte, i int, r *rule, set bool, depth int) (
 	return append(dst, w.body[i:end]...), end
 }
 
-// text appends the canonical form of the string at i. It also returns the string decoded, valid until the next call.
-func (w *canonicalizer) text(dst []byte, i int) (out, decoded []byte, end int) {
+// text appends the canonical form of the string at i. Only what has escapes can be written in another way.
+func (w *canonicalizer) text(dst []byte, i int) ([]byte, int) {
 	end, form := jsonscan.ScanString(w.body, i)
-	if end < 0 {
-		return dst, nil, end
+	switch {
+	case end < 0:
+		return dst, end
+	case form&jsonscan.Escaped == 0:
+		return append(dst, w.body[i:end]...), end
 	}
-	raw := w.body[i:end]
-	if form == 0 || form == jsonscan.NonASCII && utf8.Valid(raw) {
-		return append(dst, raw...), raw[1 : len(raw)-1], end
-	}
-	w.scratch = jsonscan.AppendString(w.scratch[:0], raw)
-	return appendQuoted(dst, w.scratch), w.scratch, end
+	return appendText(dst, w.body[i:end]), end
 }
 
-// appendQuoted appends s as a JSON string with the fewest escapes.
-func appendQuoted(dst, s []byte) []byte {
-	const digits = "0123456789abcdef"
-	dst = append(dst, '"')
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c >= ' ':
-			dst = append(dst, c)
-		case c == '\b':
-			dst = append(dst, `\b`...)
-		case c == '\f':
-			dst = append(dst, `\f`...)
-		case c == '\n':
-			dst = append(dst, `\n`...)
-		case c == '\r':
-			dst = append(dst, `\r`...)
-		case c == '\t':
-			dst = append(dst, `\t`...)
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		}
+// rule returns the rule for the member with the canonical key.
+func (w *canonicalizer) rule(r *rule, key []byte) *rule {
+	name := key[1 : len(key)-1]
+	if r != nil && bytes.IndexByte(name, '\\') >= 0 {
+		w.scratch = appendName(w.scratch[:0], key)
+		name = w.scratch
 	}
-	return append(dst, '"')
+	return r.member(name)
 }
 
 func (w *canonicalizer) object(dst []byte, i int, r *rule, depth int) ([]byte, int) {
@@ -136,9 +116,8 @@ func (w *canonicalizer) object(dst []byte, i int, r *rule, depth int) ([]byte, i
 	}
 	for {
 		p := part{start: len(dst), byStart: len(dst) + 1}
-		var name []byte
 		var end int
-		if dst, name, end = w.text(append(dst, ','), i); end < 0 {
+		if dst, end = w.text(append(dst, ','), i); end < 0 {
 			return dst, end
 		}
 		p.byEnd = len(dst)
@@ -146,7 +125,7 @@ func (w *canonicalizer) object(dst []byte, i int, r *rule, depth int) ([]byte, i
 			return dst, ^i
 		}
 		i = jsonscan.Space(b, i+1)
-		if member := r.member(name); member != nil && member.ignore {
+		if member := w.rule(r, dst[p.byStart:p.byEnd]); member != nil && member.ignore {
 			dst = dst[:p.start]
 			i = jsonscan.ScanValue(b, i, depth)
 		} else {
@@ -233,12 +212,4 @@ func (w *canonicalizer) arrange(dst []byte, open, firstPart int, members bool) [
 		w.sorted = append(w.sorted, dst[p.start:p.end]...)
 	}
 	return append(dst[:open], w.sorted...)
-}
-
-// compareKeys orders canonical raw keys by what they mean. The escapes are the only text that is not in that order.
-func compareKeys(a, b []byte) int {
-	if bytes.IndexByte(a, '\\') >= 0 || bytes.IndexByte(b, '\\') >= 0 {
-		return bytes.Compare(jsonscan.AppendString(nil, a), jsonscan.AppendString(nil, b))
-	}
-	return bytes.Compare(a[1:len(a)-1], b[1:len(b)-1])
 }

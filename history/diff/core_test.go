@@ -54,7 +54,7 @@ func digest(tb testing.TB, c *Comparer, body []byte) Digest {
 // stored returns the changes as they are after a way through encoding/json.
 func stored(tb testing.TB, changes []FieldChange) []FieldChange {
 	tb.Helper()
-	text, err := json.Marshal(changes)
+	text, err := encode(changes)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -75,7 +75,16 @@ func checkDiff(tb testing.TB, c *Comparer, a, b []byte) []FieldChange {
 	if (len(changes) == 0) != bytes.Equal(a, b) {
 		tb.Fatalf("Diff(%.300s, %.300s): %d changes", a, b, len(changes))
 	}
-	for _, list := range [][]FieldChange{changes, stored(tb, changes)} {
+	few := len(a) / 4 // So that some of the changes of small bodies are too large.
+	bounded, err := c.diff(a, b, few)
+	if text, _ := encode(bounded); err != nil || len(text) > len("[]")+max(few, maxOverhead+len(a)+len(b)) {
+		tb.Fatalf("from\n%s\nto\n%s\n%v, %d bytes of changes:\n%s", a, b, err, len(text), show(bounded))
+	}
+	lists := [][]FieldChange{changes, stored(tb, changes)}
+	if len(bounded) != len(changes) {
+		lists = append(lists, stored(tb, bounded))
+	}
+	for _, list := range lists {
 		if got, err := Apply(a, list); err != nil || !bytes.Equal(got, b) {
 			tb.Fatalf("Apply to\n%s\ngives\n%s\nnot\n%s\n%v\n%s", a, got, b, err, show(list))
 		}
@@ -84,6 +93,18 @@ func checkDiff(tb testing.TB, c *Comparer, a, b []byte) []FieldChange {
 		}
 	}
 	return changes
+}
+
+// maxOverhead is what a change takes as JSON beside its path and values.
+const maxOverhead = 62
+
+// encode is json.Marshal without the escapes for HTML, as changes are stored.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
 }
 
 func show(changes []FieldChange) string {
@@ -172,8 +193,28 @@ func TestCanonicalAndDigest(t *testing.T) {
 		{`""`},
 		{`"/"`, `"\/"`},
 		{`"😀"`, `"\ud83d\ude00"`, `"\uD83D\uDE00"`},
-		{`"\ufffd"`, `"\ud83d"`, "\"\xff\"", `"\ude00"`},
-		{`"\ufffd\ufffd"`, `"\ude00\ud83d"`, "\"\xed\xa0\"", `"\ud83d\ud83d"`},
+		{`"\ufffd"`, "\"\uFFFD\""},
+		{`"\ufffd\ufffd"`},
+		{`"\ud83d"`, `"\uD83D"`, `"\uD83d"`},
+		{`"\ud83e"`},
+		{`"\ude00"`, `"\uDE00"`},
+		{`"\ude00\ud83d"`, `"\uDE00\uD83D"`},
+		{`"\ud83d\ud83d"`},
+		{`"\ud83d\ud83d\ude00"`, `"\ud83d😀"`},
+		{`"\\ud83d"`, `"\u005cud83d"`},
+		{`"Sales \ud83d"`, `"\u0053ales \uD83D"`},
+		{`"Sales \ud83e"`},
+		{"\"\xff\""},
+		{"\"\xfe\""},
+		{"\"\xed\xa0\""},
+		{"\"\xed\xa0\xbd\""},
+		{"\"\xff\\n\"", "\"\xff\\u000A\""},
+		{`{"\ud83d":1}`, `{"\uD83D":1}`},
+		{`{"\ud83e":1}`},
+		{"{\"\xed\xa0\xbd\":1}"},
+		{"{\"\xff\":1,\"\\ud83d\":2}", "{\"\\uD83D\":2,\"\xff\":1.0}"},
+		{"{\"\xff\":1}", "{\"\xff\":7,\"\xff\":1}"},
+		{"{\"\xfe\":1}"},
 		{`"\u0000"`},
 		{`"\u0000\u0000"`},
 		{`null`},

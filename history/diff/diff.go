@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/cxsync/cxsync/internal/jsonscan"
@@ -17,13 +18,28 @@ import (
 // [Rules], else by value; a matched element that differs is changed inside, one at another place moves. In a set nothing
 // but a changed identity makes an element come or go. Canonical forms of other Comparers are fine too; another form is an
 // error where it is met.
+//
+// As JSON the changes take 64 KiB at most, or little more than both bodies together. Where the changes inside of an
+// object or an array would take more than that and more than its two values, it is replaced as a whole. So it is where no
+// pointer can say what changed: below 100 levels, or below a name that is not UTF-8.
 func (c *Comparer) Diff(old, new []byte) ([]FieldChange, error) {
-	d := differ{}
+	return c.diff(old, new, fewBytes)
+}
+
+func (c *Comparer) diff(old, new []byte, few int) ([]FieldChange, error) {
+	d := differ{few: few, limit: math.MaxInt}
 	if err := d.body(old, new, c.rules); err != nil {
-		return nil, fmt.Errorf("diff: diff: %w: %w", errNotCanonical, err)
+		return nil, fmt.Errorf("diff: %w: %w", errNotCanonical, err)
 	}
 	return d.changes, nil
 }
+
+// Bounds of the changes between two bodies, whatever these hold: how large changes are that are never put together, and
+// how deep a path leads. Each level that is walked scans all that is below it once more.
+const (
+	fewBytes = 64 << 10
+	maxDepth = 100
+)
 
 var (
 	errNotCanonical = errors.New("the body is not in canonical form")
@@ -40,18 +56,72 @@ func checkForm(body []byte) error {
 	return err
 }
 
+// What ends the walk of a value whose changes are then one replacement, of it or of a value around it.
+var (
+	errTooLarge = errors.New("the changes are larger than what changed")
+	errUnnamed  = errors.New("no pointer leads to what changed")
+)
+
 // differ collects changes while it walks two bodies.
 type differ struct {
 	path, label []byte // Of the value at hand.
 	changes     []FieldChange
+	size        int // Of the changes as JSON, at most.
+	limit       int // Of size, for the values that are open.
+	few         int // Up to this size changes are left as they are.
+	depth       int
 }
 
-func (d *differ) emit(op Op, old, new []byte) {
-	change := FieldChange{Path: string(d.path), Op: op, Old: bytes.Clone(old), New: bytes.Clone(new)}
+// emit records a change of the value at hand. The error is errTooLarge if a value around it is to be replaced instead.
+func (d *differ) emit(change FieldChange) error {
+	change.Path = string(d.path)
 	if !bytes.Equal(d.path, d.label) {
 		change.Label = string(d.label)
 	}
 	d.changes = append(d.changes, change)
+	d.size += d.cost(len(change.Old)+len(change.New)) + textSize([]byte(change.From))
+	if d.size > d.limit {
+		return errTooLarge
+	}
+	return nil
+}
+
+func (d *differ) replace(old, new []byte) error {
+	return d.emit(FieldChange{Op: OpReplace, Old: bytes.Clone(old), New: bytes.Clone(new)})
+}
+
+func (d *differ) removed(old []byte) error {
+	return d.emit(FieldChange{Op: OpRemove, Old: bytes.Clone(old)})
+}
+
+func (d *differ) added(new []byte) error {
+	return d.emit(FieldChange{Op: OpAdd, New: bytes.Clone(new)})
+}
+
+// cost returns the size as JSON, at most, of a change of the value at hand with values of so many bytes.
+func (d *differ) cost(values int) int {
+	const overhead = len(`{"path":"","op":"replace","from":"","old":,"new":,"label":""},`)
+	size := overhead + textSize(d.path) + values
+	if !bytes.Equal(d.path, d.label) {
+		size += textSize(d.label)
+	}
+	return size
+}
+
+// textSize returns how many bytes encoding/json takes for a text, at most.
+func textSize(text []byte) int {
+	n := len(text)
+	for _, c := range text {
+		switch {
+		case c < ' ':
+			n += 5
+		case c == '"' || c == '\\':
+			n++
+		case c == 0xE2: // U+2028 and U+2029 are written as escapes.
+			n += 3
+		}
+	}
+	return n
 }
 
 // mark is a place in a body, to return to.
@@ -64,7 +134,7 @@ func (d *differ) leave(back mark) { d.path, d.label = d.path[:back.path], d.labe
 func (d *differ) enterMember(key []byte) []byte {
 	name := key[1 : len(key)-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
-		name = jsonscan.AppendString(nil, key)
+		name = appendName(nil, key)
 	}
 	d.path, d.label = appendToken(d.path, name), appendToken(d.label, name)
 	return name
@@ -103,25 +173,47 @@ func bounds(body []byte) string {
 	return string([]byte{body[0], body[len(body)-1]})
 }
 
+// operand is a value that is compared, and, if it is an array, perhaps its elements.
+type operand struct {
+	raw   []byte
+	parts [][]byte
+}
+
 func (d *differ) value(old, new []byte, r *rule) error {
-	switch {
-	case bytes.Equal(old, new):
+	if bytes.Equal(old, new) {
 		return nil
-	case old[0] == '{' && new[0] == '{':
-		return d.object(old, new, r)
-	case old[0] == '[' && new[0] == '[':
-		a, err := jsonscan.Split(old, nil)
-		if err != nil {
-			return err
-		}
-		b, err := jsonscan.Split(new, a)
-		if err != nil {
-			return err
-		}
-		return d.array(a, b, r, false)
 	}
-	d.emit(OpReplace, old, new)
-	return nil
+	return d.differing(operand{raw: old}, operand{raw: new}, r, false)
+}
+
+// differing compares values that are not equal.
+func (d *differ) differing(old, new operand, r *rule, set bool) error {
+	open := old.raw[0]
+	if open != new.raw[0] || open != '{' && open != '[' || d.depth == maxDepth {
+		return d.replace(old.raw, new.raw)
+	}
+	back, count, size, outer := d.here(), len(d.changes), d.size, d.limit
+	most := max(d.few, d.cost(len(old.raw)+len(new.raw)))
+	d.limit = min(outer, size+most)
+	d.depth++
+	var err error
+	if open == '{' {
+		err = d.object(old.raw, new.raw, r)
+	} else {
+		err = d.array(old, new, r, set)
+	}
+	d.depth--
+	d.limit = outer
+	switch {
+	case err == nil, err == errTooLarge && d.size-size <= most: // It is a value around this one that is too large.
+		return err
+	case err != errTooLarge && err != errUnnamed:
+		return err
+	}
+	d.leave(back)
+	clear(d.changes[count:])
+	d.changes, d.size = d.changes[:count], size
+	return d.replace(old.raw, new.raw)
 }
 
 // object merges the members, which are sorted.
@@ -136,20 +228,9 @@ func (d *differ) object(old, new []byte, r *rule) error {
 		} else if moreB {
 			order = compareKeys(a.Key(), b.Key())
 		}
-		back := d.here()
-		switch {
-		case order < 0:
-			d.enterMember(a.Key())
-			d.emit(OpRemove, a.Value(), nil)
-		case order > 0:
-			d.enterMember(b.Key())
-			d.emit(OpAdd, nil, b.Value())
-		case !bytes.Equal(a.Value(), b.Value()):
-			if err := d.member(&a, &b, r.member(d.enterMember(a.Key()))); err != nil {
-				return err
-			}
+		if err := d.member(&a, &b, order, r); err != nil {
+			return err
 		}
-		d.leave(back)
 		if order <= 0 {
 			moreA, errA = nextSorted(&a, nil)
 		}
@@ -160,12 +241,33 @@ func (d *differ) object(old, new []byte, r *rule) error {
 	return cmp.Or(errA, errB)
 }
 
-// member compares the values of a member, of which arrays are split already.
-func (d *differ) member(a, b *jsonscan.Iter, r *rule) error {
-	if a.Value()[0] == '[' && b.Value()[0] == '[' {
-		return d.array(a.Parts(), b.Parts(), r, r != nil && r.set)
+// member compares one member: that of a if it is missing in b (order below 0), that of b (above 0), or that of both. Arrays
+// of both are split already.
+func (d *differ) member(a, b *jsonscan.Iter, order int, r *rule) error {
+	key := a.Key()
+	if order > 0 {
+		key = b.Key()
 	}
-	return d.value(a.Value(), b.Value(), r)
+	if order == 0 && bytes.Equal(a.Value(), b.Value()) {
+		return nil
+	}
+	if isOdd(key) {
+		return errUnnamed
+	}
+	back := d.here()
+	name := d.enterMember(key)
+	var err error
+	switch {
+	case order < 0:
+		err = d.removed(a.Value())
+	case order > 0:
+		err = d.added(b.Value())
+	default:
+		r = r.member(name)
+		err = d.differing(operand{a.Value(), a.Parts()}, operand{b.Value(), b.Parts()}, r, r != nil && r.set)
+	}
+	d.leave(back)
+	return err
 }
 
 // nextSorted goes to the next member, whose key must be above that of the last one. Its value may be that of like.

@@ -1,6 +1,10 @@
 package diff
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
 
 // element is an element of an array that is compared.
 type element struct {
@@ -29,12 +33,22 @@ func identifyAll(raw [][]byte) []element {
 }
 
 // array compares the elements of two arrays.
-func (d *differ) array(old, new [][]byte, r *rule, set bool) error {
-	old, new, first := trim(old, new)
-	a, b := identifyAll(old), identifyAll(new)
+func (d *differ) array(old, new operand, r *rule, set bool) error {
+	if err := old.split(nil); err != nil {
+		return err
+	}
+	if err := new.split(old.parts); err != nil {
+		return err
+	}
+	before, after, first := trim(old.parts, new.parts)
+	a, b := identifyAll(before), identifyAll(after)
 	m := align(a, b, set)
-	d.remove(m, first)
-	d.place(m, first)
+	if err := d.remove(m, first); err != nil {
+		return err
+	}
+	if err := d.place(m, first); err != nil {
+		return err
+	}
 	for j := range b {
 		i := m.source[j]
 		if i < 0 || bytes.Equal(a[i].raw, b[j].raw) {
@@ -50,46 +64,49 @@ func (d *differ) array(old, new [][]byte, r *rule, set bool) error {
 	return nil
 }
 
+// split finds the elements, some of which may be those of like.
+func (o *operand) split(like [][]byte) (err error) {
+	if len(o.parts) == 0 {
+		o.parts, err = jsonscan.Split(o.raw, like)
+	}
+	return err
+}
+
 // elementValue compares matched elements. Elements that nothing but their place has matched are replaced if that is
 // shorter than what has changed inside.
 func (d *differ) elementValue(a, b *element, r *rule) error {
-	before := len(d.changes)
+	count, size := len(d.changes), d.size
 	if err := d.value(a.raw, b.raw, r); err != nil {
 		return err
 	}
-	if a.kind != byValue {
-		return nil
-	}
-	const overhead = len(`{"path":"","op":"replace","old":,"new":},`)
-	size := 0
-	for _, c := range d.changes[before:] {
-		size += overhead + len(c.Path) + len(c.Label) + len(c.Old) + len(c.New)
-	}
-	if size > overhead+len(d.path)+len(a.raw)+len(b.raw) {
-		d.changes = d.changes[:before]
-		d.emit(OpReplace, a.raw, b.raw)
+	if a.kind == byValue && d.size-size > d.cost(len(a.raw)+len(b.raw)) {
+		d.changes, d.size = d.changes[:count], size
+		return d.replace(a.raw, b.raw)
 	}
 	return nil
 }
 
-// remove emits the removals, from the end, so that the indexes before are not touched.
-func (d *differ) remove(m *alignment, first int) {
+// remove records the removals, from the end, so that the indexes before are not touched.
+func (d *differ) remove(m *alignment, first int) error {
 	for i := len(m.old) - 1; i >= 0; i-- {
 		if m.target[i] >= 0 {
 			continue
 		}
 		back := d.here()
 		d.enterElement(first+i, &m.old[i])
-		d.emit(OpRemove, m.old[i].raw, nil)
+		if err := d.removed(m.old[i].raw); err != nil {
+			return err
+		}
 		d.leave(back)
 	}
+	return nil
 }
 
-// place emits the additions and the moves in the order of the new elements, each to right behind its predecessor.
+// place records the additions and the moves in the order of the new elements, each to right behind its predecessor.
 //
 // Meanwhile the array holds the new elements so far, those that stay, and those that are yet to move. The latter are
 // before the next one that stays, and behind what has been placed there.
-func (d *differ) place(m *alignment, first int) {
+func (d *differ) place(m *alignment, first int) error {
 	waiting := newWaiting(m)
 	passed := 0 // How many old elements are up to the last one that stays.
 	for j := range m.new {
@@ -99,21 +116,24 @@ func (d *differ) place(m *alignment, first int) {
 			continue
 		}
 		back := d.here()
-		if i < 0 {
-			d.enterElement(first+j+waiting.before(passed), &m.new[j])
-			d.emit(OpAdd, nil, m.new[j].raw)
+		from := ""
+		if i >= 0 {
+			d.enterElement(first+waiting.index(i, j), &m.new[j])
+			from = string(d.path)
 			d.leave(back)
-			continue
+			waiting.remove(i)
 		}
-		d.enterElement(first+waiting.index(i, j), &m.new[j])
-		from := string(d.path)
-		d.leave(back)
-		waiting.remove(i)
 		d.enterElement(first+j+waiting.before(passed), &m.new[j])
-		if from != string(d.path) {
-			d.emit(OpMove, nil, nil)
-			d.changes[len(d.changes)-1].From = from
+		var err error
+		if i < 0 {
+			err = d.added(m.new[j].raw)
+		} else if from != string(d.path) {
+			err = d.emit(FieldChange{Op: OpMove, From: from})
+		}
+		if err != nil {
+			return err
 		}
 		d.leave(back)
 	}
+	return nil
 }

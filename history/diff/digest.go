@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
@@ -106,9 +107,12 @@ func (d *digester) value(i int, seed hash128, r *rule, set bool, depth int) (has
 	}
 	switch c := d.body[i]; {
 	case c == '"':
-		s, end := d.text(i)
-		if end < 0 {
+		s, odd, end := d.text(i)
+		switch {
+		case end < 0:
 			return hash128{}, end
+		case odd:
+			return d.leaf(seed, tagOddString, s), end
 		}
 		return d.leaf(seed, tagString, s), end
 	case c == '{' || c == '[':
@@ -138,17 +142,24 @@ func (d *digester) value(i int, seed hash128, r *rule, set bool, depth int) (has
 	return d.leaf(seed, tagLiteral, d.body[i:end]), end
 }
 
-// text returns the decoded string at i, which is valid until the next call.
-func (d *digester) text(i int) ([]byte, int) {
+// text returns the string at i as it is hashed, valid until the next call: decoded, or, if that is no UTF-8, in canonical
+// form and odd.
+func (d *digester) text(i int) (s []byte, odd bool, end int) {
 	end, form := jsonscan.ScanString(d.body, i)
 	if end < 0 {
-		return nil, end
+		return nil, false, end
 	}
-	if form != 0 {
-		d.scratch = jsonscan.AppendString(d.scratch[:0], d.body[i:end])
-		return d.scratch, end
+	raw := d.body[i:end]
+	s = raw[1 : len(raw)-1]
+	if form&jsonscan.Escaped != 0 {
+		d.scratch = appendName(d.scratch[:0], raw)
+		s = d.scratch
 	}
-	return d.body[i+1 : end-1], end
+	if form == 0 || utf8.Valid(s) {
+		return s, false, end
+	}
+	d.scratch = appendText(d.scratch[:0], raw)
+	return d.scratch, true, end
 }
 
 func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int) {
@@ -160,7 +171,7 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 		return d.container(seed, tagObject, sum, 0), i + 1
 	}
 	for {
-		name, end := d.text(i)
+		name, odd, end := d.text(i)
 		if end < 0 {
 			return hash128{}, end
 		}
@@ -168,11 +179,14 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 			return hash128{}, ^i
 		}
 		i = jsonscan.Space(b, i+1)
-		member := r.member(name)
+		member, t := r.member(name), tagKey
+		if odd {
+			member, t = r.member(nil), tagOddKey
+		}
 		if member != nil && member.ignore {
 			i = jsonscan.ScanValue(b, i, depth)
 		} else {
-			named := d.bytes(hash128{d.tags[tagObject], ^d.tags[tagObject]}, tagKey, name)
+			named := d.bytes(hash128{d.tags[tagObject], ^d.tags[tagObject]}, t, name)
 			d.addName(&names, named.lo)
 			var h hash128
 			h, i = d.value(i, named, member, member != nil && member.set, depth)

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // jsonObject is a JSON object with its members in order, perhaps with repeated names.
@@ -24,13 +25,17 @@ func newGenerator(seed uint64) generator { return generator{rand.New(rand.NewPCG
 var (
 	someNames = []string{
 		"a", "b", "id", "key", "name", "members", "skills", "selfUri", "x.y", "", "/", "~", "~1", "\"", "\\", "\n", "é", "z\u2028<&>",
-		"\U0001F600", "\uFFFD", "longer than sixteen bytes", "longer than sixteen bytes!",
+		"\U0001F600", "\uFFFD", "\xff", "\xe2\x82", "a\xfe", half(0xD83D) + "a", half(0xDE00), half(0xDE00) + half(0xD83D), "\xed\xa0\xbd", "longer than sixteen bytes", "longer than sixteen bytes!",
 	}
 	someNumbers = []string{
 		"0", "1", "-1", "7", "10", "100", "0.5", "0.1", "-2.25", "9007199254740992", "9007199254740993", "1e21", "1e22", "1e-6", "1e-7",
 		"123456789012345678901", "1234567890123456789012345", "12345678901234567890.5",
 	}
 )
+
+// half stands for half of a surrogate pair alone, which a Go string cannot hold: a character for private use, which the
+// generator writes as that half, and which the reference reads for it.
+func half(r rune) string { return string(r + 0x100000) }
 
 func pick[T any](g generator, list []T) T { return list[g.IntN(len(list))] }
 
@@ -226,13 +231,17 @@ func (g generator) number(b []byte, s string) []byte {
 
 func (g generator) string(b []byte, s string) []byte {
 	b = append(b, '"')
-	for _, r := range s {
+	for n := 0; len(s) > 0; s = s[n:] {
+		var r rune
+		r, n = utf8.DecodeRuneInString(s)
 		switch {
+		case 0x10D800 <= r && r < 0x10E000:
+			b = fmt.Appendf(b, pick(g, []string{`\u%04x`, `\u%04X`}), r-0x100000)
 		case r > 0xFFFF && g.IntN(2) == 0:
 			r -= 0x10000
 			b = fmt.Appendf(b, `\u%04x\u%04X`, 0xD800+r>>10, 0xDC00+r&0x3FF)
-		case r == 0xFFFD && g.IntN(2) == 0:
-			b = append(b, pick(g, []string{"\xff", `\ud800`, `\udc00`, "\xe2\x82"[:1]})...)
+		case r == utf8.RuneError && n == 1:
+			b = append(b, s[0])
 		case r == '/' && g.IntN(2) == 0:
 			b = append(b, `\/`...)
 		case r == '\n' && g.IntN(2) == 0:

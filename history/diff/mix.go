@@ -28,6 +28,8 @@ const (
 	tagObject
 	tagArray
 	tagSet
+	tagOddString
+	tagOddKey
 	tagCount
 )
 

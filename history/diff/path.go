@@ -1,9 +1,11 @@
 package diff
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Path selects fields in field changes, by the paths that [Rules] are written in.
@@ -89,6 +91,9 @@ type segment struct {
 
 // parsePath returns the segments of path, with repeated ** merged and a final ** followed by *.
 func parsePath(path string) ([]segment, error) {
+	if !utf8.ValidString(path) {
+		return nil, errors.New("it is not UTF-8")
+	}
 	var segments []segment
 	var name strings.Builder
 	start := 0 // Where the current segment starts.

@@ -7,19 +7,61 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // reference writes a body in a form of its own that is equal for bodies that compare as equal. It shares nothing with the
 // package: encoding/json decodes, big.Rat compares numbers, and paths are matched one by one.
 func reference(s Rules, body []byte) string {
-	d := json.NewDecoder(bytes.NewReader(body))
+	d := json.NewDecoder(bytes.NewReader(unicodeOnly(body)))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
 		panic(err)
 	}
 	return referenceValue(s, nil, v)
+}
+
+// unicodeOnly returns a body with characters for private use in place of what is not Unicode, which encoding/json would
+// replace by one and the same.
+func unicodeOnly(body []byte) []byte {
+	var out []byte
+	for len(body) > 0 {
+		r, n := utf8.DecodeRune(body)
+		switch {
+		case r == '\\' && body[1] == 'u':
+			n = 6
+			if unit := codeUnit(body); utf16.IsSurrogate(unit) {
+				if len(body) >= 12 && body[6] == '\\' && body[7] == 'u' && utf16.DecodeRune(unit, codeUnit(body[6:])) != utf8.RuneError {
+					n = 12
+				} else {
+					out = append(out, half(unit)...)
+					body = body[n:]
+					continue
+				}
+			}
+		case r == '\\':
+			n = 2
+		case r == utf8.RuneError && n == 1:
+			out = append(out, string(rune(0x10F000)+rune(body[0]))...)
+			body = body[n:]
+			continue
+		}
+		out = append(out, body[:n]...)
+		body = body[n:]
+	}
+	return out
+}
+
+func codeUnit(escape []byte) rune {
+	n, err := strconv.ParseUint(string(escape[2:6]), 16, 16)
+	if err != nil {
+		panic(err)
+	}
+	return rune(n)
 }
 
 func referenceValue(s Rules, path []string, v any) string {

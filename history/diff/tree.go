@@ -8,12 +8,20 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// node is a value of a canonical body that is being edited. It is its raw text until something below it is asked for.
+// node is a value of a canonical body that is being edited. It is its raw text until something below it is asked for, and
+// then either an object or an array.
 type node struct {
 	raw      []byte // Nil once it is open.
-	object   bool
-	keys     [][]byte // Of an open object: the raw keys, sorted.
-	children []*node
+	members  *memberSet
+	elements *sequence
+}
+
+// memberSet holds the members of an object that is being edited. Looking one up, adding and removing it takes no longer the more of
+// them are edited.
+type memberSet struct {
+	keys   [][]byte         // Raw and sorted, of the members that were there when the object was opened.
+	values []*node          // Of these keys; nil for what was removed.
+	added  map[string]*node // By raw key, the others.
 }
 
 // open makes the parts of n accessible. The raw text is known to be well-formed.
@@ -21,86 +29,182 @@ func (n *node) open() error {
 	if n.raw == nil {
 		return nil
 	}
-	var it jsonscan.Iter
 	switch n.raw[0] {
 	case '{':
-		n.object = true
-		it = jsonscan.Members(n.raw)
+		return n.openObject()
 	case '[':
-		it = jsonscan.Elements(n.raw)
-	default:
-		return fmt.Errorf("%w: a value has no parts", ErrMismatch)
+		return n.openArray()
 	}
-	var keys [][]byte
-	var children []*node
-	for it.Next() {
-		if n.object {
-			if len(keys) > 0 && compareKeys(keys[len(keys)-1], it.Key()) >= 0 {
-				return fmt.Errorf("%w: %w", errNotCanonical, errUnsorted)
+	return fmt.Errorf("%w: a value has no parts", ErrMismatch)
+}
+
+func (n *node) openObject() error {
+	m := &memberSet{}
+	for it := jsonscan.Members(n.raw); ; {
+		if !it.Next() {
+			if err := it.Err(); err != nil {
+				return err
 			}
-			keys = append(keys, it.Key())
+			break
 		}
-		children = append(children, &node{raw: it.Value()})
+		if len(m.keys) > 0 && compareKeys(m.keys[len(m.keys)-1], it.Key()) >= 0 {
+			return fmt.Errorf("%w: %w", errNotCanonical, errUnsorted)
+		}
+		m.keys = append(m.keys, it.Key())
+		m.values = append(m.values, &node{raw: it.Value()})
 	}
-	if err := it.Err(); err != nil {
-		return err
-	}
-	n.raw, n.keys, n.children = nil, keys, children
+	n.raw, n.members = nil, m
 	return nil
 }
 
-// find returns where the part that token names is in n, or, if there is none, where it would be inserted.
-func (n *node) find(token string) (i int, found bool, err error) {
+func (n *node) openArray() error {
+	parts, err := jsonscan.Split(n.raw, nil)
+	if err != nil {
+		return err
+	}
+	nodes, elements := make([]node, len(parts)), make([]*node, len(parts))
+	for i, part := range parts {
+		nodes[i].raw, elements[i] = part, &nodes[i]
+	}
+	n.raw, n.elements = nil, newSequence(elements)
+	return nil
+}
+
+// child returns the part that token names, or nil if there is none.
+func (n *node) child(token string) (*node, error) {
 	if err := n.open(); err != nil {
-		return 0, false, err
+		return nil, err
 	}
-	if n.object {
-		i, found = slices.BinarySearchFunc(n.keys, appendQuoted(nil, []byte(token)), compareKeys)
-		return i, found, nil
+	if n.members != nil {
+		return n.members.get(appendQuoted(nil, []byte(token))), nil
 	}
-	i, err = strconv.Atoi(token)
-	if err != nil || i < 0 || strconv.Itoa(i) != token {
-		return 0, false, fmt.Errorf("%q is not an index", token)
+	i, err := n.index(token)
+	if err != nil || i == n.elements.len() {
+		return nil, err
 	}
-	if i > len(n.children) {
-		return 0, false, fmt.Errorf("%w: index %d of %d elements", ErrMismatch, i, len(n.children))
-	}
-	return i, i < len(n.children), nil
+	return n.elements.at(i), nil
 }
 
-// insert adds a part that is not there at the place that find returned.
-func (n *node) insert(i int, token string, child *node) {
-	if n.object {
-		n.keys = slices.Insert(n.keys, i, appendQuoted(nil, []byte(token)))
+// index returns the index of an array that token is: of an element, or behind the last one.
+func (n *node) index(token string) (int, error) {
+	i, err := strconv.Atoi(token)
+	switch {
+	case err != nil || i < 0 || strconv.Itoa(i) != token:
+		return 0, fmt.Errorf("%q is not an index", token)
+	case i > n.elements.len():
+		return 0, fmt.Errorf("%w: index %d of %d elements", ErrMismatch, i, n.elements.len())
 	}
-	n.children = slices.Insert(n.children, i, child)
+	return i, nil
 }
 
-func (n *node) remove(i int) {
-	if n.object {
-		n.keys = slices.Delete(n.keys, i, i+1)
+// insert adds a part: a member that must be absent, or an element in front of the one that token names.
+func (n *node) insert(token string, child *node) error {
+	if err := n.open(); err != nil {
+		return err
 	}
-	n.children = slices.Delete(n.children, i, i+1)
+	if n.members == nil {
+		i, err := n.index(token)
+		if err == nil {
+			n.elements.insert(i, child)
+		}
+		return err
+	}
+	if key := appendQuoted(nil, []byte(token)); !n.members.add(key, child) {
+		return fmt.Errorf("%w: it has a member %q already", ErrMismatch, token)
+	}
+	return nil
+}
+
+// remove takes away a part that child returned.
+func (n *node) remove(token string) error {
+	if n.members != nil {
+		n.members.remove(appendQuoted(nil, []byte(token)))
+		return nil
+	}
+	i, err := n.index(token)
+	if err == nil {
+		n.elements.remove(i)
+	}
+	return err
+}
+
+func (m *memberSet) get(key []byte) *node {
+	if i, known := slices.BinarySearchFunc(m.keys, key, compareKeys); known {
+		return m.values[i]
+	}
+	return m.added[string(key)]
+}
+
+// add reports whether there was no such member.
+func (m *memberSet) add(key []byte, n *node) bool {
+	if i, known := slices.BinarySearchFunc(m.keys, key, compareKeys); known {
+		if m.values[i] != nil {
+			return false
+		}
+		m.values[i] = n
+		return true
+	}
+	if m.added[string(key)] != nil {
+		return false
+	}
+	if m.added == nil {
+		m.added = map[string]*node{}
+	}
+	m.added[string(key)] = n
+	return true
+}
+
+func (m *memberSet) remove(key []byte) {
+	if i, known := slices.BinarySearchFunc(m.keys, key, compareKeys); known {
+		m.values[i] = nil
+		return
+	}
+	delete(m.added, string(key))
 }
 
 // appendTo appends the text of n.
 func (n *node) appendTo(dst []byte) []byte {
-	if n.raw != nil {
+	switch {
+	case n.raw != nil:
 		return append(dst, n.raw...)
+	case n.members != nil:
+		return n.members.appendTo(dst)
 	}
-	brackets := "[]"
-	if n.object {
-		brackets = "{}"
+	open := len(dst)
+	n.elements.root.all(func(element *node) { dst = element.appendTo(append(dst, ',')) })
+	return enclose(dst, open, '[', ']')
+}
+
+func (m *memberSet) appendTo(dst []byte) []byte {
+	open := len(dst)
+	added := make([][]byte, 0, len(m.added))
+	for key := range m.added {
+		added = append(added, []byte(key))
 	}
-	dst = append(dst, brackets[0])
-	for i, child := range n.children {
-		if i > 0 {
-			dst = append(dst, ',')
+	slices.SortFunc(added, compareKeys)
+	member := func(key []byte, n *node) {
+		if n != nil {
+			dst = n.appendTo(append(append(append(dst, ','), key...), ':'))
 		}
-		if n.object {
-			dst = append(append(dst, n.keys[i]...), ':')
-		}
-		dst = child.appendTo(dst)
 	}
-	return append(dst, brackets[1])
+	for i, key := range m.keys {
+		for len(added) > 0 && compareKeys(added[0], key) < 0 {
+			member(added[0], m.added[string(added[0])])
+			added = added[1:]
+		}
+		member(key, m.values[i])
+	}
+	for _, key := range added {
+		member(key, m.added[string(key)])
+	}
+	return enclose(dst, open, '{', '}')
+}
+
+// enclose closes what was appended from open on, with a comma before each part.
+func enclose(dst []byte, open int, first, last byte) []byte {
+	if len(dst) == open {
+		dst = append(dst, first)
+	}
+	dst[open] = first
+	return append(dst, last)
 }

@@ -33,8 +33,8 @@ func AppendString(dst, raw []byte) []byte {
 		s = s[n:]
 		if len(s) > 0 {
 			var r rune
-			r, n = decodeEscape(s)
-			dst = utf8.AppendRune(dst, r)
+			r, n = Escape(s)
+			dst = utf8.AppendRune(dst, r) // U+FFFD for half of a surrogate pair.
 			s = s[n:]
 		}
 	}
@@ -54,8 +54,9 @@ func appendUTF8(dst, s []byte) []byte {
 	return dst
 }
 
-// decodeEscape returns the code point that the well-formed escape at the start of s means, and the length of the escape.
-func decodeEscape(s []byte) (rune, int) {
+// Escape returns the code point that the well-formed escape at the start of s means, and the length of the escape. The
+// escapes of a surrogate pair are one; half of a pair is returned as it is, and is no character.
+func Escape(s []byte) (rune, int) {
 	switch s[1] {
 	case 'b':
 		return '\b', 2
@@ -77,7 +78,7 @@ func decodeEscape(s []byte) (rune, int) {
 				return pair, 12
 			}
 		}
-		return utf8.RuneError, 6
+		return r, 6
 	}
 	return rune(s[1]), 2
 }
