@@ -58,7 +58,10 @@ func (r Record) Check(catalogue *genesys.Catalogue) error {
 	if r.ClientID == "" {
 		e.add("client_id", "is required: the ID of an OAuth client with the Client Credentials grant")
 	}
-	if err := genesys.CheckURLs(r.BaseURL, r.LoginURL); err != nil {
+	if r.ClientSecret.Reveal() == redacted {
+		e.add("client_secret", "%s is what a secret prints as; give the secret itself, or none to keep the one that is stored", redacted)
+	}
+	if _, _, err := genesys.ResolveURLs(r.BaseURL, r.LoginURL); err != nil {
 		e.add("base_url", "%s", strings.TrimPrefix(err.Error(), "genesys: "))
 	}
 	for _, limit := range []struct {

@@ -58,7 +58,7 @@ func TestNameIsGivenOnce(t *testing.T) {
 	other.Name, env.Name = "Other", "Other"
 	var once sync.Once
 	a.onCommit = func(string) { once.Do(func() { create(t, b.engine, other) }) }
-	_, err := a.engine.Update(t.Context(), env)
+	_, err := a.engine.Update(t.Context(), env, nil)
 	require.ErrorIs(t, err, environment.ErrNameTaken)
 	found, err := a.engine.Find(t.Context(), "Other")
 	require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestLimitReachesWhoWaitsElsewhere(t *testing.T) {
 		time.Sleep(65 * time.Minute)
 		require.Empty(t, b.made(), "the first pass waits for a slot")
 		env.RateLimitDay, env.RateLimitMinute = 0, 250
-		_, err := a.engine.Update(t.Context(), env)
+		_, err := a.engine.Update(t.Context(), env, nil)
 		require.NoError(t, err)
 		time.Sleep(lease/6 + 2*time.Second) // the quota's claims take a moment
 		require.Len(t, b.made(), 2)
@@ -109,7 +109,7 @@ func TestLimitDoesNotGoBack(t *testing.T) {
 		synctest.Wait()
 		late.by = 0
 		env.RateLimitMinute = 100
-		_, err = slow.Update(t.Context(), env)
+		_, err = slow.Update(t.Context(), env, nil)
 		require.NoError(t, err)
 		status := <-done
 		require.Equal(t, 100, status.Quota.Limit.N)

@@ -20,10 +20,10 @@ func (e *Engine) Delete(ctx context.Context, id int64, confirm string) error {
 		if err != nil {
 			return err
 		}
-		if err := e.authorize(ctx, OpDelete, r); err != nil {
+		if err := e.authorize(ctx, OpDelete, r, Record{}); err != nil {
 			return err
 		}
-		if err := r.confirmed(confirm); err != nil {
+		if err := r.confirmed(confirm, "deletes the environment with its history"); err != nil {
 			return err
 		}
 		if r.Deleting.IsZero() {
@@ -65,11 +65,25 @@ func (e *Engine) Delete(ctx context.Context, id int64, confirm string) error {
 }
 
 // confirmed guards what cannot be undone in a production environment.
-func (r Record) confirmed(confirm string) error {
+func (r Record) confirmed(confirm, loss string) error {
 	if r.IsProduction && confirm != r.Name {
-		return fmt.Errorf("%w: %q", ErrUnconfirmed, r.Name)
+		return fmt.Errorf("%w %q: it %s", ErrUnconfirmed, r.Name, loss)
 	}
 	return nil
+}
+
+// lossBy says what an update to r would take away for good: history, or the guard
+// of what takes away history. It returns "" if nothing.
+func (old Record) lossBy(r Record) string {
+	switch {
+	case !r.IsProduction && old.IsProduction:
+		return "would no longer be guarded as production"
+	case r.RetentionDays > 0 && old.RetentionDays == 0:
+		return fmt.Sprintf("would keep superseded changes for %d days only, instead of for ever", r.RetentionDays)
+	case r.RetentionDays > 0 && r.RetentionDays < old.RetentionDays:
+		return fmt.Sprintf("would keep superseded changes for %d days only, instead of %d", r.RetentionDays, old.RetentionDays)
+	}
+	return ""
 }
 
 // Pause stops the scheduled polling of an environment until Resume. A pass
@@ -85,12 +99,13 @@ func (e *Engine) setPaused(ctx context.Context, id int64, paused bool) error {
 		if err != nil {
 			return err
 		}
-		if err := e.authorize(ctx, OpUpdate, r); err != nil {
-			return err
-		}
+		old := r
 		r.Paused = paused
 		r.Updated = time.Now().UTC()
 		r.Revision++
+		if err := e.authorize(ctx, OpUpdate, old, r); err != nil {
+			return err
+		}
 		b.Require(recordKey(id), raw)
 		return e.putRecord(b, r)
 	})

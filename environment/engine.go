@@ -57,9 +57,12 @@ type Options struct {
 	// read at a time. Defaults to 4.
 	Concurrency int
 
-	// Authorize is asked before every operation on an environment and can deny
-	// it with an error. What Run does by itself is no operation. Defaults to allowing all.
-	Authorize func(ctx context.Context, op Operation, r Record) error
+	// Authorize is asked before every operation on an environment and can deny it
+	// with an error. before is the record as it is stored, after as the operation
+	// would leave it: before is zero for OpCreate, after for OpDelete, and the two
+	// are the same where the record stays as it is. The secret is in neither. What
+	// Run does by itself is no operation. Defaults to allowing all.
+	Authorize func(ctx context.Context, op Operation, before, after Record) error
 
 	// Observer is told of each pass that ended, but not of one that its context
 	// ended. It must be quick and safe for concurrent use. It may read (Get, Status,
@@ -136,7 +139,7 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 // Create checks the record, gives it an ID and stores it. It makes no request;
 // see Validate. The errors are *InvalidError and ErrNameTaken.
 func (e *Engine) Create(ctx context.Context, r Record) (Record, error) {
-	if err := e.authorize(ctx, OpCreate, r); err != nil {
+	if err := e.authorize(ctx, OpCreate, Record{}, r); err != nil {
 		return r, err
 	}
 	if err := r.Check(e.opts.Catalogue); err != nil {
@@ -192,12 +195,26 @@ func (e *Engine) Close(ctx context.Context) error {
 	})
 }
 
-// Update replaces the record of the same ID; an empty ClientSecret leaves the
-// secret as it is, and only Pause and Resume change Paused. A changed plan, limit
-// or rule takes effect at once. The errors are *InvalidError, ErrNotFound, ErrNameTaken and ErrStale.
-func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
+// UpdateOptions configures one Update or Put.
+type UpdateOptions struct {
+	// Confirm is the name of the production environment whose history or guard the
+	// update takes away; see Record.IsProduction. Without it, such an update is
+	// ErrUnconfirmed.
+	Confirm string
+}
+
+// Update replaces the record of the same ID. An empty ClientSecret leaves the
+// secret as it is; an update that names another client or host must give the
+// secret again. Only Pause and Resume change Paused. A changed plan, limit or rule
+// takes effect at once. The errors are *InvalidError, ErrNotFound, ErrNameTaken,
+// ErrStale and ErrUnconfirmed.
+func (e *Engine) Update(ctx context.Context, r Record, opts *UpdateOptions) (Record, error) {
 	if err := r.Check(e.opts.Catalogue); err != nil {
 		return r, err
+	}
+	var o UpdateOptions
+	if opts != nil {
+		o = *opts
 	}
 	revision := r.Revision
 	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
@@ -205,7 +222,9 @@ func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
 		if err != nil {
 			return err
 		}
-		if err := e.authorize(ctx, OpUpdate, old); err != nil {
+		r.Created, r.Updated, r.Revision = old.Created, time.Now().UTC(), revision+1
+		r.Paused, r.Deleting = old.Paused, time.Time{}
+		if err := e.authorize(ctx, OpUpdate, old, r); err != nil {
 			return err
 		}
 		if !old.Deleting.IsZero() {
@@ -214,6 +233,14 @@ func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
 		if old.Revision != revision {
 			return ErrStale
 		}
+		if loss := old.lossBy(r); loss != "" {
+			if err := old.confirmed(o.Confirm, loss); err != nil {
+				return err
+			}
+		}
+		if err := e.checkAudience(ctx, old, r); err != nil {
+			return err
+		}
 		b.Require(recordKey(r.ID), raw)
 		if foldName(old.Name) != foldName(r.Name) {
 			b.Delete(nameKey(foldName(old.Name)))
@@ -221,8 +248,6 @@ func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
 				return err
 			}
 		}
-		r.Created, r.Updated, r.Revision = old.Created, time.Now().UTC(), revision+1
-		r.Paused, r.Deleting = old.Paused, time.Time{}
 		return e.put(ctx, b, r)
 	})
 	if err != nil {
@@ -237,7 +262,7 @@ func (e *Engine) Update(ctx context.Context, r Record) (Record, error) {
 func (e *Engine) Get(ctx context.Context, id int64) (Record, error) {
 	r, _, err := e.read(ctx, id)
 	if err == nil {
-		err = e.authorize(ctx, OpRead, r)
+		err = e.authorize(ctx, OpRead, r, r)
 	}
 	if err != nil {
 		return Record{}, err
@@ -261,7 +286,7 @@ func (e *Engine) Find(ctx context.Context, name string) (Record, error) {
 func (e *Engine) All(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for r, err := range e.records(ctx) {
-			if err == nil && e.authorize(ctx, OpRead, r) != nil {
+			if err == nil && e.authorize(ctx, OpRead, r, r) != nil {
 				continue
 			}
 			if !yield(r, err) {
@@ -299,12 +324,12 @@ func (e *Engine) History(ctx context.Context, id int64) (*history.History, error
 	return h.ReadOnly(), nil
 }
 
-func (e *Engine) authorize(ctx context.Context, op Operation, r Record) error {
+func (e *Engine) authorize(ctx context.Context, op Operation, before, after Record) error {
 	if e.opts.Authorize == nil {
 		return nil
 	}
-	if err := e.opts.Authorize(ctx, op, r.withoutSecret()); err != nil {
-		return fmt.Errorf("environment: %s of %q denied: %w", op, r.Name, err)
+	if err := e.opts.Authorize(ctx, op, before.withoutSecret(), after.withoutSecret()); err != nil {
+		return fmt.Errorf("environment: %s of %q denied: %w", op, cmp.Or(before.Name, after.Name), err)
 	}
 	return nil
 }
@@ -348,17 +373,6 @@ func (e *Engine) put(ctx context.Context, b *storage.Batch, r Record) error {
 func (e *Engine) putRecord(b *storage.Batch, r Record) error {
 	announce(b)
 	return b.PutJSON(recordKey(r.ID), r.withoutSecret())
-}
-
-func (e *Engine) putSecret(ctx context.Context, b *storage.Batch, r Record, secret Secret) error {
-	if e.opts.Vault == nil {
-		return errors.New("a client secret cannot be kept without Options.Vault")
-	}
-	sealed, err := e.opts.Vault.Seal(ctx, r.withoutSecret(), secret)
-	if err != nil || sealed == nil {
-		return err
-	}
-	return b.PutJSON(ownKey(r.ID, "secret"), sealed)
 }
 
 func (r Record) withoutSecret() Record {

@@ -290,7 +290,7 @@ func TestSecretIsRotated(t *testing.T) {
 	_, err = engine.Poll(t.Context(), env.ID, "routing.queues")
 	require.Error(t, err)
 	env.ClientSecret = environment.NewSecret("another one")
-	_, err = engine.Update(t.Context(), env)
+	_, err = engine.Update(t.Context(), env, nil)
 	require.NoError(t, err)
 	_, err = engine.Poll(t.Context(), env.ID, "routing.queues")
 	require.NoError(t, err)

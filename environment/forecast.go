@@ -55,7 +55,7 @@ type TypeForecast struct {
 func (e *Engine) Forecast(ctx context.Context, id int64) (Forecast, error) {
 	s, err := e.session(ctx, id)
 	if err == nil {
-		err = e.authorize(ctx, OpRead, s.record)
+		err = e.authorize(ctx, OpRead, s.record, s.record)
 	}
 	if err != nil {
 		return Forecast{}, err

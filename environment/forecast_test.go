@@ -69,7 +69,7 @@ func TestForecastProposesAPlanThatFits(t *testing.T) {
 	r, err = engine.Get(t.Context(), env.ID)
 	require.NoError(t, err)
 	r.Polling = f.Proposal
-	_, err = engine.Update(t.Context(), r)
+	_, err = engine.Update(t.Context(), r, nil)
 	require.NoError(t, err)
 	f, err = engine.Forecast(t.Context(), env.ID)
 	require.NoError(t, err)

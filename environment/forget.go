@@ -15,7 +15,7 @@ import (
 func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string, ids ...string) error {
 	s, err := e.session(ctx, id)
 	if err == nil {
-		err = e.authorize(ctx, OpAccept, s.record)
+		err = e.authorize(ctx, OpAccept, s.record, s.record)
 	}
 	if err == nil {
 		objectType, err = s.recordedType(ctx, objectType)
@@ -36,10 +36,10 @@ func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string
 func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, confirm string) error {
 	s, err := e.session(ctx, id)
 	if err == nil {
-		err = e.authorize(ctx, OpForget, s.record)
+		err = e.authorize(ctx, OpForget, s.record, s.record)
 	}
 	if err == nil {
-		err = s.record.confirmed(confirm)
+		err = s.record.confirmed(confirm, "erases the history of an object")
 	}
 	if err == nil {
 		objectType, err = s.recordedType(ctx, objectType)

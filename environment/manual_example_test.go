@@ -52,7 +52,7 @@ func ExampleEngine_Forecast() {
 		{Type: "routing.queues.wrapupcodes", Cron: "30 3 * * *"},
 		{Type: "architect.prompts.resources", Cron: "40 3 * * *"},
 	}
-	if env, err = engine.Update(ctx, env); err != nil { // takes effect at once
+	if env, err = engine.Update(ctx, env, nil); err != nil { // takes effect at once
 		log.Fatal(err)
 	}
 	forecast("planned")

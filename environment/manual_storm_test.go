@@ -62,7 +62,7 @@ func TestStormOf429(t *testing.T) {
 
 		// One request in three, for all object types: an import takes longer, and is whole.
 		env.Types = []string{"Queues", "users", "groups", "routing.skills"}
-		_, err = engine.Update(t.Context(), env)
+		_, err = engine.Update(t.Context(), env, nil)
 		require.NoError(t, err)
 		org.Chaos(1.0/3, genesystest.Throttle(5*time.Second))
 		all, err := engine.Import(t.Context(), env.ID, nil)

@@ -23,7 +23,7 @@ func (m *month) update(o *monthOrg, change func(*environment.Record)) bool {
 		r, err := p.engine.Get(p.ctx, o.record.ID)
 		if err == nil {
 			change(&r)
-			_, err = p.engine.Update(p.ctx, r)
+			_, err = p.engine.Update(p.ctx, r, nil)
 		}
 		if p.store.isDead() {
 			return false

@@ -105,8 +105,10 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 			t.Error("a secret was opened")
 			return environment.Secret{}, nil
 		})
-		o.Authorize = func(_ context.Context, op environment.Operation, r environment.Record) error {
-			require.True(t, r.ClientSecret.IsZero())
+		o.Authorize = func(_ context.Context, op environment.Operation, before, after environment.Record) error {
+			require.True(t, before.ClientSecret.IsZero() && after.ClientSecret.IsZero())
+			require.Equal(t, op == environment.OpCreate, before.ID == 0, op)
+			require.Equal(t, op == environment.OpCreate || op == environment.OpDelete, after.ID == 0, op)
 			asked[op] = true
 			return denied
 		}
@@ -114,9 +116,14 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 	before := contents(t, store)
 	ctx := t.Context()
 	for name, op := range map[string]func() error{
-		"create":   func() error { r := recordOf(org); r.Name = "Other"; _, err := e.Create(ctx, r); return err },
-		"update":   func() error { r := recordOf(org); r.ID, r.Revision = env.ID, 1; _, err := e.Update(ctx, r); return err },
-		"put":      func() error { _, err := e.Put(ctx, recordOf(org)); return err },
+		"create": func() error { r := recordOf(org); r.Name = "Other"; _, err := e.Create(ctx, r); return err },
+		"update": func() error {
+			r := recordOf(org)
+			r.ID, r.Revision = env.ID, 1
+			_, err := e.Update(ctx, r, nil)
+			return err
+		},
+		"put":      func() error { _, err := e.Put(ctx, recordOf(org), nil); return err },
 		"get":      func() error { r, err := e.Get(ctx, env.ID); require.Zero(t, r); return err },
 		"find":     func() error { _, err := e.Find(ctx, "Test"); return err },
 		"validate": func() error { _, err := e.Validate(ctx, env.ID); return err },

@@ -47,6 +47,13 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		require.NoError(t, r.Check(nil))
+		if !r.ClientSecret.IsZero() {
+			text, err := json.Marshal(r)
+			require.NoError(t, err)
+			_, err = environment.ParseRecord(text)
+			require.ErrorContains(t, err, "client_secret: [redacted] is what a secret prints as")
+			r.ClientSecret = environment.Secret{}
+		}
 		text, err := json.Marshal(r)
 		require.NoError(t, err)
 		again, err := environment.ParseRecord(text)
@@ -100,11 +107,22 @@ func FuzzSealed(f *testing.F) {
 				continue
 			}
 			opened, err := rotated.Open(t.Context(), r, wrong)
-			require.ErrorIs(t, err, environment.ErrSealed)
+			if len(wrong) == 0 {
+				require.ErrorIs(t, err, environment.ErrNoSecret)
+			} else {
+				require.ErrorIs(t, err, environment.ErrSealed)
+			}
 			require.True(t, opened.IsZero())
 		}
-		for _, elsewhere := range []environment.Record{{ID: id + 1}, {ID: id / 10, Name: "Test"}} {
-			if elsewhere.ID == id {
+		for _, elsewhere := range []environment.Record{
+			{ID: id + 1},
+			{ID: id / 10, Name: "Test"},
+			{ID: id, ClientID: "other"},
+			{ID: id, BaseURL: "other"},
+			{ID: id, LoginURL: "other"},
+			{ID: id, ClientID: "a", BaseURL: "b"},
+		} {
+			if elsewhere.ID == id && elsewhere.ClientID+elsewhere.BaseURL+elsewhere.LoginURL == "" {
 				continue
 			}
 			_, err := rotated.Open(t.Context(), elsewhere, sealed)

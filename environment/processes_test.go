@@ -129,7 +129,7 @@ func TestProcessesShareTheWork(t *testing.T) {
 		time.Sleep(24*time.Hour + 5*time.Minute)
 		r = env
 		r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "0 0 1 1 *"}, {Type: "Queues", Cron: "*/10 * * * *"}}
-		_, err := processes[1].engine.Update(t.Context(), r)
+		_, err := processes[1].engine.Update(t.Context(), r, nil)
 		require.NoError(t, err)
 		time.Sleep(24 * time.Hour)
 		for _, stop := range stops {

@@ -14,7 +14,7 @@ import (
 // configuration each time it starts, in many processes at once. A paused
 // environment stays paused. It returns the record as it is now; the errors are
 // those of Create and Update, but not ErrStale.
-func (e *Engine) Put(ctx context.Context, r Record) (Record, error) {
+func (e *Engine) Put(ctx context.Context, r Record, opts *UpdateOptions) (Record, error) {
 	for {
 		known, err := e.Find(ctx, r.Name)
 		switch {
@@ -31,7 +31,7 @@ func (e *Engine) Put(ctx context.Context, r Record) (Record, error) {
 			return known, err
 		}
 		r.ID, r.Revision = known.ID, known.Revision
-		updated, err := e.Update(ctx, r)
+		updated, err := e.Update(ctx, r, opts)
 		if errors.Is(err, ErrStale) && ctx.Err() == nil {
 			continue
 		}

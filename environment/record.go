@@ -25,7 +25,17 @@ type Record struct {
 	// Name is unique; letter case is ignored.
 	Name string `json:"name"`
 
-	// IsProduction guards what cannot be undone: see Engine.Delete.
+	// IsProduction guards what cannot be undone. In a production environment, and
+	// only there, these need the environment's name as confirmation; without it
+	// they fail with ErrUnconfirmed and change nothing:
+	//
+	//	what                                      confirmed in
+	//	deleting the environment                  Delete
+	//	erasing the history of an object          Forget
+	//	retention that keeps changes shorter      UpdateOptions of Update and Put
+	//	leaving production                        UpdateOptions of Update and Put
+	//
+	// Everything else is the same in every environment.
 	IsProduction bool `json:"is_production"`
 
 	// BaseURL is the region of the org in any usual form: "mypurecloud.ie",

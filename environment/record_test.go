@@ -114,7 +114,7 @@ func TestRecordStoredUnderFormerNames(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, all)
 	}
-	_, err = engine.Update(ctx, got)
+	_, err = engine.Update(ctx, got, nil)
 	require.NoError(t, err)
 	raw, err = store.Get(ctx, key)
 	require.NoError(t, err)
@@ -135,9 +135,9 @@ func TestRecordsAreKept(t *testing.T) {
 
 	change := first
 	change.Name, change.RateLimitHour = "Renamed", 1000
-	updated, err := engine.Update(ctx, change)
+	updated, err := engine.Update(ctx, change, nil)
 	require.NoError(t, err)
-	_, err = engine.Update(ctx, change)
+	_, err = engine.Update(ctx, change, nil)
 	require.ErrorIs(t, err, environment.ErrStale)
 	found, err := engine.Find(ctx, " renamed ")
 	require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestRecordsAreKept(t *testing.T) {
 	paused, err := engine.Get(ctx, first.ID)
 	require.NoError(t, err)
 	paused.Paused = false
-	paused, err = engine.Update(ctx, paused)
+	paused, err = engine.Update(ctx, paused, nil)
 	require.NoError(t, err)
 	require.True(t, paused.Paused, "only Resume takes up polling again")
 
@@ -196,9 +196,9 @@ func TestDeleteCannotBeUndone(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, half.Deleting.IsZero())
 	half.Deleting = time.Time{}
-	_, err = engine.Update(ctx, half)
+	_, err = engine.Update(ctx, half, nil)
 	require.ErrorIs(t, err, environment.ErrNotFound)
-	_, err = engine.Put(ctx, recordOf(org, "Queues")) // says what is stored
+	_, err = engine.Put(ctx, recordOf(org, "Queues"), nil) // says what is stored
 	require.ErrorIs(t, err, environment.ErrNotFound)
 	_, err = engine.Import(ctx, env.ID, nil)
 	require.ErrorIs(t, err, environment.ErrNotFound)
@@ -266,23 +266,23 @@ func TestPut(t *testing.T) {
 	store := memory.New()
 	engine := open(t, org, store, nil)
 	r := recordOf(org, "Queues")
-	first, err := engine.Put(ctx, r)
+	first, err := engine.Put(ctx, r, nil)
 	require.NoError(t, err)
 	require.NoError(t, engine.Pause(ctx, first.ID))
 	for _, again := range []environment.Record{r, first} {
-		same, err := engine.Put(ctx, again)
+		same, err := engine.Put(ctx, again, nil)
 		require.NoError(t, err)
 		require.EqualValues(t, 2, same.Revision, "only the pause")
 	}
 	r.Name = "TEST"
 	r.RateLimitDay = 1000
-	changed, err := engine.Put(ctx, r)
+	changed, err := engine.Put(ctx, r, nil)
 	require.NoError(t, err)
 	require.Equal(t, first.ID, changed.ID)
 	require.Equal(t, "TEST", changed.Name)
 	require.True(t, changed.Paused)
 	r.ClientSecret = environment.NewSecret("another")
-	rotated, err := engine.Put(ctx, r)
+	rotated, err := engine.Put(ctx, r, nil)
 	require.NoError(t, err)
 	require.Equal(t, changed.Revision+1, rotated.Revision)
 
@@ -292,7 +292,7 @@ func TestPut(t *testing.T) {
 		putting.Go(func() {
 			both := recordOf(org)
 			both.Name = "Both"
-			if _, err := other.Put(ctx, both); err != nil {
+			if _, err := other.Put(ctx, both, nil); err != nil {
 				t.Error(err)
 			}
 		})

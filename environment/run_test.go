@@ -53,7 +53,7 @@ func TestRunFollowsTheRecords(t *testing.T) {
 		changed, err := engine.Get(ctx, skills.ID)
 		require.NoError(t, err)
 		changed.Polling, changed.Types = every("0"), []string{"routing.languages"}
-		_, err = engine.Update(ctx, changed)
+		_, err = engine.Update(ctx, changed, nil)
 		require.NoError(t, err)
 		got = polls(2 * time.Hour)
 		require.Zero(t, got["routing.skills"])

@@ -79,7 +79,7 @@ func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*sessi
 func (e *Engine) online(ctx context.Context, id int64, op Operation) (*session, error) {
 	s, err := e.session(ctx, id)
 	if err == nil && op != "" {
-		err = e.authorize(ctx, op, s.record)
+		err = e.authorize(ctx, op, s.record, s.record)
 	}
 	if err != nil {
 		return nil, err
@@ -105,21 +105,6 @@ func (s *session) connect(ctx context.Context) (err error) {
 		Logger:    e.opts.Logger,
 	})
 	return err
-}
-
-func (e *Engine) secret(ctx context.Context, r Record) (Secret, error) {
-	sealed, err := storage.GetJSON[[]byte](ctx, e.store, ownKey(r.ID, "secret"))
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return Secret{}, err
-	}
-	if e.opts.Vault == nil {
-		return Secret{}, errors.New("the client secret cannot be opened without Options.Vault")
-	}
-	secret, err := e.opts.Vault.Open(ctx, r, sealed)
-	if err == nil && secret.IsZero() {
-		err = errors.New("the record has no client secret")
-	}
-	return secret, err
 }
 
 // forget drops the session of an environment that is gone.

@@ -38,7 +38,7 @@ type TypeStatus struct {
 func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	s, err := e.session(ctx, id)
 	if err == nil {
-		err = e.authorize(ctx, OpRead, s.record)
+		err = e.authorize(ctx, OpRead, s.record, s.record)
 	}
 	if err != nil {
 		return Status{}, err

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// closest returns the word that somebody may have meant who wrote text: the one that
+// closest returns the name that somebody may have meant who wrote text: the one that
 // takes the fewest edits, if these are few beside its length. Letter case, blanks,
 // hyphens, dots and underscores do not count. It returns "" if none is near.
-func closest(text string, words iter.Seq[string]) string {
+func closest(text string, names iter.Seq[string]) string {
 	text = bare(text)
 	best, fewest := "", len(text)/3+1
-	for word := range words {
-		if n := distance(text, bare(word), fewest); n < fewest || n == fewest && best != "" && word < best {
-			best, fewest = word, n
+	for name := range names {
+		if n := edits(text, bare(name)); n < fewest || n == fewest && name < best {
+			best, fewest = name, n
 		}
 	}
 	return best
@@ -21,40 +21,25 @@ func closest(text string, words iter.Seq[string]) string {
 
 var separators = strings.NewReplacer(" ", "", "-", "", "_", "", ".", "")
 
-func bare(s string) string {
-	if len(s) > 100 {
-		s = s[:100]
-	}
-	return separators.Replace(strings.ToLower(s))
-}
+// bare also cuts text, so that comparing it costs little whatever its length.
+func bare(text string) string { return separators.Replace(strings.ToLower(text[:min(len(text), 100)])) }
 
-// distance counts the bytes to insert, remove, replace, or swap with their neighbour
-// to make b of a. What is more than limit may be any number above it.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
+// edits counts the bytes to add, drop or replace to make b of a.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1) // edits from a[:i] to b[:j]
+	for j := range row {
+		row[j] = j
 	}
-	// rows[k][j] is the distance between the first i-k bytes of a and the first j of b.
-	var rows [3][]int
-	for k := range rows {
-		rows[k] = make([]int, len(b)+1)
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		rows[2], rows[1], rows[0] = rows[1], rows[0], rows[2]
-		rows[0][0] = i
-		for j := 1; j <= len(b); j++ {
-			replace := rows[1][j-1]
-			if a[i-1] != b[j-1] {
-				replace++
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			n := diagonal
+			if a[i] != b[j] {
+				n = 1 + min(diagonal, row[j], row[j+1])
 			}
-			rows[0][j] = min(replace, rows[1][j]+1, rows[0][j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[0][j] = min(rows[0][j], rows[2][j-2]+1)
-			}
+			diagonal, row[j+1] = row[j+1], n
 		}
 	}
-	return rows[0][len(b)]
+	return row[len(b)]
 }

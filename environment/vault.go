@@ -1,22 +1,30 @@
 package environment
 
 import (
+	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/storage"
 )
 
 // A Vault decides how client secrets are kept.
+//
+// A secret is for one OAuth client at one org. Whoever can edit the store must not
+// be able to have it sent elsewhere by editing the record. So a Vault that stores
+// something binds it to r's ID, ClientID, BaseURL and LoginURL, and opens it for
+// no other record; the two URLs are given in one form, however the record spells them.
 type Vault interface {
 	// Seal returns what may be stored in place of the secret; nil stores nothing.
 	Seal(ctx context.Context, r Record, secret Secret) ([]byte, error)
-	// Open returns the secret again. sealed is what Seal returned, nil if that was nothing.
+	// Open returns the secret again. sealed is what Seal returned, nil if that was
+	// nothing or if the record was never given a secret.
 	Open(ctx context.Context, r Record, sealed []byte) (Secret, error)
 }
 
@@ -30,8 +38,15 @@ func (f SecretFunc) Seal(context.Context, Record, Secret) ([]byte, error) { retu
 // Open implements Vault.
 func (f SecretFunc) Open(ctx context.Context, r Record, _ []byte) (Secret, error) { return f(ctx, r) }
 
-// ErrSealed is in the error of an Open that no key fits.
-var ErrSealed = errors.New("environment: no key opens the client secret")
+// Errors of what needs the client secret, for errors.Is. Both are mended by giving
+// the secret again, in Update or Put.
+var (
+	// ErrSealed reports a secret that cannot be opened: its key is missing, or the
+	// record was changed in the store to name another client or host.
+	ErrSealed = errors.New("environment: the client secret cannot be opened")
+	// ErrNoSecret reports a record that was never given a secret.
+	ErrNoSecret = errors.New("environment: the record has no client secret; give it in Update or Put")
+)
 
 type keyVault struct {
 	sealer  cipher.AEAD
@@ -61,23 +76,110 @@ func NewKeyVault(key []byte, older ...[]byte) (Vault, error) {
 	return v, nil
 }
 
-// Seal implements Vault. The environment's ID is bound in, so that a sealed
-// secret is of no use in another record.
+// Seal implements Vault.
 func (v *keyVault) Seal(_ context.Context, r Record, secret Secret) ([]byte, error) {
 	return v.sealer.Seal(nil, nil, []byte(secret.Reveal()), boundTo(r)), nil
 }
 
 // Open implements Vault.
 func (v *keyVault) Open(_ context.Context, r Record, sealed []byte) (Secret, error) {
+	if len(sealed) == 0 {
+		return Secret{}, ErrNoSecret
+	}
 	for _, aead := range v.openers {
 		if plain, err := aead.Open(nil, nil, sealed, boundTo(r)); err == nil {
 			return NewSecret(string(plain)), nil
 		}
 	}
-	return Secret{}, fmt.Errorf("%w of environment %d (%s)", ErrSealed, r.ID, r.Name)
+	return Secret{}, fmt.Errorf("%w: no key of the vault fits what is stored of environment %d (%s)", ErrSealed, r.ID, r.Name)
 }
 
-func boundTo(r Record) []byte { return strconv.AppendInt([]byte("cxsync client secret "), r.ID, 10) }
+// boundTo is authenticated with the secret: the seal breaks when one of these differs.
+func boundTo(r Record) []byte {
+	return fmt.Appendf(nil, "cxsync client secret %d %q %q %q", r.ID, r.ClientID, r.BaseURL, r.LoginURL)
+}
+
+// A storedSecret is what the store holds of a client secret.
+type storedSecret struct {
+	For    string `json:"for"` // the audience, to tell an edited record from a missing key
+	Sealed []byte `json:"sealed"`
+}
+
+// audience names whom the client secret may be shown to.
+func (r Record) audience() string {
+	r = r.resolved()
+	return fmt.Sprintf("client %s at %s, login at %s", r.ClientID, r.BaseURL, r.LoginURL)
+}
+
+// resolved returns the record with both of its URLs in one form, so that another
+// spelling of the same region is no other audience.
+func (r Record) resolved() Record {
+	if api, login, err := genesys.ResolveURLs(r.BaseURL, r.LoginURL); err == nil {
+		r.BaseURL, r.LoginURL = api, login
+	}
+	return r
+}
+
+func (e *Engine) putSecret(ctx context.Context, b *storage.Batch, r Record, secret Secret) error {
+	if e.opts.Vault == nil {
+		return errors.New("a client secret cannot be kept without Options.Vault")
+	}
+	sealed, err := e.opts.Vault.Seal(ctx, r.withoutSecret().resolved(), secret)
+	if err != nil || sealed == nil {
+		return err
+	}
+	return b.PutJSON(ownKey(r.ID, "secret"), storedSecret{r.audience(), sealed})
+}
+
+// secret opens the client secret of a record.
+func (e *Engine) secret(ctx context.Context, r Record) (Secret, error) {
+	if e.opts.Vault == nil {
+		return Secret{}, errors.New("the client secret cannot be opened without Options.Vault")
+	}
+	stored, err := e.storedSecret(ctx, r.ID)
+	if err != nil {
+		return Secret{}, err
+	}
+	if now := r.audience(); stored.Sealed != nil && stored.For != now {
+		return Secret{}, fmt.Errorf("%w: it is for %s, and the record was changed to %s; give the secret again", ErrSealed, stored.For, now)
+	}
+	secret, err := e.opts.Vault.Open(ctx, r.resolved(), stored.Sealed)
+	if err == nil && secret.IsZero() {
+		err = ErrNoSecret
+	}
+	return secret, err
+}
+
+// storedSecret reads what the store holds of a secret, the zero storedSecret if nothing.
+func (e *Engine) storedSecret(ctx context.Context, id int64) (stored storedSecret, err error) {
+	raw, err := e.store.Get(ctx, ownKey(id, "secret"))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return stored, nil
+	case err != nil:
+		return stored, err
+	case bytes.HasPrefix(raw, []byte(`"`)):
+		// Such a seal bound the environment's ID alone: it opens whatever host the record names.
+		return stored, fmt.Errorf("%w: it was sealed by an earlier version, which did not bind it to its host; give the secret again", ErrSealed)
+	}
+	return stored, json.Unmarshal(raw, &stored)
+}
+
+// checkAudience refuses an update that would have the stored secret of old sent
+// to somebody else: the secret must be given again.
+func (e *Engine) checkAudience(ctx context.Context, old, r Record) error {
+	if !r.ClientSecret.IsZero() || old.audience() == r.audience() {
+		return nil
+	}
+	if stored, err := e.storedSecret(ctx, r.ID); err == nil && stored.Sealed == nil {
+		return nil // the vault keeps it elsewhere, or there is none
+	} else if err != nil && !errors.Is(err, ErrSealed) {
+		return err
+	}
+	var invalid InvalidError
+	invalid.add("client_secret", "is needed again: the stored one is for %s, and the record now names %s", old.audience(), r.audience())
+	return &invalid
+}
 
 // Reseal seals every client secret anew, with the first key of the vault. Once it
 // has returned nil the older keys are no longer needed. A secret that cannot be
@@ -87,7 +189,7 @@ func (e *Engine) Reseal(ctx context.Context) error {
 	var errs []error
 	for r, err := range e.records(ctx) {
 		if err == nil {
-			err = e.authorize(ctx, OpUpdate, r)
+			err = e.authorize(ctx, OpUpdate, r, r)
 		}
 		if err != nil {
 			return errors.Join(append(errs, err)...)

@@ -10,11 +10,16 @@ import (
 	"strings"
 )
 
-// CheckURLs reports whether NewClient would accept the two URLs of a Config,
-// and if not, what is wrong and what would be right.
-func CheckURLs(baseURL, loginURL string) error {
-	_, _, err := resolveURLs(baseURL, loginURL)
-	return err
+// ResolveURLs returns where a client with these two URLs in its Config sends its
+// requests and its secret: the origins of the API and of the login service, each
+// with the path of its gateway if it has one. The error says what is wrong with
+// them, and what would be right; NewClient fails with the same.
+func ResolveURLs(baseURL, loginURL string) (api, login string, err error) {
+	a, l, err := resolveURLs(baseURL, loginURL)
+	if err != nil {
+		return "", "", err
+	}
+	return a.String(), l.String(), nil
 }
 
 // resolveURLs returns the origin of the API and that of the login service,

@@ -65,7 +65,7 @@ func TestBaseURLRefused(t *testing.T) {
 		{"https://a b.com", "", "URL"},
 		{"us-east-9", "", "no Genesys Cloud domain"},
 	} {
-		err := CheckURLs(test.base, test.login)
+		_, _, err := ResolveURLs(test.base, test.login)
 		require.ErrorContains(t, err, test.says, test.base)
 		require.NotContains(t, err.Error(), "me:pw")
 	}

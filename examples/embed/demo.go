@@ -40,7 +40,7 @@ func demonstrate(ctx context.Context, engine *environment.Engine) error {
 		ClientID: c.ClientID, ClientSecret: environment.NewSecret(c.ClientSecret), RateLimitMinute: 250,
 		Types:   []string{"routing.queues", "routing.skills", "groups", "users", "teams", "routing.wrapupcodes"},
 		Polling: []poller.Entry{{Type: poller.AllObjects, Cron: "* * * * *"}},
-	})
+	}, nil)
 	if err != nil {
 		return err
 	}

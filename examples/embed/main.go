@@ -104,7 +104,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
 	for _, record := range records {
-		if _, err := engine.Put(ctx, record); err != nil {
+		if _, err := engine.Put(ctx, record, nil); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func testService(t *testing.T, org *genesystest.Org, store storage.Store, secret
 	require.NoError(t, err)
 	engine, err := environment.Open(store, &environment.Options{Vault: vault, Transport: org.Transport()})
 	require.NoError(t, err)
-	_, err = engine.Put(t.Context(), record)
+	_, err = engine.Put(t.Context(), record, nil)
 	require.NoError(t, err)
 	return &service{engine: engine, logger: slog.New(slog.DiscardHandler), imports: map[int64]lastImport{}}
 }

@@ -168,7 +168,7 @@ func dataFolder(o options, demo bool) (string, error) {
 
 // register creates the environment, or brings the one of that name up to date.
 func register(ctx context.Context, engine *environment.Engine, record environment.Record) (environment.Record, error) {
-	record, err := engine.Put(ctx, record)
+	record, err := engine.Put(ctx, record, nil)
 	if _, invalid := errors.AsType[*environment.InvalidError](err); invalid {
 		err = configError{err}
 	}

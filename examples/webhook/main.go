@@ -167,7 +167,7 @@ func register(ctx context.Context, engine *environment.Engine, record environmen
 			return record, errors.New("-data has environments of yours; give their changes a -url")
 		}
 	}
-	return engine.Put(ctx, record)
+	return engine.Put(ctx, record, nil)
 }
 
 // edit adds a skill every two seconds and polls, not to wait for the schedule.

@@ -282,7 +282,7 @@ func (b *bench) cpu(t *testing.T) {
 	r, err := e.Get(ctx, b.world.record.ID)
 	require.NoError(t, err)
 	r.RateLimitMinute = 0
-	_, err = e.Update(ctx, r)
+	_, err = e.Update(ctx, r, nil)
 	require.NoError(t, err)
 	_, err = e.Import(ctx, r.ID, nil)
 	require.NoError(t, err)
