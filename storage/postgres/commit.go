@@ -7,11 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/cxsync/cxsync/storage"
 )
 
 // Commit implements storage.Store. It is one statement, hence one transaction
-// and one round trip.
+// and one round trip; three where the server's default is another isolation.
 func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	if err := b.Check(); err != nil {
 		return err
@@ -26,7 +28,12 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	}
 	args := s.plan(b)
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		err := s.tryCommit(ctx, args)
+		isolates := s.isolates.Load()
+		err := s.tryCommit(ctx, args, isolates)
+		if code(err) == invalidTransactionState && !isolates {
+			s.isolates.Store(true)
+			continue
+		}
 		if !storedNothing(err) {
 			return err
 		}
@@ -38,9 +45,17 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	}
 }
 
-func (s *Store) tryCommit(ctx context.Context, args []any) error {
+func (s *Store) tryCommit(ctx context.Context, args []any, isolates bool) error {
 	var conflict *string
-	if err := s.pool.QueryRow(ctx, s.sql.commit, args...).Scan(&conflict); err != nil {
+	var err error
+	if isolates {
+		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+			return tx.QueryRow(ctx, s.sql.commit, args...).Scan(&conflict)
+		})
+	} else {
+		err = s.pool.QueryRow(ctx, s.sql.commit, args...).Scan(&conflict)
+	}
+	if err != nil {
 		return s.failed(ctx, "", err)
 	}
 	if conflict != nil {

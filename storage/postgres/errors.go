@@ -14,13 +14,14 @@ import (
 
 // Codes of errors, as the appendix of PostgreSQL's manual lists them.
 const (
-	serializationFailure  = "40001"
-	deadlockDetected      = "40P01"
-	lockNotAvailable      = "55P03"
-	insufficientPrivilege = "42501"
-	readOnlyTransaction   = "25006"
-	dataCorrupted         = "XX001"
-	indexCorrupted        = "XX002"
+	serializationFailure    = "40001"
+	deadlockDetected        = "40P01"
+	lockNotAvailable        = "55P03"
+	insufficientPrivilege   = "42501"
+	invalidTransactionState = "25000" // of commit_batch: it is not in READ COMMITTED
+	readOnlyTransaction     = "25006"
+	dataCorrupted           = "XX001"
+	indexCorrupted          = "XX002"
 )
 
 func code(err error) string {

@@ -176,8 +176,8 @@ func TestSettingsOfTheServer(t *testing.T) {
 	var b storage.Batch
 	b.Put("a", []byte("1"))
 	for option, want := range map[string]string{
-		"default_transaction_isolation=serializable": "cxsync commits in READ COMMITTED, not in SERIALIZABLE",
-		"default_transaction_read_only=on":           "target_session_attrs=read-write",
+		"default_transaction_isolation=serializable": "",
+		"default_transaction_read_only=on":           "default_transaction_read_only: let the DSN name the primary or have target_session_attrs=read-write",
 		"synchronous_commit=off":                     "",
 	} {
 		name := schema(t)

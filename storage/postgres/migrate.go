@@ -36,7 +36,7 @@ func steps() ([]string, error) {
 // A condition is what prepare finds in the database.
 type condition struct {
 	ServerVersion          int
-	Encoding, Role         string
+	Encoding, Client, Role string // encodings of the database and of the connection
 	Database               string
 	Standby                bool
 	Exists, Usage, Create  bool // the schema, and rights in it
@@ -47,7 +47,7 @@ type condition struct {
 }
 
 const conditionSQL = `
-SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_user::text, current_database()::text,
+SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_setting('client_encoding'), current_user::text, current_database()::text,
 	pg_is_in_recovery(), n.oid IS NOT NULL,
 	coalesce(has_schema_privilege(n.oid, 'USAGE'), false), coalesce(has_schema_privilege(n.oid, 'CREATE'), false),
 	has_database_privilege(current_database(), 'CREATE'),
@@ -65,7 +65,7 @@ type querier interface {
 }
 
 func (s *Store) inspect(ctx context.Context, q querier) (c condition, err error) {
-	err = q.QueryRow(ctx, conditionSQL, mode, s.opts.Schema).Scan(&c.ServerVersion, &c.Encoding, &c.Role, &c.Database, &c.Standby,
+	err = q.QueryRow(ctx, conditionSQL, mode, s.opts.Schema).Scan(&c.ServerVersion, &c.Encoding, &c.Client, &c.Role, &c.Database, &c.Standby,
 		&c.Exists, &c.Usage, &c.Create, &c.CreateSchema, &c.Versioned, &c.ReadVersion, &c.Entries)
 	if err != nil || !c.Versioned || !c.Usage || !c.ReadVersion {
 		return c, err
@@ -110,6 +110,8 @@ func (s *Store) check(c condition, newest int) error {
 		return fmt.Errorf("the server is PostgreSQL %d, at least %d is needed", c.ServerVersion/10_000, minServer/10_000)
 	case c.Encoding != "UTF8":
 		return fmt.Errorf("database %s has the encoding %s: create one with ENCODING 'UTF8'", database, c.Encoding)
+	case c.Client != "UTF8":
+		return fmt.Errorf("the connections of the pool have the client_encoding %s: set it to UTF8", c.Client)
 	case c.Exists && !c.Usage, c.Versioned && !c.ReadVersion:
 		return s.denied(c, "use the schema", s.grants())
 	case c.Version > newest:
@@ -161,7 +163,9 @@ func (s *Store) migrate(ctx context.Context, all []string) (c condition, err err
 		if !c.Exists {
 			sql = "CREATE SCHEMA {{schema}};" + sql
 		}
-		// Without parameters pgx sends several statements at once, as they are.
+		// Without parameters pgx sends several statements at once, as they are. Their
+		// literals are those of the standard.
+		sql = "SET LOCAL standard_conforming_strings = on;" + sql
 		if _, err := tx.Conn().PgConn().Exec(ctx, s.opts.qualify(sql)).ReadAll(); err != nil {
 			return fmt.Errorf("migrating to version %d: %w", c.Version+1, err)
 		}

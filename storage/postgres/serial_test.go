@@ -22,12 +22,19 @@ const (
 
 // TestCommitsAreSerializable lets commits meet that read, write and delete the
 // same few keys, absent ones and ranges too. What has come out must be what some
-// order of them, one after the other, gives in the memory store.
+// order of them, one after the other, gives in the memory store. So it is where a
+// commit has to begin its own transaction, because the default isolation is another.
 func TestCommitsAreSerializable(t *testing.T) {
+	for _, params := range []string{"", " options='-c default_transaction_isolation=serializable'"} {
+		t.Run(params, func(t *testing.T) { commitsAreSerializable(t, open(t, dsn(t)+params, schema(t))) })
+	}
+}
+
+func commitsAreSerializable(t *testing.T, s storage.Store) {
+	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	s := open(t, dsn(t), schema(t))
 	before := map[string]string{}
 	conflicts := 0
 	for round := range 120 {

@@ -26,6 +26,10 @@ type Store struct {
 	opts  Options
 	sql   statements
 
+	// isolates says that commits begin a transaction in READ COMMITTED, because the
+	// server's default is another isolation.
+	isolates atomic.Bool
+
 	// held has a token for each connection that scans keep while the caller's
 	// code runs. It leaves enough of the pool to everything else.
 	held chan struct{}
@@ -57,6 +61,7 @@ func Open(ctx context.Context, dsn string, opts *Options) (*Store, error) {
 	}
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = cmp.Or(params["application_name"], "cxsync")
+	params["client_encoding"] = "UTF8" // pgx knows no other
 	config.ConnConfig.BuildContextWatcherHandler = cancelOnServer
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

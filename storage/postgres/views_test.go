@@ -227,13 +227,13 @@ func TestViewOfEnvironments(t *testing.T) {
 	for _, n := range []string{"Contoso", "Fabrikam \x00"} {
 		_, err = engine.Create(t.Context(), environment.Record{
 			Name: n, IsProduction: true, BaseURL: "mypurecloud.ie", ClientID: "client", ClientSecret: environment.NewSecret("wonderland"),
-			RateLimitMinute: 250, RetentionDays: 30, Types: []string{"Queues"},
+			RateLimitMinute: 250, RateLimitDay: 5_000_000_000, RetentionDays: 30, Types: []string{"Queues"},
 		})
 		if err != nil {
 			require.ErrorContains(t, err, "ame") // a record may refuse such a name
 		}
 	}
-	require.Equal(t, []string{`[1, "Contoso", true, "mypurecloud.ie", "client", 250, 0, 0, [], 30, ["Queues"], false]`},
+	require.Equal(t, []string{`[1, "Contoso", true, "mypurecloud.ie", "client", 250, 0, 5000000000, [], 30, ["Queues"], false]`},
 		rows(t, "SELECT jsonb_build_array(id, name, is_production, base_url, client_id, rate_limit_minute, rate_limit_hour, rate_limit_day, polling, retention_days, types, paused)::text FROM "+
 			in+".environments WHERE id = 1"))
 	require.NotContains(t, strings.Join(rows(t, "SELECT e::text FROM "+in+".environments e"), ""), "secret")

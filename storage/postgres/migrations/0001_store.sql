@@ -43,8 +43,9 @@ DECLARE
 	conflict text;
 BEGIN
 	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		-- The store knows this code, and begins a transaction of its own then.
 		RAISE EXCEPTION 'cxsync commits in READ COMMITTED, not in %', upper(current_setting('transaction_isolation'))
-			USING ERRCODE = 'invalid_transaction_state', HINT = 'Leave default_transaction_isolation as it is by default.';
+			USING ERRCODE = 'invalid_transaction_state';
 	END IF;
 	IF current_setting('synchronous_commit') = 'off' THEN
 		PERFORM set_config('synchronous_commit', 'on', true);

@@ -23,27 +23,51 @@ EXCEPTION WHEN data_exception THEN
 END
 $cxsync$;
 
--- as_jsonb returns a value that holds JSON. What jsonb cannot hold, though JSON
--- can, becomes U+FFFD: \u0000, half a surrogate pair, what is not UTF-8 (and then
--- all that is not ASCII). It returns NULL for what is no JSON.
+-- fitting returns JSON that jsonb can hold in place of one that it cannot hold, though
+-- both are JSON: U+FFFD for \u0000 and for half a surrogate pair, and a string for a
+-- number of many digits or with a large exponent. First \\ and \" are written in another
+-- way, so that each quotation mark begins or ends a string, and each \u is an escape.
+-- All literals with a backslash are E'', which no setting gives another meaning.
+CREATE FUNCTION {{schema}}.fitting(json text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT
+AS $cxsync$
+	WITH plain(json) AS (
+		SELECT replace(replace($1, E'\\\\', E'\\u005c'), E'\\"', E'\\u0022')
+	), paired(json) AS (
+		SELECT regexp_replace(regexp_replace(json,
+			E'\\\\u0000|\\\\u[dD][89abAB][[:xdigit:]]{2}(?!\\\\u[dD][c-fC-F][[:xdigit:]]{2})', E'\\\\ufffd', 'g'),
+			E'(?<!\\\\u[dD][89abAB][[:xdigit:]]{2})\\\\u[dD][c-fC-F][[:xdigit:]]{2}', E'\\\\ufffd', 'g')
+		FROM plain
+	)
+	SELECT string_agg(CASE WHEN n % 2 = 1 -- between strings
+		THEN regexp_replace(part, E'-?[0-9.]+[eE][+-]?[0-9]{4,}|-?[0-9.]{255,}([eE][+-]?[0-9]+)?', E'"\\&"', 'g')
+		ELSE part
+	END, '"' ORDER BY n)
+	FROM paired, string_to_table(json, '"') WITH ORDINALITY AS parts(part, n)
+$cxsync$;
+
+-- as_jsonb returns a value that holds JSON, made fitting where it must be. What is not
+-- UTF-8 becomes U+FFFD, and then all that is not ASCII. It returns NULL for what is no
+-- JSON. jsonb writes numbers out in full, so a value with many large exponents would
+-- take ten thousand times its size; in a long one they become strings at once.
 CREATE FUNCTION {{schema}}.as_jsonb(value bytea) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE STRICT
 AS $cxsync$
 DECLARE
 	json text;
 BEGIN
+	IF octet_length(value) > 16384 AND convert_from(value, 'UTF8') ~ E'[0-9][eE][+-]?[0-9]{4,}[\\s,}\\]]' THEN
+		RETURN {{schema}}.fitting(convert_from(value, 'UTF8'))::jsonb;
+	END IF;
 	RETURN convert_from(value, 'UTF8')::jsonb;
 EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 	BEGIN
 		BEGIN
 			json := convert_from(value, 'UTF8');
 		EXCEPTION WHEN data_exception THEN
-			json := regexp_replace(convert_from(value, 'LATIN1'), '[^\u0001-\u007f]+', U&'\FFFD', 'g');
+			json := regexp_replace(convert_from(value, 'LATIN1'), E'[^\\u0001-\\u007f]+', chr(65533), 'g');
 		END;
-		json := regexp_replace(json, '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g');
-		json := regexp_replace(json, '(?<!\\)((?:\\\\)*)\\u[dD][89abAB][[:xdigit:]]{2}(?!\\u[dD][c-fC-F][[:xdigit:]]{2})', '\1\\ufffd', 'g');
-		json := regexp_replace(json, '(?<!\\)((?:\\\\)*)(?<!\\u[dD][89abAB][[:xdigit:]]{2})\\u[dD][c-fC-F][[:xdigit:]]{2}', '\1\\ufffd', 'g');
-		RETURN json::jsonb;
+		RETURN {{schema}}.fitting(json)::jsonb;
 	EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 		RETURN NULL;
 	END;
@@ -57,9 +81,9 @@ SELECT
 	(r ->> 'is_production')::boolean          AS is_production,
 	r ->> 'base_url'                          AS base_url,
 	r ->> 'client_id'                         AS client_id,
-	(r ->> 'rate_limit_minute')::integer      AS rate_limit_minute,
-	(r ->> 'rate_limit_hour')::integer        AS rate_limit_hour,
-	(r ->> 'rate_limit_day')::integer         AS rate_limit_day,
+	(r ->> 'rate_limit_minute')::bigint       AS rate_limit_minute,
+	(r ->> 'rate_limit_hour')::bigint         AS rate_limit_hour,
+	(r ->> 'rate_limit_day')::bigint          AS rate_limit_day,
 	coalesce(r -> 'polling', '[]')            AS polling,
 	(r ->> 'retention_days')::integer         AS retention_days,
 	coalesce(r -> 'ignore', '[]')             AS ignore,
