@@ -2,6 +2,7 @@ package environment_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"math/big"
@@ -75,7 +76,7 @@ type monthRead struct {
 
 func newMonthType(t genesys.ObjectType, toggled string) *monthType {
 	mt := &monthType{ObjectType: t, toggled: toggled, omitted: map[string]bool{}, objects: map[string]*monthObject{}}
-	for _, path := range append([]string{"**.selfUri", "**.dateModified"}, t.Volatile...) {
+	for _, path := range t.Ignored() {
 		mt.ignored = append(mt.ignored, strings.Split(path, "."))
 	}
 	for _, path := range t.Sets {
@@ -112,6 +113,11 @@ func (mt *monthType) compared(raw []byte, omitted map[string]bool) monthText {
 		maps.DeleteFunc(top, func(key string, _ any) bool { return omitted[key] })
 	}
 	monthPrune(tree, mt.ignored)
+	for _, f := range mt.Uncompared() {
+		if f.Settles != nil {
+			monthSettle(tree, strings.Split(f.Path, "."), f.Settles)
+		}
+	}
 	for _, path := range mt.sets {
 		monthSort(tree, path)
 	}
@@ -124,6 +130,22 @@ func (mt *monthType) compared(raw []byte, omitted map[string]bool) monthText {
 	}
 	text.main = monthJSON(tree)
 	return text
+}
+
+// monthSettle puts the value that a member settles at in place of one that is on its way to it.
+func monthSettle(v any, path []string, settles map[string]string) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			monthSettle(e, path, settles)
+		}
+	case map[string]any:
+		if len(path) > 1 {
+			monthSettle(v[path[0]], path[1:], settles)
+		} else if text, ok := v[path[0]].(string); ok {
+			v[path[0]] = cmp.Or(settles[text], text)
+		}
+	}
 }
 
 // monthTree decodes JSON with exact numbers.
@@ -210,7 +232,18 @@ func monthSort(v any, path []string) {
 		}
 		slices.SortStableFunc(v, func(a, b any) int { return strings.Compare(monthIdentity(a), monthIdentity(b)) })
 	case map[string]any:
-		if len(path) > 0 {
+		switch {
+		case len(path) == 0:
+		case path[0] == "**":
+			for _, value := range v {
+				monthSort(value, path)
+			}
+			monthSort(v, path[1:])
+		case path[0] == "*":
+			for _, value := range v {
+				monthSort(value, path[1:])
+			}
+		default:
 			monthSort(v[path[0]], path[1:])
 		}
 	}

@@ -9,9 +9,6 @@ import (
 	"github.com/cxsync/cxsync/poller"
 )
 
-// alwaysIgnored moves in every embedded reference without an edit.
-var alwaysIgnored = []string{"**.selfUri", "**.dateModified"}
-
 // A Rule is an ignore rule in force, and whether it is a default, which cannot be taken away.
 type Rule struct {
 	IgnoreRule
@@ -22,11 +19,8 @@ type Rule struct {
 // catalogue knows to move without an edit.
 func DefaultIgnore() []IgnoreRule {
 	var rules []IgnoreRule
-	for _, field := range alwaysIgnored {
-		rules = append(rules, IgnoreRule{poller.AllObjects, field})
-	}
 	for t := range genesys.DefaultCatalogue().All() {
-		for _, field := range t.Volatile {
+		for _, field := range t.Ignored() {
 			rules = append(rules, IgnoreRule{t.Name, field})
 		}
 	}
@@ -47,7 +41,7 @@ func (r Record) Rules() []Rule {
 
 // rules says how bodies of the type compare in this environment.
 func (s *session) rules(t genesys.ObjectType) diff.Rules {
-	rules := diff.Rules{Ignore: slices.Concat(alwaysIgnored, t.Volatile), Sets: t.Sets}
+	rules := diff.Rules{Ignore: slices.Clone(t.Ignored()), Sets: t.Sets}
 	resolve := resolver(s.engine.opts.Catalogue)
 	for _, rule := range s.record.Ignore {
 		name, _ := resolve(rule.Type)

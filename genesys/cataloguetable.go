@@ -28,7 +28,7 @@ func parseTypes(table string) ([]ObjectType, error) {
 		if err != nil {
 			return nil, fmt.Errorf("genesys: catalogue line %d: %w", n+2, err)
 		}
-		types = append(types, t)
+		types = append(types, t.withFields())
 	}
 	return types, nil
 }

@@ -10,7 +10,7 @@
 // every doubt (a page that repeats, a total that does not add up, a cursor that goes round) is an [IncompleteError].
 // TestWalkQuirks and TestAnswersToFaults have a row for each, TestEveryTypeOfALocalOrg lists every type of the catalogue with
 // the fewest requests, and TestMemoryOfALongWalk measures the bytes.
-// Bodies are raw JSON, byte for byte, less the members that hold secrets; see [SecretNames].
+// Bodies are raw JSON, byte for byte, less the members that hold secrets; see [SecretWords].
 //
 // # Errors
 //

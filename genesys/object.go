@@ -20,9 +20,13 @@ type Object struct {
 	Parent string // ID of the parent; "" at the top
 
 	// Body is the object's JSON byte for byte as Genesys Cloud sent it, less
-	// its secrets. It is the caller's to keep, but shares its memory with the
+	// its secrets and the queries of signed URLs; a value that is on its way to
+	// another one is the one it settles at (see UncomparedField). It is the caller's to keep, but shares its memory with the
 	// other objects of its page: clone it to keep one of many for long.
 	Body json.RawMessage
+
+	// Masked is how many secrets SecretMark stands for in Body: they are not compared.
+	Masked int
 
 	Marker  string // MarkerOf the body; "" for a type with a parent
 	Deleted bool   // the body is a tombstone: it says "state": "deleted" or "deleted": true

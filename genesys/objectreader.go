@@ -11,6 +11,7 @@ import (
 // An objectReader makes Objects out of the bodies of one list.
 type objectReader struct {
 	t       ObjectType
+	border  *border
 	parent  string
 	members memberReader
 	id      []field
@@ -20,7 +21,7 @@ type objectReader struct {
 }
 
 func newObjectReader(t ObjectType, parent string) *objectReader {
-	r := &objectReader{t: t, parent: parent}
+	r := &objectReader{t: t, border: t.border(), parent: parent}
 	r.id = r.members.fields(t.ID)
 	if t.Title != "" {
 		r.title = r.members.fields(strings.Split(t.Title, "+"))
@@ -65,12 +66,12 @@ func (r *objectReader) single(id string, raw []byte) (Object, error) {
 
 // object puts together what the members that were read say.
 func (r *objectReader) object(id string, raw []byte) (Object, error) {
-	body, err := dropSecrets(raw, r.t.Secrets)
+	body, masked, err := clean(raw, r.border)
 	if err != nil {
 		return Object{}, err
 	}
 	o := Object{
-		Type: r.t.Name, ID: id, Name: clip(oneLine(r.name(raw)), maxMessage), Parent: r.parent, Body: slices.Clip(json.RawMessage(body)),
+		Type: r.t.Name, ID: id, Name: clip(oneLine(r.name(raw)), maxMessage), Parent: r.parent, Body: slices.Clip(json.RawMessage(body)), Masked: masked,
 		Deleted: r.isTombstone(raw),
 	}
 	if r.t.Parent == "" {

@@ -49,9 +49,11 @@ type ObjectType struct {
 	Marker []string
 
 	Sets        []string // arrays whose order has no meaning, as dotted paths
-	Secrets     []string // members that are dropped at any depth before anyone sees a body, besides SecretNames
+	Secrets     []string // members that are dropped at any depth before anyone sees a body, besides those of SecretWords
 	Volatile    []string // members that move without an edit, as dotted paths
 	Permissions []string // any one of them lets a client read the type, as far as is known
+
+	fields *typeFields // what fields_by_type.tsv says; nil for a caller's own type
 }
 
 // Paging names a family of list calls.

@@ -29,7 +29,7 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 	if t.Items == "." {
 		raw, ok := jsonscan.Lookup(page)
 		if !ok {
-			_, err := dropSecrets(page, nil) // says where it is wrong
+			_, _, err := clean(page, nil) // says where it is wrong
 			return e, err
 		}
 		e.items = raw

@@ -92,7 +92,7 @@ func (c *Client) readJSON(ctx context.Context, method, path string, query, v any
 	if err != nil {
 		return err
 	}
-	data, err = dropSecrets(bytes.TrimSpace(data), nil)
+	data, _, err = clean(bytes.TrimSpace(data), nil)
 	if err == nil {
 		err = json.Unmarshal(data, v)
 	}

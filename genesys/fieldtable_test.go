@@ -1,0 +1,288 @@
+package genesys
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/official"
+)
+
+var updateTables = flag.Bool("update", false, "write the tables that are made of others")
+
+// A decision is a row of fields.tsv.
+type decision struct {
+	model, field, class, grade, detail, reason string
+}
+
+// decisions reads fields.tsv. A field has one decision about what it is, and one about its order if it is an array.
+func decisions(t testing.TB) []decision {
+	t.Helper()
+	table, err := os.ReadFile("fields.tsv")
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSuffix(string(table), "\n"), "\n")
+	require.Equal(t, "model\tfield\tclass\tgrade\tdetail\treason", lines[0])
+	all := make([]decision, 0, len(lines))
+	for _, line := range lines[1:] {
+		cells := strings.Split(line, "\t")
+		require.Len(t, cells, 6, line)
+		all = append(all, decision{cells[0], cells[1], cells[2], cells[3], cells[4], cells[5]})
+	}
+	return all
+}
+
+func (d decision) isOrder() bool { return d.class == "set" || d.class == "order" }
+
+// A fieldWalk follows the official models of one type and collects the paths that fields.tsv says something of, by kind.
+type fieldWalk struct {
+	typ    string
+	about  map[[2]string]decision
+	orders map[[2]string]decision
+	kinds  map[string]map[string]bool
+	names  map[string]map[string]bool // paths by the name of their last member
+	exact  bool                       // there are names that customers choose
+	used   map[decision]bool
+}
+
+func newFieldWalk(typ string, all []decision) *fieldWalk {
+	w := &fieldWalk{
+		typ: typ, about: map[[2]string]decision{}, orders: map[[2]string]decision{},
+		kinds: map[string]map[string]bool{}, names: map[string]map[string]bool{}, used: map[decision]bool{},
+	}
+	for _, d := range all {
+		if d.isOrder() {
+			w.orders[[2]string{d.model, d.field}] = d
+		} else {
+			w.about[[2]string{d.model, d.field}] = d
+		}
+	}
+	return w
+}
+
+func (w *fieldWalk) add(kind, path string) {
+	if w.kinds[kind] == nil {
+		w.kinds[kind] = map[string]bool{}
+	}
+	w.kinds[kind][path] = true
+}
+
+// run follows the models of what is listed and of what is read by ID.
+func (w *fieldWalk) run(all []decision) {
+	for _, d := range all {
+		if d.model == w.typ && strings.Contains(d.field, "*") || d.field == "." && d.model == w.typ {
+			w.used[d] = true
+			w.take(d, d.field)
+		}
+	}
+	models := official.TypeModels()[w.typ]
+	for _, model := range []string{models.Item, models.ByID} {
+		w.model(model, "", []string{model})
+	}
+}
+
+func (w *fieldWalk) model(model, prefix string, above []string) {
+	for _, f := range official.Models()[model] {
+		path := prefix + f.Name
+		if w.names[f.Name] == nil {
+			w.names[f.Name] = map[string]bool{}
+		}
+		w.names[f.Name][path] = true
+		d := w.decide(path, model, f.Name)
+		if !w.take(d, path) {
+			if d.class == "reference" && slices.ContainsFunc(official.Models()[f.Type], func(f official.Field) bool { return f.Name == "selfUri" }) {
+				w.add("identity", path+step(f)+"selfUri")
+			}
+			w.order(model, f.Name, path, d)
+			continue
+		}
+		w.order(model, f.Name, path, d)
+		if official.Models()[f.Type] != nil && !slices.Contains(above, f.Type) {
+			w.model(f.Type, path+step(f), append(slices.Clone(above), f.Type))
+		}
+	}
+}
+
+func step(f official.Field) string {
+	if f.Map {
+		return ".*."
+	}
+	return "."
+}
+
+func (w *fieldWalk) decide(path, model, field string) decision {
+	for _, key := range [][2]string{{w.typ, path}, {model, field}, {"*", field}} {
+		if d, ok := w.about[key]; ok {
+			w.used[d] = true
+			return d
+		}
+	}
+	return decision{class: "configuration"}
+}
+
+// take notes what a decision says of a path, and reports whether what is below it counts.
+func (w *fieldWalk) take(d decision, path string) (deeper bool) {
+	switch {
+	case d.class == "state" && d.detail != "":
+		w.add("settles", path+":"+strings.ReplaceAll(d.detail, " ", ","))
+	case d.class == "identity" || d.class == "provenance" || d.class == "state" || d.class == "counter" || d.class == "secret":
+		w.add(d.class, path)
+	case d.class == "signed" && d.detail == "ignored":
+		w.add("ignoredURL", path)
+	case d.class == "signed":
+		w.add("url", path)
+	case d.class == "names" || d.class == "definitions":
+		w.add(d.class, path)
+		w.exact = true
+	case d.class == "reference":
+	default: // configuration, witness
+		return true
+	}
+	return false
+}
+
+// order notes that an array that is compared is a set.
+func (w *fieldWalk) order(model, field, path string, about decision) {
+	compared := about.class == "configuration" || about.class == "witness" || about.class == "reference" || about.class == ""
+	for _, below := range []string{"", ".*"} {
+		d, ok := w.orders[[2]string{model, field + below}]
+		if ok {
+			w.used[d] = true
+		}
+		if ok && d.class == "set" && compared {
+			w.add("set", path+below)
+		}
+	}
+}
+
+// lines returns the type's lines of fields_by_type.tsv. A name that stands for the same thing at all its places is
+// written once, with ** in front, so that it holds in places that the models do not tell of; but not where customers
+// choose names. At the top it stands by itself as well.
+func (w *fieldWalk) lines() string {
+	var b strings.Builder
+	for _, kind := range slices.Sorted(maps.Keys(w.kinds)) {
+		paths := w.kinds[kind]
+		switch kind {
+		case "identity", "provenance", "state", "counter", "set":
+			paths = w.shorten(paths)
+		}
+		fmt.Fprintf(&b, "%s\t%s\t%s\n", w.typ, kind, strings.Join(slices.Sorted(maps.Keys(paths)), " "))
+	}
+	return b.String()
+}
+
+func (w *fieldWalk) shorten(paths map[string]bool) map[string]bool {
+	if w.exact {
+		return paths
+	}
+	byName := map[string][]string{}
+	short := map[string]bool{}
+	for path := range paths {
+		name := path[strings.LastIndexByte(path, '.')+1:]
+		byName[name] = append(byName[name], path)
+		if path == name || strings.HasPrefix(path, "**") {
+			short[path] = true
+		}
+	}
+	for name, at := range byName {
+		everywhere := name != "*" && len(at) == len(w.names[name])
+		if everywhere && (len(at) > 2 || name == "selfUri" || name == "dateModified") {
+			short["**."+name] = true
+			continue
+		}
+		for _, path := range at {
+			short[path] = true
+		}
+	}
+	return short
+}
+
+// TestFieldTable makes fields_by_type.tsv anew of fields.tsv and the official models.
+func TestFieldTable(t *testing.T) {
+	all := decisions(t)
+	used := map[decision]bool{}
+	var b strings.Builder
+	for _, typ := range slices.Sorted(maps.Keys(official.TypeModels())) {
+		w := newFieldWalk(typ, all)
+		w.run(all)
+		b.WriteString(w.lines())
+		maps.Copy(used, w.used)
+	}
+	for _, d := range all {
+		require.True(t, used[d] || d.isOrder() && hasField(d), "%s.%s (%s) is a field that no type compares", d.model, d.field, d.class)
+	}
+	if *updateTables {
+		require.NoError(t, os.WriteFile("fields_by_type.tsv", []byte(b.String()), 0o600))
+	}
+	table, err := os.ReadFile("fields_by_type.tsv")
+	require.NoError(t, err)
+	require.Equal(t, b.String(), string(table), "run go test ./genesys -run TestFieldTable -update")
+}
+
+func hasField(d decision) bool {
+	name := strings.TrimSuffix(d.field, ".*")
+	return slices.ContainsFunc(official.Models()[d.model], func(f official.Field) bool { return f.Name == name })
+}
+
+// TestFieldDecisions checks each row, and that no array is without one.
+func TestFieldDecisions(t *testing.T) {
+	all := decisions(t)
+	require.True(t, slices.IsSortedFunc(all, func(a, b decision) int {
+		return cmp.Or(cmp.Compare(kindOfRow(a.model), kindOfRow(b.model)), cmp.Compare(a.model, b.model), cmp.Compare(a.field, b.field))
+	}), "the rows are not sorted")
+	ordered := map[[2]string]bool{}
+	twice := map[string]bool{}
+	for _, d := range all {
+		name := d.model + "." + d.field
+		key := fmt.Sprint(name, d.isOrder())
+		require.False(t, twice[key], "%s is decided twice", name)
+		twice[key] = true
+		require.Contains(t, []string{"A", "B", "C"}, d.grade, name)
+		require.NotEmpty(t, d.reason, name)
+		require.Contains(t, []string{
+			"configuration", "identity", "provenance", "state", "counter", "signed", "secret", "witness", "reference", "names", "definitions", "set", "order",
+		}, d.class, name)
+		ordered[[2]string{d.model, d.field}] = d.isOrder()
+	}
+	for model := range reachable() {
+		for _, f := range official.Models()[model] {
+			require.True(t, !f.Array || ordered[[2]string{model, f.Name}], "%s.%s is an array: is its order of any meaning?", model, f.Name)
+		}
+	}
+}
+
+func kindOfRow(model string) int {
+	switch {
+	case model == "*":
+		return 0
+	case strings.ToLower(model[:1]) == model[:1]:
+		return 1
+	}
+	return 2
+}
+
+// reachable returns the models that the types are made of.
+func reachable() map[string]bool {
+	found := map[string]bool{}
+	var visit func(string)
+	visit = func(model string) {
+		if found[model] || official.Models()[model] == nil {
+			return
+		}
+		found[model] = true
+		for _, f := range official.Models()[model] {
+			visit(f.Type)
+		}
+	}
+	for _, models := range official.TypeModels() {
+		visit(models.Item)
+		visit(models.ByID)
+	}
+	return found
+}
