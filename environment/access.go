@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
 )
 
 // accessFor is how long what a client may read is taken as known, unless an
@@ -32,12 +33,20 @@ func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys
 		asked := time.Now()
 		may, err = s.client.Grants(ctx)
 		if err != nil {
-			return &readError{err}
+			return s.unreadable(ctx, err)
 		}
 		s.access.may, s.access.known = may, asked
 		return nil
 	})
 	return may, err
+}
+
+// unreadable is the error of a request without which there is nothing to read.
+func (s *session) unreadable(ctx context.Context, err error) error {
+	if over := s.ends(ctx, err); over != nil {
+		return over
+	}
+	return &readError{err}
 }
 
 // A sight is what the client sees of an object type. The zero sight is all of it.
@@ -52,7 +61,7 @@ func (s *session) sight(ctx context.Context, t genesys.ObjectType, asOf time.Tim
 		return sight{}, err
 	}
 	if verdict, lacking := may.Allows(t); verdict == genesys.VerdictMissing {
-		return sight{}, &unavailableError{"missing permission: " + strings.Join(lacking, " or ")}
+		return sight{}, &unavailableError{reason: "missing permission: " + strings.Join(lacking, " or ")}
 	}
 	if c := may.Coverage(t); !c.AllDivisions && len(c.Divisions) > 0 {
 		return sight{c.Divisions}, nil
@@ -67,6 +76,14 @@ func (s sight) widens(before string) bool {
 	}
 	known := strings.Fields(before)
 	return s.divisions == nil || slices.ContainsFunc(s.divisions, func(id string) bool { return !slices.Contains(known, id) })
+}
+
+// coverage returns the sight as history knows it.
+func (s sight) coverage() history.Coverage {
+	if s.divisions == nil {
+		return history.Coverage{}
+	}
+	return history.Coverage{Name: s.String(), Hides: s.hides}
 }
 
 // String returns a text that changes when the sight does.

@@ -49,7 +49,7 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 	}
 	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
 		// First, because a Forget that has erased the object may not find it again.
-		if err := s.forgetTraces(ctx, lease, objectType, objectID); err != nil {
+		if err := s.forgetTraces(ctx, lease, objectID); err != nil {
 			return err
 		}
 		return s.history.Fenced(lease.Fence).Forget(ctx, objectType, objectID)
@@ -72,18 +72,13 @@ func (s *session) recordedType(ctx context.Context, nameOrLabel string) (string,
 	return "", unknown
 }
 
-// forgetTraces erases what is kept of an object beside the history: that its
-// children were read, and errors that name it.
-func (s *session) forgetTraces(ctx context.Context, lease *lease, objectType, objectID string) error {
+// forgetTraces erases what is kept of an object beside the history: errors that
+// name it.
+func (s *session) forgetTraces(ctx context.Context, lease *lease, objectID string) error {
 	for {
 		var b storage.Batch
 		lease.Fence(&b)
 		b.Require(aliveKey(s.record.ID), alive)
-		for t := range s.engine.opts.Catalogue.All() {
-			if t.Parent == objectType {
-				b.Delete(ownKey(s.record.ID, "walked", t.Name, objectID))
-			}
-		}
 		if err := s.forgetErrors(ctx, &b, objectID); err != nil {
 			return err
 		}
@@ -114,6 +109,9 @@ func (s *session) forgetErrors(ctx context.Context, b *storage.Batch, id string)
 			if names(*text) {
 				*text, found = forgotten, true
 			}
+		}
+		if id != "" && state.From == id {
+			state.From, found = "", true
 		}
 		if !found {
 			continue

@@ -207,7 +207,8 @@ func (im *importing) done(ctx context.Context, t genesys.ObjectType, result Pass
 // a refused login, a deadline, and everything that is not about reading the org.
 func stopsImport(err error) bool {
 	_, reading := errors.AsType[*readError](err)
-	return !reading || errors.Is(err, genesys.ErrUnauthorized) || tooLate(err)
+	_, outage := errors.AsType[*outageError](err)
+	return !reading || outage || errors.Is(err, genesys.ErrUnauthorized) || tooLate(err)
 }
 
 // importState numbers the imports of an environment.

@@ -22,7 +22,8 @@ type PassResult struct {
 	// Requests that the pass sent, retries included.
 	Requests int64 `json:"requests"`
 
-	steady int64 // those of them that a pass needs in which nothing has changed
+	steady float64 // those that a pass needs in which nothing has changed
+	next   string  // the parent to begin with the next time, if none has answered
 }
 
 // A PassEvent is a PassResult of an environment, and the error that ended the pass if one did.
@@ -96,7 +97,7 @@ func (s *session) conclude(ctx context.Context, lease *lease, t genesys.ObjectTy
 	}
 	result.Type = t.Name
 	if unavailable := new(unavailableError); errors.As(err, &unavailable) {
-		result.Unavailable, err = unavailable.reason, nil
+		result.Unavailable, result.next, err = unavailable.reason, unavailable.next, nil
 	}
 	if err != nil {
 		err = fmt.Errorf("environment: %s: %w", t.Name, err)
@@ -118,81 +119,90 @@ func (s *session) conclude(ctx context.Context, lease *lease, t genesys.ObjectTy
 	return result, err
 }
 
-// unavailableError reports that the whole type is out of this client's reach.
-type unavailableError struct{ reason string }
-
-func (e *unavailableError) Error() string { return e.reason }
-
 // walk makes the pass. What is remembered of it is stored together with its end.
 func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (result PassResult, err error) {
-	began := time.Now()
-	w, err := s.begin(ctx, lease, t, o)
+	state, err := s.typeState(ctx, t.Name)
+	if err != nil {
+		return result, err
+	}
+	seen, p, err := s.begin(ctx, lease, t, state, o)
 	if err != nil {
 		return result, err
 	}
 	ctx, reading := withReading(ctx)
 	defer reading.stop(nil)
-	w.requests = &reading.requests
 	defer func() {
-		result.Requests = w.requests.Load()
+		result.Requests = reading.requests.Load()
 		if late := context.Cause(ctx); err != nil && tooLate(late) {
 			err = late // whatever it led to
 		}
 	}()
-	if t.Parent == "" {
-		err = w.objects(ctx, s.client.List(ctx, t))
-	} else {
-		err = w.children(ctx)
-	}
-	if err != nil {
+	if err := s.parentFirst(ctx, t); err != nil {
 		return result, err
 	}
-	absences, err := w.pass.Settle(ctx, history.Walk{Complete: w.incomplete == "", Reason: w.incomplete, Coverage: w.sight.String(), Since: w.since})
-	if err != nil {
-		return result, err
-	}
-	if err := w.confirm(ctx, absences, began); err != nil {
-		return result, err
-	}
-	if err := w.doubt(ctx); err != nil {
-		return result, err
-	}
-	result.steady = w.requests.Load() - w.once
-	result.Summary, err = w.pass.EndWith(ctx, func(b *storage.Batch, sum history.Summary) error {
-		if err := w.remember(ctx, b); err != nil {
-			return err
-		}
+	finish := func(b *storage.Batch, r history.Reading) error {
 		lease.ReleaseWith(b)
-		state := w.state.after(o, result, "")
-		if sum.Complete {
-			state.Sight = new(w.sight.String())
+		result.Summary, result.steady = r.Summary, r.Steady
+		now := state.after(o, result, "")
+		if r.Complete {
+			now.Sight = new(r.Coverage.Name)
 		}
-		return s.putState(b, o, state)
+		return s.putState(b, o, now)
+	}
+	_, err = p.Read(ctx, &source{session: s, t: t}, history.ReadOptions{
+		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From,
+		Coverage: seen.coverage(), Requests: reading.requests.Load, Finish: finish,
 	})
+	if refused := new(history.RefusedError); errors.As(err, &refused) {
+		err = &unavailableError{reason: err.Error(), next: refused.Next}
+	}
 	lease.over = err == nil
 	return result, err
 }
 
 // begin begins a pass over what the client sees of a type.
-func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (*walker, error) {
+func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType, state TypeState, o occasion) (sight, *history.Pass, error) {
 	now := time.Now()
 	seen, err := s.sight(ctx, t, now.Add(-accessFor))
 	if _, lacking := errors.AsType[*unavailableError](err); lacking && o == (occasion{}) {
 		seen, err = s.sight(ctx, t, now) // who asks may just have given the permission
 	}
 	if err != nil {
-		return nil, err
+		return seen, nil, err
 	}
 	p, err := s.history.Fenced(lease.Fence).Begin(ctx, t.Name, s.rules(t))
-	if err != nil {
-		return nil, err
-	}
-	state, err := s.typeState(ctx, t.Name)
-	if err != nil {
-		return nil, err
-	}
-	if state.Sight != nil && seen.widens(*state.Sight) {
+	if err == nil && state.Sight != nil && seen.widens(*state.Sight) {
 		p.Widened()
 	}
-	return &walker{session: s, t: t, state: state, pass: p, sight: seen}, nil
+	return seen, p, err
+}
+
+// parentFirst sees to it that the type under which t is listed was read before.
+func (s *session) parentFirst(ctx context.Context, t genesys.ObjectType) error {
+	if t.Parent == "" {
+		return nil
+	}
+	parent, ok := s.client.Catalogue().Lookup(t.Parent)
+	if !ok {
+		return fmt.Errorf("its parent type %s is unknown", t.Parent)
+	}
+	state, err := s.typeState(ctx, parent.Name)
+	if err != nil {
+		return err
+	}
+	if state.Unavailable == "" {
+		_, known, err := s.history.LastPass(ctx, parent.Name)
+		if known || err != nil {
+			return err
+		}
+		result, err := s.pass(ctx, parent, occasion{first: true})
+		if err != nil {
+			return err
+		}
+		state.Unavailable = result.Unavailable
+	}
+	if state.Unavailable != "" {
+		return &unavailableError{reason: fmt.Sprintf("%s is not available: %s", parent.Name, state.Unavailable)}
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ type session struct {
 	client     *genesys.Client // from connect on
 
 	access   accessCache
+	health   health
 	imports  atomic.Int64 // that this session has ended
 	imported ImportResult // by the last of them; guarded by the lease to import
 }
@@ -100,7 +101,9 @@ func (s *session) connect(ctx context.Context) (err error) {
 	}
 	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
 		Transport: e.opts.Transport,
-		Pace:      func(base http.RoundTripper) http.RoundTripper { return punctual{s.limiter.Transport(counting{base})} },
+		Pace: func(base http.RoundTripper) http.RoundTripper {
+			return &knownOrg{session: s, base: patient{s, punctual{s.limiter.Transport(counting{base})}}}
+		},
 		Catalogue: e.opts.Catalogue,
 		Logger:    e.opts.Logger,
 	})
@@ -118,6 +121,7 @@ func (e *Engine) forget(ctx context.Context, id int64) error {
 // A reading is what the requests of one pass have in common.
 type reading struct {
 	requests atomic.Int64 // that reached the network
+	health   health
 	stop     context.CancelCauseFunc
 }
 

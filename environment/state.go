@@ -3,6 +3,7 @@ package environment
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
@@ -19,6 +20,8 @@ type TypeState struct {
 	Imported    int64     `json:"imported,omitempty"`    // number of the last import that read it
 	Measured    bool      `json:"measured"`              // whether there was such a pass
 	Sight       *string   `json:"sight,omitempty"`       // what the client saw in the last complete pass: divisions, "" for all
+	From        string    `json:"from,omitempty"`        // the parent to begin with, while none lets what is below it be read
+	Unproven    time.Time `json:"unproven,omitzero"`     // since when passes do not prove what is gone
 }
 
 // note remembers how a pass ended that was not recorded, and ends its lease.
@@ -41,11 +44,17 @@ func (s *session) note(ctx context.Context, lease *lease, t genesys.ObjectType, 
 // after returns what is to be remembered after a pass.
 func (state TypeState) after(o occasion, result PassResult, failed string) TypeState {
 	state.Checked, state.Unavailable, state.Failed = time.Now().UTC(), result.Unavailable, failed
+	state.From = result.next
+	if result.Complete {
+		state.Unproven = time.Time{}
+	} else if state.Unproven.IsZero() && result.Unavailable == "" {
+		state.Unproven = state.Checked
+	}
 	if failed != "" {
 		return state
 	}
 	if result.Unavailable == "" {
-		state.Requests, state.Measured = result.steady, true
+		state.Requests, state.Measured = int64(math.Round(result.steady)), true
 	}
 	state.Imported = max(state.Imported, o.importing)
 	return state

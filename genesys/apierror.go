@@ -25,6 +25,10 @@ var (
 	// objects.
 	ErrUnavailable = errors.New("genesys: not available to this client")
 
+	// ErrOutage reports that the org, its login or the way to it fails, and not
+	// what was asked for: no answer, 408, 429, 502, 503 or 504 after every retry.
+	ErrOutage = errors.New("genesys: no answer")
+
 	// ErrUnauthorized reports that the client is not let in (401, *AuthError).
 	ErrUnauthorized = errors.New("genesys: unauthorized")
 
@@ -77,13 +81,18 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Is matches ErrNotFound, ErrUnavailable and ErrUnauthorized.
+// Is matches ErrNotFound, ErrUnavailable, ErrOutage and ErrUnauthorized.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrNotFound:
 		return e.meaning == Deleted
 	case ErrUnavailable:
 		return e.meaning == Hidden || e.meaning == Unavailable
+	case ErrOutage:
+		switch e.Status {
+		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
 	case ErrUnauthorized:
 		return e.Status == http.StatusUnauthorized
 	}

@@ -67,9 +67,9 @@ func (e *AuthError) Error() string {
 	return b.String() + "): " + e.Remedy
 }
 
-// Is matches ErrUnauthorized.
+// Is matches ErrUnauthorized or, if waiting may help, ErrOutage.
 func (e *AuthError) Is(target error) bool {
-	return target == ErrUnauthorized && !e.Temporary()
+	return target == ErrUnauthorized && !e.Temporary() || target == ErrOutage && e.Temporary()
 }
 
 // Unwrap returns the *APIError when it was the API that refused.

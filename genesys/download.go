@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
+	"strings"
 
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
@@ -28,7 +30,12 @@ func withDownloads(ctx context.Context) context.Context {
 
 func allowsDownloads(ctx context.Context) bool { return ctx.Value(downloadsKey{}) != nil }
 
-func (c *Client) isAPI(u *url.URL) bool { return u.Host == c.api.Host && u.Scheme == c.api.Scheme }
+// isAPI reports whether a URL is one of the API's, which gets the token: on its
+// host and, behind a gateway, below its prefix.
+func (c *Client) isAPI(u *url.URL) bool {
+	return u.Host == c.api.Host && u.Scheme == c.api.Scheme &&
+		strings.HasPrefix(path.Clean("/"+u.Path)+"/", strings.TrimSuffix(c.api.Path, "/")+"/")
+}
 
 // mayDownload reports whether a call may be answered from a place other than
 // the API: over https, or on this machine if the API is there as well.

@@ -86,12 +86,12 @@ func TestAnswersToLimits(t *testing.T) {
 		fails   string
 	}{
 		{name: "none", tokens: 1},
-		{name: "tokens age between two pages", opts: genesystest.Options{TokenTTL: time.Minute, Latency: 50 * time.Second}, tokens: 4, least: 6 * time.Minute, most: 7 * time.Minute},
+		{name: "tokens age between two pages", opts: genesystest.Options{TokenTTL: 30 * time.Second, Latency: 25 * time.Second}, tokens: 4, least: 3 * time.Minute, most: 4 * time.Minute},
 		{name: "one token for two clients", opts: genesystest.Options{MaxTokens: 1}, rival: true, tokens: 4},
 		{name: "tokens are rationed", opts: genesystest.Options{MintLimit: 1}, before: 45 * time.Second, least: 15 * time.Second, most: time.Minute},
 		{name: "a lower limit of one list", opts: genesystest.Options{SubLimits: map[string]int{"GET /api/v2/routing/queues": 3}}, tokens: 1, least: time.Minute, most: 62 * time.Second},
-		{name: "slow answers", opts: genesystest.Options{Latency: time.Minute}, tokens: 1, least: 5 * time.Minute, most: 5 * time.Minute},
-		{name: "answers slower than the client's patience", opts: genesystest.Options{Latency: time.Minute}, timeout: 30 * time.Second, tokens: 7, least: time.Minute, most: 6 * time.Minute, fails: "took too long"},
+		{name: "slow answers", opts: genesystest.Options{Latency: 25 * time.Second}, tokens: 1, least: 125 * time.Second, most: 125 * time.Second},
+		{name: "answers slower than the client's patience", opts: genesystest.Options{Latency: time.Minute}, tokens: 1, least: time.Minute, most: 3 * time.Minute, fails: "took too long"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -309,14 +309,14 @@ func parameterIn(uri, name string) (value string, found bool) {
 // customary page sizes, as services offer them.
 var customarySizes = []int{500, 200, 100, 50, 25, 10, 5, 2, 1}
 
-// shrink goes on with smaller pages, none smaller than least. It reports
-// whether that is possible.
-func (p *pager) shrink(least int) bool {
+// shrink goes on with pages of at most that size, none smaller than least. It
+// reports whether that is possible.
+func (p *pager) shrink(most, least int) bool {
 	if !p.paged() {
 		return false
 	}
 	for _, size := range customarySizes {
-		if size < p.size && size >= least {
+		if size <= max(most, least) && size < p.size && size >= least {
 			if p.byNumber() {
 				p.number = (p.number-1)*p.size/size + 1
 			}

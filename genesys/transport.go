@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -66,7 +67,10 @@ func (c *Client) checkRetry(ctx context.Context, r *http.Response, err error) (b
 		return false, context.Cause(ctx)
 	}
 	if err != nil {
-		return retryable(err), nil
+		return retryable(err) && triesOf(ctx) <= mostRetries(err), nil
+	}
+	if r.StatusCode == http.StatusInternalServerError {
+		return triesOf(ctx) <= fewRetries, nil // what a request breaks is seldom mended within a minute
 	}
 	switch r.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
@@ -80,9 +84,37 @@ func (c *Client) checkRetry(ctx context.Context, r *http.Response, err error) (b
 	return r.StatusCode >= 500 && r.StatusCode != http.StatusNotImplemented, nil
 }
 
+// fewRetries is how often it is tried again where more of the same is not likely to help.
+const fewRetries = 2
+
+// triesOf is how often a request was sent.
+func triesOf(ctx context.Context) int {
+	if call, ok := ctx.Value(callKey{}).(*call); ok {
+		return call.attempt
+	}
+	return 1
+}
+
+// mostRetries bounds the retries of what takes long (silence) or is costly (logins).
+func mostRetries(err error) int {
+	if refusal, ok := errors.AsType[*AuthError](err); ok && refusal.Reason == AuthUnavailable {
+		return fewRetries + 1
+	}
+	if _, broken := errors.AsType[*brokenError](err); broken {
+		return fewRetries
+	}
+	if errors.Is(err, errSlow) {
+		return 1
+	}
+	return math.MaxInt
+}
+
 func retryable(err error) bool {
 	if refusal, ok := errors.AsType[*AuthError](err); ok {
 		return refusal.Temporary()
+	}
+	if _, broken := errors.AsType[*brokenError](err); broken {
+		return true
 	}
 	if _, ok := errors.AsType[*wireError](err); !ok {
 		return false // not of the network: a redirect, a refusal of Pace, a body too large
@@ -115,7 +147,20 @@ type wireError struct{ err error }
 func (e *wireError) Error() string { return e.err.Error() }
 func (e *wireError) Unwrap() error { return e.err }
 
+// Is matches ErrOutage.
+func (e *wireError) Is(target error) bool { return target == ErrOutage }
+
+// A brokenError is an answer that came, and is not JSON: it says nothing, and
+// it is one of the API, not of the network.
+type brokenError struct{ text string }
+
+func (e *brokenError) Error() string { return fmt.Sprintf("the answer is not JSON: %.100q", e.text) }
+
 var errSlow = errors.New("the answer took too long")
+
+// maxSilence is how long a try waits for an answer to begin. The official Go SDK
+// waits for 16 seconds.
+const maxSilence = 30 * time.Second
 
 // wire is the lowest layer: it counts, bounds the time of one try, and marks
 // the network's errors.
@@ -129,7 +174,10 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.c.stats.requests.Add(1)
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), w.c.opts.Timeout, errSlow)
+	ctx, silent := context.WithCancelCause(ctx)
+	silence := time.AfterFunc(maxSilence, func() { silent(errSlow) })
 	resp, err := w.base.RoundTrip(r.WithContext(ctx))
+	silence.Stop()
 	if err != nil {
 		err = &wireError{slowOr(ctx, err)}
 		cancel()
@@ -220,7 +268,7 @@ func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, body, err := w.read(r)
 	if err == nil && resp.StatusCode/100 == 2 && !wholeJSON(body) {
-		err = &wireError{fmt.Errorf("the answer is not JSON: %.100q", plainText(body, w.c.redact))}
+		err = &brokenError{plainText(body, w.c.redact)}
 	}
 	w.c.logTry(r, resp, err, len(body), time.Since(start))
 	if err != nil {
@@ -312,16 +360,47 @@ func (c *Client) readBody(r *http.Response) ([]byte, error) {
 	if r.ContentLength > c.opts.MaxBody {
 		return nil, errTooLarge
 	}
-	var buf bytes.Buffer
-	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	body, err := readChunks(io.LimitReader(r.Body, c.opts.MaxBody+1), max(int(r.ContentLength)+bytes.MinRead, firstChunk))
+	c.stats.bytes.Add(int64(len(body)))
+	if err == nil && int64(len(body)) > c.opts.MaxBody {
+		return body[:min(len(body), 64<<10)], errTooLarge // no more than an error's text
 	}
-	_, err := buf.ReadFrom(io.LimitReader(r.Body, c.opts.MaxBody+1))
-	c.stats.bytes.Add(int64(buf.Len()))
-	if err == nil && int64(buf.Len()) > c.opts.MaxBody {
-		err = errTooLarge
+	return body, err
+}
+
+const (
+	firstChunk = 16 << 10
+	nextChunk  = 1 << 20
+)
+
+// readChunks reads all there is. A buffer that doubles would allocate several
+// times what comes, which is much for an answer that turns out to be too large.
+func readChunks(r io.Reader, first int) ([]byte, error) {
+	chunk := make([]byte, 0, first)
+	var full [][]byte
+	total := 0
+	for {
+		if len(chunk) == cap(chunk) {
+			full = append(full, chunk)
+			chunk = make([]byte, 0, min(nextChunk, 4*cap(chunk)))
+		}
+		n, err := r.Read(chunk[len(chunk):cap(chunk)])
+		chunk, total = chunk[:len(chunk)+n], total+n
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		if full == nil {
+			return chunk, err
+		}
+		body := make([]byte, 0, total)
+		for _, part := range full {
+			body = append(body, part...)
+		}
+		return append(body, chunk...), err
 	}
-	return buf.Bytes(), err
 }
 
 // wholeJSON tells a body that may be JSON from an HTML page or a cut one, by

@@ -309,7 +309,11 @@ func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 		if refusal == nil {
 			refusal = err
 		}
-		if !p.shrink(least) {
+		most := p.size - 1
+		if errors.Is(err, errTooLarge) {
+			most = p.size / 10 // each try takes as much memory as may be had
+		}
+		if !p.shrink(most, least) {
 			return nil, refusal
 		}
 	}

@@ -187,7 +187,7 @@ func TestSmallerPages(t *testing.T) {
 			}
 			return nil
 		}, []string{"500:1", "500:2", "200:3"}},
-		{"body beyond the bound", nil, []string{"500:1", "200:1", "100:1"}},
+		{"body beyond the bound", nil, []string{"500:1", "50:1", "50:2"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var asked []string
@@ -212,7 +212,7 @@ func TestSmallerPages(t *testing.T) {
 			asked = nil
 			_, err = collect(t.Context(), c, big.t)
 			require.NoError(t, err)
-			require.Equal(t, test.first[2][:4], asked[0][:4], "the size is remembered")
+			require.Equal(t, strings.Split(test.first[2], ":")[0], strings.Split(asked[0], ":")[0], "the size is remembered")
 		})
 	}
 	c, s := newTestClient(t, pages(`!400{"code":"bad.request","message":"libraryId is required"}`))

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 		t.batch.Delete(h.keys.head(objectType, id))
 		t.batch.Delete(h.keys.body(objectType, id))
 		t.batch.Delete(h.keys.missing(objectType, id))
-		if err := h.forgetReasons(ctx, t, id); err != nil {
+		if err := h.forgetInPasses(ctx, t, objectType, id); err != nil {
 			return err
 		}
 		_, err = t.append(record{Kind: KindForgotten})
@@ -48,8 +49,10 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 	return err
 }
 
-// forgetReasons replaces what passes say about themselves where they name id.
-func (h *History) forgetReasons(ctx context.Context, t *tx, id string) error {
+// forgetInPasses erases what passes say about an object: that they name it, and
+// what the types below it know of it. What is seen next below it, or of its own
+// type, may be what was forgotten, so that it does not count as created.
+func (h *History) forgetInPasses(ctx context.Context, t *tx, objectType, id string) error {
 	quoted := strconv.Quote(id)
 	for e, err := range h.store.Scan(ctx, h.keys.below("pass")) {
 		var r passRecord
@@ -59,10 +62,26 @@ func (h *History) forgetReasons(ctx context.Context, t *tx, id string) error {
 		if err != nil {
 			return fmt.Errorf("history: passes: %w", err)
 		}
-		if !strings.Contains(r.Reason, id) && !strings.Contains(r.Reason, quoted[1:len(quoted)-1]) {
+		below := h.keys.parent(r.Type, id)
+		_, err = h.store.Get(ctx, below)
+		isParent := err == nil
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("history: %w", err)
+		}
+		isNamed := strings.Contains(r.Reason, id) || strings.Contains(r.Reason, quoted[1:len(quoted)-1])
+		if !isParent && !isNamed && r.Type != objectType && r.Cycle.Last != id {
 			continue
 		}
-		r.Reason = "it named an object that is forgotten"
+		if isNamed {
+			r.Reason = "it named an object that is forgotten"
+		}
+		if r.Cycle.Last == id {
+			r.Cycle.Last = ""
+		}
+		if isParent {
+			t.batch.Delete(below)
+		}
+		r.Forgot = r.Forgot || isParent || r.Type == objectType
 		if err := t.batch.PutJSON(e.Key, r); err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ type head struct {
 	Parent    string    `json:"parent,omitempty"`
 	Marker    string    `json:"marker,omitempty"`
 	FirstSeen time.Time `json:"first_seen,omitzero"` // left out while it is Changed
+	Reread    *reread   `json:"reread,omitempty"`    // it is read again whatever its marker
 
 	// The newest change.
 	Seq     uint64    `json:"seq"`
@@ -53,6 +54,21 @@ func (hd *head) change(seq uint64, at time.Time, kind Kind) {
 	}
 	hd.Seq, hd.Changed, hd.Kind = seq, at, kind
 	hd.Hidden, hd.HiddenAt = 0, time.Time{}
+}
+
+// label takes over what an object says of itself beside its body.
+func (hd *head) label(o *pending) {
+	hd.Name, hd.Parent, hd.Marker, hd.Reread = o.Name, o.Parent, o.Marker, nil
+	if o.again.Left > 0 {
+		hd.Reread = new(o.again)
+	}
+}
+
+func (hd *head) doubt() reread {
+	if hd.Reread == nil {
+		return reread{}
+	}
+	return *hd.Reread
 }
 
 func (hd *head) live() bool { return hd.Kind != KindDeleted }
@@ -154,6 +170,9 @@ func (hd *head) decodeMember(key, raw []byte, last *head) (err error) {
 		hd.Marker, err = decodeString(raw, last.Marker)
 	case `"first_seen"`:
 		err = hd.FirstSeen.UnmarshalJSON(raw)
+	case `"reread"`:
+		hd.Reread = new(reread)
+		err = json.Unmarshal(raw, hd.Reread)
 	case `"seq"`:
 		hd.Seq, err = strconv.ParseUint(string(raw), 10, 64)
 	case `"changed"`:

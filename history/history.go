@@ -50,6 +50,11 @@ type Options struct {
 	// waiting for 10 seconds. Defaults to 500.
 	BatchObjects int
 
+	// Rotation is the number of passes within which every object is read again,
+	// however long its marker stays: at least one in each pass. -1 turns that off.
+	// Defaults to 168, which is a week of hourly passes.
+	Rotation int
+
 	// Fence adds to every commit what the caller requires for it, such as a
 	// lease: who has lost it cannot write. Defaults to nothing.
 	Fence func(*storage.Batch)
@@ -72,6 +77,7 @@ func (o *Options) withDefaults() Options {
 	}
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	c.BatchObjects = cmp.Or(c.BatchObjects, 500)
+	c.Rotation = cmp.Or(c.Rotation, 168)
 	return c
 }
 

@@ -20,6 +20,7 @@ const secretKey = "history/secret"
 //	head/<type>/<id>         what is known about an object, without its body
 //	body/<type>/<id>         its body, as it came
 //	missing/<type>/<id>      a live object that a complete walk did not list
+//	parent/<type>/<id>       what a type knows of an object that it is listed under
 //	log/<seq>/<time>/<type>  a frame: changes that one commit appended
 type keys struct{ root string }
 
@@ -42,6 +43,8 @@ func (k keys) pass(typ string) string          { return k.key("pass", typ) }
 func (k keys) head(typ, id string) string      { return k.key("head", typ, id) }
 func (k keys) body(typ, id string) string      { return k.key("body", typ, id) }
 func (k keys) missing(typ, id string) string   { return k.key("missing", typ, id) }
+
+func (k keys) parent(typ, id string) string { return k.key("parent", typ, id) }
 
 // logTime orders bytewise as times do.
 const logTime = "2006-01-02T15:04:05.000000000Z"

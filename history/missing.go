@@ -105,7 +105,7 @@ func (h *History) AcceptRemovals(ctx context.Context, objectType string, ids ...
 			if !withheld || !found || !hd.live() {
 				return fmt.Errorf("history: %s %q is not withheld: %w", objectType, id, ErrNotFound)
 			}
-			if _, err := h.writeRemoval(ctx, t, id, hd); err != nil {
+			if _, err := h.writeRemoval(ctx, t, id, hd, time.Time{}); err != nil {
 				return err
 			}
 		}

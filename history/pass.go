@@ -51,12 +51,21 @@ type Pass struct {
 	found   []string  // objects that were missing and that the next commit notes as seen
 	oldest  time.Time // when the first in the queue came
 	unread  int       // objects that were listed and not read
+	changed int       // objects that were not what they were known to be
 	sum     Summary
-	faults  string // first reason why the walk is not complete
+	reason  string          // first one why the walk is not complete
+	scoped  bool            // the type is listed below parents, one by one
+	scopes  map[string]bool // parents below whom the walk is not complete
+	walked  time.Time       // when what is below the others was so
 	settled bool
 	widened bool
 	missed  map[string]missing // absences of a complete walk, by id
 	over    error              // why the pass is over
+
+	doubts map[string]reread // objects that are read again whatever their marker
+	due    map[string]bool   // objects whose turn in the rotation it is
+	cycle  cycle             // of the rotation, after this pass
+	spans  func(parent string, known bool) time.Time
 }
 
 // A sighting is what a pass knows about one object. There is one for each live
@@ -89,6 +98,7 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 	p := &Pass{
 		h: h, typ: objectType, shape: sh, seed: maphash.MakeSeed(),
 		seen: map[string]*sighting{}, queued: map[string]bool{}, missed: map[string]missing{},
+		scopes: map[string]bool{}, doubts: map[string]reread{},
 	}
 	h.mu.Lock()
 	h.passes[objectType] = p
@@ -100,18 +110,28 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 	}
 	p.sum = Summary{Type: objectType, Number: p.last.Number + 1, Started: time.Now().UTC().Round(0)}
 	p.origin = origin{typ: objectType, pass: p.sum.Number, after: p.last.Completed}
+	p.cycle = p.last.Cycle
+	p.spans = func(string, bool) time.Time { return p.last.Completed }
+	var sure []string // objects whose marker is believed
 	for hd, err := range h.heads(ctx, objectType) {
 		if err != nil {
 			return nil, err
 		}
 		if hd.live() {
 			p.live++
+			switch {
+			case hd.Reread != nil:
+				p.doubts[hd.id] = *hd.Reread
+			case hd.Marker != "":
+				sure = append(sure, hd.id)
+			}
 			p.seen[hd.id] = &sighting{
 				raw: hd.Raw, canonical: hd.Canonical, labels: p.hashLabels(hd.Name, hd.Parent), marker: hd.Marker,
 				stale: hd.Shape != sh.comparer.Fingerprint(), live: true,
 			}
 		}
 	}
+	p.turnTo(sure)
 	for m, err := range h.missing(ctx, objectType) {
 		if err != nil {
 			return nil, err
@@ -134,13 +154,17 @@ func (p *Pass) hashLabels(name, parent string) uint64 {
 
 // Marker returns the change marker that a live object had when its body was
 // last observed. A body need not be fetched while its marker stays: Keep says
-// so.
+// so. The marker is "" for an object that is to be read whatever its marker says,
+// because its body is in doubt or has its turn; see Options.Rotation.
 func (p *Pass) Marker(id string) (marker string, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, ok := p.seen[id]
-	if !ok || !s.live {
+	switch {
+	case !ok || !s.live:
 		return "", false
+	case p.doubts[id].Left > 0 || p.due[id]:
+		return "", true
 	}
 	return s.marker, true
 }
@@ -162,14 +186,19 @@ func (p *Pass) Widened() {
 // The same object may be observed again. If its content is another by then, the
 // walk did not see one state of the org and is not complete.
 func (p *Pass) Observe(ctx context.Context, o Object) error {
+	return p.observeOwn(ctx, o, o.Marker)
+}
+
+// observeOwn is Observe for a body that says that its marker is own, whatever the list says.
+func (p *Pass) observeOwn(ctx context.Context, o Object, own string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over != nil {
 		return p.over
 	}
-	if err := p.observe(ctx, o); err != nil {
+	if err := p.observe(ctx, o, own); err != nil {
 		if errors.Is(err, ErrBody) {
-			p.fault(err.Error())
+			p.doubt(o.Parent, err.Error())
 		}
 		return err
 	}
@@ -180,7 +209,7 @@ func (p *Pass) Observe(ctx context.Context, o Object) error {
 // nested deeper than jsonscan.MaxDepth cannot be read again.
 const recordDepth = 16
 
-func (p *Pass) observe(ctx context.Context, o Object) error {
+func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	switch {
 	case o.ID == "" || p.isLong(o.ID):
 		return fmt.Errorf("history: %s: %w: id of %d bytes, want 1 to about 900", p.typ, ErrBody, len(o.ID))
@@ -206,18 +235,29 @@ func (p *Pass) observe(ctx context.Context, o Object) error {
 		return fmt.Errorf("history: %s %q: %w: nested deeper than %d levels", p.typ, o.ID, ErrBody, jsonscan.MaxDepth-recordDepth)
 	}
 	if s.seen && !same {
-		p.fault(o.ID + " was seen twice with different content")
+		p.doubt(o.Parent, o.ID+" was seen twice with different content")
 	}
 	labels := p.hashLabels(o.Name, o.Parent)
-	relabeled := known && (s.marker != o.Marker || s.labels != labels)
+	again, after := p.judgeMarker(o, own, s, known, same)
+	relabeled := known && (s.marker != o.Marker || s.labels != labels || !again.equal(p.doubts[o.ID]))
 	if !s.seen && same && raw != s.raw {
 		p.sum.Ignored++
 	}
 	if !same || relabeled {
-		if err := p.enqueue(ctx, &pending{Object: o, raw: raw, canonical: canonical}); err != nil {
+		next := &pending{Object: o, raw: raw, canonical: canonical, again: again, after: after, isFirst: p.spans(o.Parent, false).IsZero()}
+		if err := p.enqueue(ctx, next); err != nil {
 			return err
 		}
 	}
+	if !same {
+		p.changed++
+	}
+	if again.Left > 0 {
+		p.doubts[o.ID] = again
+	} else {
+		delete(p.doubts, o.ID)
+	}
+	delete(p.due, o.ID)
 	s.canonical, s.labels, s.marker = canonical, labels, o.Marker
 	s.raw, s.stale, s.live = raw, false, true
 	p.seen[o.ID] = s
@@ -291,7 +331,9 @@ func (p *Pass) sight(id string, s *sighting) {
 // Remove records that an object is gone: GET says 404, the list says that it is
 // deleted, its parent is gone, or a person knows. An object that is not known
 // to live is left alone.
-func (p *Pass) Remove(ctx context.Context, id string) error {
+func (p *Pass) Remove(ctx context.Context, id string) error { return p.remove(ctx, id, "") }
+
+func (p *Pass) remove(ctx context.Context, id, parent string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, ok := p.seen[id]
@@ -301,10 +343,11 @@ func (p *Pass) Remove(ctx context.Context, id string) error {
 	case !ok || !s.live:
 		return nil
 	}
-	if err := p.enqueue(ctx, &pending{Object: Object{ID: id}, remove: true}); err != nil {
+	if err := p.enqueue(ctx, &pending{Object: Object{ID: id}, remove: true, after: p.spans(parent, true)}); err != nil {
 		return err
 	}
 	s.live = false
+	p.changed++
 	return p.commitIfDue(ctx)
 }
 
@@ -337,8 +380,67 @@ func (p *Pass) isUnseen(id string) bool {
 	return ok && s.live && !s.seen
 }
 
-// fault notes the first reason why the walk is not complete.
-func (p *Pass) fault(reason string) { p.faults = cmp.Or(p.faults, reason) }
+// doubt notes that the walk is not complete below a parent, or at all, and the
+// first reason why.
+func (p *Pass) doubt(parent, reason string) {
+	p.reason = cmp.Or(p.reason, reason)
+	if p.scoped {
+		p.scopes[parent] = true
+	}
+}
+
+// judgeMarker returns whether an object that was read is to be read again, and
+// since when it was known to be what it was.
+func (p *Pass) judgeMarker(o Object, own string, s *sighting, known, same bool) (again reread, after time.Time) {
+	isLive := known && s.live
+	after = p.spans(o.Parent, isLive)
+	before := p.doubts[o.ID]
+	moved := s.marker != o.Marker
+	if isLive && o.Marker != "" {
+		f := finding{moved: moved, unchanged: same || s.stale, lags: own != "" && own != o.Marker}
+		again = before.next(f, after)
+	} else if o.Marker != "" && own != "" && own != o.Marker {
+		again = reread{rereads, after}
+	}
+	switch {
+	case before.Left > 0:
+		after = before.After
+	case p.due[o.ID] && !moved:
+		after = p.last.Cycle.After
+	}
+	return again, after
+}
+
+// turnTo chooses whose turn in the rotation it is.
+func (p *Pass) turnTo(ids []string) {
+	p.due, p.cycle = p.last.Cycle.turn(ids, p.h.opts.Rotation, p.sum.Started)
+}
+
+// isTurn reports whether an object is read again only because it is its turn.
+func (p *Pass) isTurn(id, marker string) bool {
+	s, ok := p.seen[id]
+	return ok && p.due[id] && s.marker == marker
+}
+
+// marked counts the live objects that have a marker.
+func (p *Pass) marked() int {
+	n := 0
+	for _, s := range p.seen {
+		if s.live && s.marker != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// keepFound commits what a pass has found that cannot be made to its end.
+func (p *Pass) keepFound(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over == nil {
+		_ = p.flush(ctx) // the next pass finds what this one cannot keep
+	}
+}
 
 // enqueue adds to what the next commit writes. An object is in it once.
 func (p *Pass) enqueue(ctx context.Context, o *pending) error {

@@ -465,7 +465,7 @@ func TestSuperseded(t *testing.T) {
 
 func TestMarkers(t *testing.T) {
 	s := &faultyStore{Store: memory.New()}
-	h := open(t, s, nil)
+	h := open(t, s, &Options{Rotation: -1})
 	a := obj("a", `"n":1`)
 	a.Marker, a.Parent = "v1", "p"
 	pass(t, h, diff.Rules{}, a, obj("b", `"n":1`))

@@ -15,6 +15,9 @@ type pending struct {
 	Object
 	remove         bool
 	raw, canonical diff.Digest
+	again          reread
+	after          time.Time // when it was known to be what it was
+	isFirst        bool      // nobody can tell whether it was there before, if it is new
 }
 
 // flush commits the queue. What it writes follows from the heads as they are at
@@ -198,7 +201,7 @@ func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (K
 	case o.remove && (!old.found || !old.live()):
 		return "", nil
 	case o.remove:
-		return p.h.writeRemoval(ctx, t, o.ID, old.head)
+		return p.h.writeRemoval(ctx, t, o.ID, old.head, o.after)
 	case !old.found:
 		return p.writeFirst(t, o)
 	}
@@ -207,8 +210,8 @@ func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (K
 
 // writeFirst records the first sight of an object.
 func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
-	kind, after := KindCreated, p.origin.after
-	if p.last.Completed.IsZero() || p.widened {
+	kind, after := KindCreated, o.after
+	if o.isFirst || p.widened || p.last.Forgot {
 		kind, after = KindImported, time.Time{} // it may always have been there
 	}
 	seq, err := t.append(record{ID: o.ID, Name: o.Name, Kind: kind, After: after, By: o.By})
@@ -224,13 +227,13 @@ func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
 	hd := old.head
 	if p.same(o, hd) {
-		if hd.Name == o.Name && hd.Parent == o.Parent && hd.Marker == o.Marker {
+		if hd.Name == o.Name && hd.Parent == o.Parent && hd.Marker == o.Marker && hd.doubt().equal(o.again) {
 			return "", nil
 		}
-		hd.Name, hd.Parent, hd.Marker = o.Name, o.Parent, o.Marker
+		hd.label(o)
 		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), hd)
 	}
-	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: p.origin.after, By: o.By}
+	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: o.after, By: o.By}
 	if old.since.Walks > 0 {
 		r.After = old.since.After
 	}
@@ -294,16 +297,16 @@ func difference(how, before, after *diff.Comparer, old, new []byte) ([]diff.Fiel
 
 // putHead writes the head of an object whose stored body is now that of o.
 func (p *Pass) putHead(t *tx, o *pending, hd head) error {
-	hd.Name, hd.Parent, hd.Marker = o.Name, o.Parent, o.Marker
+	hd.label(o)
 	hd.Raw, hd.Canonical, hd.Shape = o.raw, o.canonical, p.shape.comparer.Fingerprint()
 	return t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), hd)
 }
 
 // writeRemoval records that a live object is gone. Its head and its body stay,
 // so that what follows can be compared with them.
-func (h *History) writeRemoval(ctx context.Context, t *tx, id string, hd head) (Kind, error) {
+func (h *History) writeRemoval(ctx context.Context, t *tx, id string, hd head, after time.Time) (Kind, error) {
 	typ := t.origin.typ
-	r := record{ID: id, Name: hd.Name, Kind: KindDeleted, Prev: hd.tip(), After: t.origin.after}
+	r := record{ID: id, Name: hd.Name, Kind: KindDeleted, Prev: hd.tip(), After: after}
 	m, found, err := h.missingRecord(ctx, typ, id)
 	if err != nil {
 		return "", err

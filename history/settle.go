@@ -50,7 +50,11 @@ const (
 // drop: more than 20 % and more than 5 of the type's objects, beside those that
 // Remove explains. What is withheld is confirmed when a second complete walk
 // misses it.
-func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) {
+func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) { return p.settle(ctx, w, nil) }
+
+// settle is Settle for a walk that proves the absence of those ids alone; nil
+// stands for all if the walk is complete, and else for none.
+func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over == nil && p.settled {
@@ -64,24 +68,42 @@ func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) {
 	}
 	p.settled = true
 	if !w.Complete {
-		p.fault(cmp.Or(w.Reason, "the walk was not complete"))
+		p.doubt("", cmp.Or(w.Reason, "the walk was not complete"))
 	}
 	if p.unread > 0 {
-		p.fault(fmt.Sprintf("%d listed objects could not be read", p.unread))
+		p.reason = cmp.Or(p.reason, fmt.Sprintf("%d listed objects could not be read", p.unread))
 	}
-	absent := p.absent()
-	if p.faults != "" {
-		p.sum.Reason = p.faults
+	if more := len(p.scopes) - 1; more > 0 {
+		p.reason = fmt.Sprintf("%s (and %d more of its parents)", p.reason, more)
+	}
+	asOf := p.sum.Started
+	if !w.Since.IsZero() && w.Since.Before(asOf) {
+		asOf = w.Since
+	}
+	switch {
+	case p.reason == "":
+		p.sum.Complete, p.sum.AsOf = true, asOf
+	case !p.scoped:
+		p.sum.Reason = p.reason
 		return nil, nil
 	}
-	p.sum.Complete, p.sum.AsOf = true, p.sum.Started
-	if !w.Since.IsZero() && w.Since.Before(p.sum.AsOf) {
-		p.sum.AsOf = w.Since
+	moved := p.coverageMoved(w.Coverage)
+	p.last.Coverage = p.coverageOf(w.Coverage)
+	if provable == nil {
+		provable = p.absent()
 	}
-	coverage := diff.RawDigest(p.h.secret, []byte(w.Coverage)).String()
-	moved := !p.last.Completed.IsZero() && !p.widened && coverage != p.last.Coverage
-	p.last.Coverage = coverage
-	return p.judge(ctx, absent, moved)
+	absences, err := p.judge(ctx, provable, moved)
+	p.sum.Reason = cmp.Or(p.reason, p.sum.Reason)
+	return absences, err
+}
+
+func (p *Pass) coverageOf(name string) string {
+	return diff.RawDigest(p.h.secret, []byte(name)).String()
+}
+
+// coverageMoved reports whether the walk could see something else than the last one that proved an absence.
+func (p *Pass) coverageMoved(name string) bool {
+	return p.last.Coverage != "" && !p.widened && p.coverageOf(name) != p.last.Coverage
 }
 
 // absent returns the ids of the live objects that were not seen.
@@ -118,22 +140,34 @@ func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, 
 	}
 	var out []Absence
 	for _, id := range ids {
-		m, err := p.miss(ctx, id, moved || p.widened)
-		if err != nil {
-			p.over = err
-			return nil, err
-		}
-		p.missed[id] = m
-		if moved || dropped && m.Walks == 1 {
-			continue
-		}
 		hd, found, err := p.h.head(ctx, p.typ, id)
 		if err != nil {
 			p.over = err
 			return nil, err
 		}
-		if found && hd.live() {
+		m, err := p.miss(ctx, id, p.spans(hd.Parent, true), moved || p.widened)
+		if err != nil {
+			p.over = err
+			return nil, err
+		}
+		p.missed[id] = m
+		if found && hd.live() && !moved && (!dropped || m.Walks > 1) {
 			out = append(out, Absence{Head: hd.export(p.typ, id), Missed: m.Walks - 1, Confirmed: m.Walks > 1})
+		}
+	}
+	return out, nil
+}
+
+// absencesOf returns absences that no walk proves.
+func (p *Pass) absencesOf(ctx context.Context, ids []string) ([]Absence, error) {
+	var out []Absence
+	for _, id := range ids {
+		hd, found, err := p.h.head(ctx, p.typ, id)
+		if err != nil {
+			return nil, err
+		}
+		if found && hd.live() {
+			out = append(out, Absence{Head: hd.export(p.typ, id)})
 		}
 	}
 	return out, nil
@@ -141,8 +175,8 @@ func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, 
 
 // miss returns the missing record of an object after this walk. If the walk saw
 // something else than the one before, it counts as the first.
-func (p *Pass) miss(ctx context.Context, id string, first bool) (missing, error) {
-	m := missing{Since: p.sum.Started, After: p.origin.after}
+func (p *Pass) miss(ctx context.Context, id string, after time.Time, first bool) (missing, error) {
+	m := missing{Since: p.sum.Started, After: after}
 	if p.seen[id].missing {
 		var err error
 		if m, _, err = p.h.missingRecord(ctx, p.typ, id); err != nil {
@@ -187,8 +221,8 @@ func (p *Pass) EndWith(ctx context.Context, add func(*storage.Batch, Summary) er
 
 func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error) error {
 	if !p.settled {
-		p.fault("the walk was not settled")
-		p.sum.Reason = p.faults
+		p.doubt("", "the walk was not settled")
+		p.sum.Reason = p.reason
 	}
 	p.sum.Withheld = len(p.absent())
 	missing, err := p.writeMissing(ctx)
@@ -201,7 +235,10 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		sum.Unchanged = max(0, sum.Objects-sum.Imported-sum.Created-sum.Updated-sum.Restored)
 		sum.Ended = time.Now().UTC().Round(0)
 		final = sum
-		r := passRecord{Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage}
+		r := passRecord{
+			Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage,
+			Walked: p.walked, Cycle: p.cycle, Forgot: p.last.Forgot && !sum.Complete,
+		}
 		if sum.Complete {
 			r.Completed = sum.AsOf
 		}

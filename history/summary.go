@@ -54,6 +54,9 @@ type passRecord struct {
 	Summary
 	Completed time.Time `json:"completed,omitzero"` // AsOf of the last complete pass
 	Coverage  string    `json:"coverage,omitempty"` // digest of what it could see
+	Walked    time.Time `json:"walked,omitzero"`    // when what was below the parents that were read was so
+	Cycle     cycle     `json:"cycle,omitzero"`     // of the rotation
+	Forgot    bool      `json:"forgot,omitempty"`   // an object was forgotten: one that is seen for the first time may be it
 }
 
 func (h *History) passRecord(ctx context.Context, typ string) (passRecord, error) {

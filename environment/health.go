@@ -1,0 +1,105 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/cxsync/cxsync/genesys"
+)
+
+// A request that fails for good has been tried for about a minute. If the org is
+// down, the next one would fail in the same way, and a pass over 500 objects would
+// take a working day. So failures are counted, in a pass and in a session: after
+// one, requests are tried once only, until one is answered; after a few in a row
+// there is no org to read from.
+
+// health counts the requests in a row that nobody answered.
+type health struct{ failures atomic.Int32 }
+
+// orgIsDown is how many failures in a row are the org's, and not those of what was asked for.
+const orgIsDown = 3
+
+func (h *health) answered() { h.failures.Store(0) }
+
+// An outageError ends what is made of many requests, because the org does not
+// answer, or does not let the client in: one type would fare like the next.
+type outageError struct{ err error }
+
+func (e *outageError) Error() string { return e.err.Error() }
+func (e *outageError) Unwrap() error { return e.err }
+
+// ends returns the error that an error of the client ends the pass with, nil if it
+// is about what was asked for and nothing else.
+func (s *session) ends(ctx context.Context, err error) error {
+	other := new(OtherOrgError)
+	refusal := new(genesys.AuthError)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &other):
+		return other
+	case errors.As(err, &refusal):
+		return &readError{&outageError{err}}
+	case !errors.Is(err, genesys.ErrOutage):
+		return nil
+	}
+	weight := int32(1)
+	once, again := errors.AsType[*onceError](err)
+	if _, answered := errors.AsType[*genesys.APIError](err); !answered && (!again || once.silent) {
+		weight = 2 // there was nobody, however often it was tried
+	}
+	over := s.health.failures.Add(weight) >= orgIsDown
+	if r, ok := ctx.Value(readingKey{}).(*reading); ok && r.health.failures.Add(weight) >= orgIsDown {
+		over = true
+	}
+	if over {
+		return &readError{&outageError{err}}
+	}
+	return nil
+}
+
+// patient passes requests on, and keeps those from being tried again whose
+// predecessors were not answered either.
+type patient struct {
+	session *session
+	base    http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	reading, _ := r.Context().Value(readingKey{}).(*reading)
+	failed := p.session.health.failures.Load() > 0 || reading != nil && reading.health.failures.Load() > 0
+	resp, err := p.base.RoundTrip(r)
+	switch {
+	case err == nil && !isFailure(resp.StatusCode):
+		p.session.health.answered()
+		if reading != nil {
+			reading.health.answered()
+		}
+	case err == nil && failed:
+		resp.Body.Close()
+		return nil, &onceError{fmt.Errorf("%d, as the request before", resp.StatusCode), false}
+	case err != nil && failed && errors.Is(err, genesys.ErrOutage):
+		return nil, &onceError{err, true}
+	}
+	return resp, err
+}
+
+// isFailure reports whether a status is one of a service that does not work.
+func isFailure(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
+}
+
+// onceError is the failure of a request that is not tried again.
+type onceError struct {
+	err    error
+	silent bool // nobody answered
+}
+
+func (e *onceError) Error() string { return e.err.Error() }
+
+// Is matches genesys.ErrOutage.
+func (e *onceError) Is(target error) bool { return target == genesys.ErrOutage }

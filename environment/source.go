@@ -1,0 +1,124 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
+)
+
+// A source is one type of the org, as a pass reads it. It translates what the
+// org's answers mean into what history asks about, and decides nothing.
+type source struct {
+	*session
+	t genesys.ObjectType
+}
+
+var _ history.Source = (*source)(nil)
+
+// List implements history.Source.
+func (s *source) List(ctx context.Context, parent *history.Head) iter.Seq2[history.Item, error] {
+	return func(yield func(history.Item, error) bool) {
+		objects := s.client.List(ctx, s.t)
+		if parent != nil {
+			above := genesys.Object{Type: parent.Type, ID: parent.ID, Name: parent.Name, Parent: parent.Parent, Marker: parent.Marker}
+			if s.t.NeedsParentBody() {
+				body, err := s.history.Body(ctx, parent.Type, parent.ID)
+				if err != nil {
+					yield(history.Item{}, err)
+					return
+				}
+				above.Body = body
+			}
+			objects = s.client.Children(ctx, s.t, above)
+		}
+		n := 0
+		for o, err := range objects {
+			if err != nil {
+				yield(history.Item{}, s.listed(ctx, err, parent, n))
+				return
+			}
+			n++
+			if !yield(s.item(o), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *source) item(o genesys.Object) history.Item {
+	return history.Item{
+		Object:  history.Object{ID: o.ID, Name: o.Name, Parent: o.Parent, Body: o.Body, Marker: o.Marker},
+		Deleted: o.Deleted, Partial: !s.t.Whole,
+	}
+}
+
+// Get implements history.Source. A singleton has no other call than the one that
+// a walk makes, so asking again is no second opinion.
+func (s *source) Get(ctx context.Context, id string) (history.Item, error) {
+	if s.t.Paging == genesys.PagingSingleton {
+		return history.Item{}, history.ErrNoGet
+	}
+	o, err := s.client.Get(ctx, s.t, id)
+	switch {
+	case err == nil:
+		return s.item(o), nil
+	case errors.Is(err, genesys.ErrNoGet):
+		return history.Item{}, history.ErrNoGet
+	case genesys.MeaningOf(err) == genesys.Deleted:
+		return history.Item{}, history.ErrGone
+	}
+	if over := s.ends(ctx, err); over != nil {
+		return history.Item{}, over
+	}
+	return history.Item{}, &history.UnclearError{Err: err}
+}
+
+// Coverage implements history.Source.
+func (s *source) Coverage(ctx context.Context, since time.Time) (history.Coverage, error) {
+	seen, err := s.sight(ctx, s.t, since)
+	if lost := new(unavailableError); errors.As(err, &lost) {
+		return history.Coverage{}, &history.UnclearError{Err: err}
+	}
+	return seen.coverage(), err
+}
+
+// listed translates the error that ended a list after n objects.
+func (s *source) listed(ctx context.Context, err error, parent *history.Head, n int) error {
+	if over := s.ends(ctx, err); over != nil {
+		return over
+	}
+	_, cut := errors.AsType[*genesys.IncompleteError](err)
+	meaning := genesys.MeaningOf(err)
+	switch {
+	case parent != nil:
+		refusal, answered := errors.AsType[*genesys.APIError](err)
+		return &history.UnclearError{
+			Err: fmt.Errorf("%s %s: %w", parent.Type, parent.ID, err), Gone: meaning == genesys.Deleted && !s.t.Absent,
+			Lasting: meaning != genesys.Deleted && answered && !cut && (refusal.Status < 500 || meaning == genesys.Unavailable),
+		}
+	case cut || n > 0:
+		return &history.UnclearError{Err: err}
+	case meaning == genesys.Hidden || meaning == genesys.Unavailable:
+		return &unavailableError{reason: err.Error()}
+	}
+	return &readError{err}
+}
+
+// readError is an error of the org or of the way to it, as opposed to one of
+// the store.
+type readError struct{ error }
+
+func (e *readError) Unwrap() error { return e.error }
+
+// unavailableError reports that the whole type is out of this client's reach.
+type unavailableError struct {
+	reason string
+	next   string // the parent to begin with when it is tried again
+}
+
+func (e *unavailableError) Error() string { return e.reason }

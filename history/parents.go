@@ -1,0 +1,416 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// A parentRecord is the value of a parent key: what a type knows of one object
+// that it is listed under. There is one for each parent whose list was ever read whole.
+type parentRecord struct {
+	// Marker is the parent's own when what is below it was read whole. While it
+	// stays, that need not be read.
+	Marker string `json:"marker,omitempty"`
+	reread
+
+	// Unproven says that the newest pass could not tell what is below the parent;
+	// After is then when it was last known.
+	Unproven bool      `json:"unproven,omitempty"`
+	Asked    time.Time `json:"asked,omitzero"`     // when its list was last refused
+	Refusals int       `json:"refusals,omitempty"` // in a row
+	Lasting  bool      `json:"lasting,omitempty"`  // the last one is not expected to end soon
+}
+
+const (
+	// refuseAll is how many parents, the first ones of a pass, have to refuse for
+	// the type to count as one that cannot be had.
+	refuseAll = 20
+	// askAgain is when a parent that refused is asked again.
+	askAgain = 24 * time.Hour
+)
+
+// rests reports whether a parent that refused is left alone for now. A failure is
+// tried once more at the next pass, and so is a parent that was changed since.
+func (r parentRecord) rests(head Head, now time.Time) bool {
+	if r.Refusals == 0 || !r.Lasting && r.Refusals < 2 || head.Changed.After(r.Asked) {
+		return false
+	}
+	since := now.Sub(r.Asked)
+	return since >= 0 && since < askAgain
+}
+
+// parents is what a pass knows of the objects that its type is listed under.
+type parents struct {
+	before map[string]parentRecord // as it was when the pass began
+	after  map[string]parentRecord // of those about whom something was learnt
+	live   []Head                  // in the order of their ids
+	gone   map[string]bool         // recorded as deleted
+	state  map[string]parentState
+	due    map[string]bool // whose turn in the rotation it is
+	open   map[string]bool // below whom something is missing
+
+	sent, read int64 // requests for lists that were read whole, and those lists
+}
+
+// A parentState is what a pass learnt about what is below a parent.
+type parentState uint8
+
+const (
+	unasked parentState = iota // nothing, so that it proves nothing
+	refused                    // its list was refused
+	cut                        // its list was not whole
+	proven                     // its list was read whole
+	skipped                    // its marker did not move, so it is as it was
+)
+
+// marked is how many parents have a marker.
+func (b *parents) marked() int {
+	n := 0
+	for _, head := range b.live {
+		if head.Marker != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// cost returns what reading one parent takes.
+func (b *parents) cost() float64 {
+	if b.read == 0 {
+		return 1
+	}
+	return max(1, float64(b.sent)/float64(b.read))
+}
+
+// parents lists what is below every parent that is on record.
+func (r *reader) parents(ctx context.Context) error {
+	if err := r.loadParents(ctx); err != nil {
+		return err
+	}
+	b := r.below
+	answered, refusals := 0, 0
+	var last *UnclearError
+	allGone, allLast := true, true
+	start := 0
+	if r.opts.From != "" {
+		start, _ = slices.BinarySearchFunc(b.live, r.opts.From, func(h Head, id string) int { return cmp.Compare(h.ID, id) })
+	}
+	for i := range b.live {
+		head := b.live[(start+i)%len(b.live)]
+		known := b.before[head.ID]
+		switch {
+		case b.state[head.ID] == skipped:
+			answered++
+			continue
+		case b.state[head.ID] == cut: // missed by its own pass
+			r.p.doubt(head.ID, fmt.Sprintf("%s %s was missed by its own pass", head.Type, head.ID))
+			continue
+		case known.rests(head, r.p.sum.Started):
+			b.state[head.ID] = refused
+			r.p.doubt(head.ID, fmt.Sprintf("%s %s refuses, and is asked again daily", head.Type, head.ID))
+			continue
+		}
+		unclear, err := r.oneParent(ctx, head)
+		if err != nil {
+			return err
+		}
+		if b.state[head.ID] != refused {
+			answered++
+			continue
+		}
+		refusals++
+		last, allGone, allLast = unclear, allGone && unclear.Gone, allLast && (unclear.Lasting || unclear.Gone)
+		if answered == 0 && refusals == refuseAll {
+			return &RefusedError{Err: unclear.Err, Next: b.live[(start+i+1)%len(b.live)].ID}
+		}
+	}
+	switch {
+	case answered > 0 || refusals == 0 || allGone:
+		return nil
+	case allLast:
+		return &RefusedError{Err: last.Err}
+	}
+	return last.Err
+}
+
+// oneParent reads what is below one parent and notes what that proves.
+func (r *reader) oneParent(ctx context.Context, head Head) (*UnclearError, error) {
+	b := r.below
+	known := b.before[head.ID]
+	before, changes := r.opts.Requests(), r.p.changed
+	n, err := r.list(ctx, &head)
+	sent := r.opts.Requests() - before
+	unclear := new(UnclearError)
+	if err != nil && !errors.As(err, &unclear) {
+		return nil, err
+	}
+	r.accountParent(head, known, sent)
+	switch {
+	case err != nil && n == 0:
+		b.state[head.ID] = refused
+		now := known
+		now.Asked, now.Lasting = r.p.sum.Started, unclear.Lasting
+		now.Refusals++
+		b.after[head.ID] = now
+		return unclear, nil
+	case r.p.scopes[head.ID]:
+		b.state[head.ID] = cut
+		return nil, nil
+	}
+	b.state[head.ID] = proven
+	b.sent, b.read = b.sent+sent, b.read+1
+	var now parentRecord
+	if r.opts.ParentMarked {
+		now.Marker = head.Marker
+	}
+	if _, isKnown := b.before[head.ID]; isKnown && now.Marker != "" {
+		now.reread = known.next(finding{moved: known.Marker != now.Marker, unchanged: r.p.changed == changes}, r.span(head.ID, true))
+	}
+	b.after[head.ID] = now
+	return nil, nil
+}
+
+// accountParent notes what reading a parent has cost, if it is not what it takes at every pass.
+func (r *reader) accountParent(head Head, known parentRecord, sent int64) {
+	switch {
+	case !r.opts.ParentMarked || head.Marker == "":
+	case r.below.due[head.ID]:
+		r.rotated += sent
+	default:
+		r.once += sent
+	}
+}
+
+// loadParents reads what is on record of the parents, and decides which of them
+// need not be read.
+func (r *reader) loadParents(ctx context.Context) error {
+	h, p := r.p.h, r.p
+	b := &parents{
+		before: map[string]parentRecord{}, after: map[string]parentRecord{},
+		gone: map[string]bool{}, state: map[string]parentState{}, open: map[string]bool{},
+	}
+	r.below, p.scoped, p.spans = b, true, r.span
+	last, err := h.passRecord(ctx, r.opts.Parent)
+	if err != nil {
+		return err
+	}
+	if last.Number == 0 {
+		return fmt.Errorf("history: %s is listed under %s, which was never read", p.typ, r.opts.Parent)
+	}
+	r.since, p.walked = last.AsOf, p.sum.Started
+	switch {
+	case !last.Complete:
+		p.reason = fmt.Sprintf("%s was not read whole", r.opts.Parent)
+		if r.opts.ParentMarked { // a marker that did not move may be an old one
+			p.walked = p.last.Walked
+		}
+	case r.opts.ParentMarked && last.AsOf.Before(p.walked):
+		p.walked = last.AsOf
+	}
+	for id, record := range h.parentRecords(ctx, p.typ, &err) {
+		b.before[id] = record
+	}
+	if err != nil {
+		return err
+	}
+	for hd, err := range h.heads(ctx, r.opts.Parent) {
+		if err != nil {
+			return err
+		}
+		if hd.live() {
+			b.live = append(b.live, hd.export(r.opts.Parent, hd.id))
+		} else {
+			b.gone[hd.id] = true
+		}
+	}
+	slices.SortFunc(b.live, func(x, y Head) int { return cmp.Compare(x.ID, y.ID) })
+	for m, err := range h.missing(ctx, r.opts.Parent) {
+		if err != nil {
+			return err
+		}
+		b.state[m.id] = cut
+	}
+	r.skip()
+	return nil
+}
+
+// skip marks the parents that need not be read, but for those whose turn it is.
+func (r *reader) skip() {
+	b, p := r.below, r.p
+	if !r.opts.ParentMarked {
+		return
+	}
+	var same []string
+	for _, head := range b.live {
+		known, ok := b.before[head.ID]
+		if ok && b.state[head.ID] != cut && !known.Unproven && known.Left == 0 && known.Marker != "" && known.Marker == head.Marker {
+			same = append(same, head.ID)
+			b.state[head.ID] = skipped
+		}
+	}
+	p.turnTo(same)
+	b.due, p.due = p.due, nil
+	for id := range b.due {
+		delete(b.state, id)
+	}
+}
+
+// span returns when what is below a parent was last known, of an object that is
+// known or of one that is new; zero if nobody knows.
+func (r *reader) span(parent string, isKnown bool) time.Time {
+	known, ok := r.below.before[parent]
+	switch {
+	case !ok && isKnown:
+		return time.Time{}
+	case !ok:
+		return r.p.last.Completed // all parents that were there then had been read
+	case known.Unproven || known.Left > 0:
+		return known.After
+	case r.below.due[parent]:
+		return r.p.last.Cycle.After
+	}
+	return r.p.last.Walked
+}
+
+// unseen settles what a parent's state explains: what is below one whose marker
+// did not move is unchanged, and below a deleted one it is gone. Of what is left it
+// returns whose absence is proven, and whose may be asked for.
+func (r *reader) unseen(ctx context.Context) (provable, asked []string, err error) {
+	b := r.below
+	var gone, kept []Head
+	provable = []string{}
+	live := make(map[string]bool, len(b.live))
+	for _, head := range b.live {
+		live[head.ID] = true
+	}
+	for head, err := range r.p.Unseen(ctx) {
+		if err != nil {
+			return nil, nil, err
+		}
+		switch state := b.state[head.Parent]; {
+		case b.gone[head.Parent]:
+			gone = append(gone, head)
+		case !live[head.Parent]:
+			r.p.doubt(head.Parent, fmt.Sprintf("%s %s is not on record", r.opts.Parent, head.Parent))
+		case state == skipped:
+			kept = append(kept, head)
+		case state == proven:
+			provable = append(provable, head.ID)
+		case state == cut:
+			asked = append(asked, head.ID)
+		}
+	}
+	for _, head := range kept {
+		if err := r.p.Keep(head.ID); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, head := range gone {
+		if err := r.p.remove(ctx, head.ID, head.Parent); err != nil {
+			return nil, nil, err
+		}
+	}
+	return provable, asked, nil
+}
+
+// findOpen notes the parents that have a child which is neither seen nor gone. They
+// do not count as read: the next pass looks for it, and for what was lost with it,
+// whatever the parent's marker says.
+func (r *reader) findOpen(ctx context.Context) error {
+	if r.below == nil {
+		return nil
+	}
+	for head, err := range r.p.Unseen(ctx) {
+		if err != nil {
+			return err
+		}
+		r.below.open[head.Parent] = true
+	}
+	return nil
+}
+
+// rememberParents adds to b what the pass learnt about the parents.
+func (r *reader) rememberParents(b *storage.Batch) error {
+	if r.below == nil {
+		return nil
+	}
+	put := func(id string, now parentRecord) error {
+		if before, ok := r.below.before[id]; ok && before.equal(now) {
+			return nil
+		}
+		return b.PutJSON(r.p.h.keys.parent(r.p.typ, id), now)
+	}
+	for id, known := range r.below.before {
+		if r.below.gone[id] {
+			b.Delete(r.p.h.keys.parent(r.p.typ, id))
+			continue
+		}
+		now, learnt := r.below.after[id]
+		if !learnt {
+			now = known
+		}
+		if state := r.below.state[id]; state != proven && state != skipped || r.below.open[id] {
+			now = known.unproven(now, r.span(id, true))
+		}
+		if err := put(id, now); err != nil {
+			return err
+		}
+	}
+	for id, now := range r.below.after {
+		if _, ok := r.below.before[id]; ok {
+			continue
+		}
+		if r.below.state[id] != proven || r.below.open[id] {
+			now = parentRecord{Marker: now.Marker}.unproven(now, r.span(id, false))
+		}
+		if err := put(id, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unproven returns the record of a parent about which a pass could tell nothing.
+func (r parentRecord) unproven(now parentRecord, since time.Time) parentRecord {
+	r.Asked, r.Refusals, r.Lasting = now.Asked, now.Refusals, now.Lasting
+	if !r.Unproven {
+		r.Unproven, r.After = true, since
+	}
+	r.Left = 0
+	return r
+}
+
+func (r parentRecord) equal(o parentRecord) bool {
+	return r.Marker == o.Marker && r.reread.equal(o.reread) && r.Unproven == o.Unproven &&
+		r.Refusals == o.Refusals && r.Lasting == o.Lasting && r.Asked.Equal(o.Asked)
+}
+
+// parentRecords iterates over what a type knows of its parents. An error ends it and is in *failed.
+func (h *History) parentRecords(ctx context.Context, typ string, failed *error) iter.Seq2[string, parentRecord] {
+	return func(yield func(string, parentRecord) bool) {
+		for e, err := range h.store.Scan(ctx, h.keys.below("parent", typ)) {
+			var id string
+			var record parentRecord
+			if err == nil {
+				id, err = h.keys.last(e.Key)
+			}
+			if err == nil {
+				err = decode(e.Key, e.Value, &record)
+			}
+			if err != nil {
+				*failed = fmt.Errorf("history: parents of %s: %w", typ, err)
+				return
+			}
+			if !yield(id, record) {
+				return
+			}
+		}
+	}
+}
