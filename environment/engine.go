@@ -97,6 +97,7 @@ type Engine struct {
 	opts   Options
 	holder string // of leases
 	leases *storage.Leases
+	models map[string]history.Model // by type, for questions to a history
 
 	opening  gate               // guards sessions
 	sessions map[int64]*session // open environments, by ID
@@ -133,6 +134,7 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	if e.opts.Catalogue == nil {
 		e.opts.Catalogue = genesys.DefaultCatalogue()
 	}
+	e.models = models(e.opts.Catalogue)
 	return e, nil
 }
 
@@ -317,7 +319,7 @@ func (e *Engine) History(ctx context.Context, id int64) (*history.History, error
 	if _, err := e.Get(ctx, id); err != nil {
 		return nil, err
 	}
-	h, err := history.Open(ctx, e.store, id, &history.Options{Logger: e.opts.Logger})
+	h, err := history.Open(ctx, e.store, id, &history.Options{Logger: e.opts.Logger, Models: e.models})
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,7 @@ func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*sessi
 	}
 	s.history, err = history.Open(ctx, e.store, r.ID, &history.Options{
 		Logger: e.opts.Logger,
+		Models: e.models,
 		Fence:  func(b *storage.Batch) { b.Require(aliveKey(r.ID), alive) },
 	})
 	return s, err

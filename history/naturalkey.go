@@ -155,6 +155,9 @@ func (k *keyring) joined(one *keyed) string {
 
 // own returns what an object is called, or else its id if that is not one that an org makes up.
 func (k *keyring) own(name, id string) string {
+	if isUUID([]byte(name)) {
+		name = ""
+	}
 	if part := lastPart(id); name == "" && !isUUID([]byte(part)) {
 		name = part
 	}

@@ -1,0 +1,128 @@
+package environment_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+// A renamer stands before an org whose ids all differ from those of a twin: it maps each UUID
+// to another one in every answer, and back in every request. Media are on one host, as they
+// are for orgs of one region.
+type renamer struct{ org http.RoundTripper }
+
+var anyUUID = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+
+func shiftIDs(text string, by byte) string {
+	return anyUUID.ReplaceAllStringFunc(text, func(id string) string {
+		return strings.Map(func(r rune) rune {
+			if d, err := strconv.ParseUint(string(r), 16, 8); err == nil {
+				return rune("0123456789abcdef"[(byte(d)+by)%16])
+			}
+			return r
+		}, id)
+	})
+}
+
+func (n renamer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	u, err := url.Parse(shiftIDs(r.URL.String(), 11))
+	if err != nil {
+		return nil, err
+	}
+	r.URL = u
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(strings.NewReader(shiftIDs(string(body), 11)))
+	}
+	resp, err := n.org.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	media := bytes.ReplaceAll(body, []byte("https://downloads.mypurecloud.ie/"), []byte("https://downloads.mypurecloud.com/"))
+	resp.Body = io.NopCloser(strings.NewReader(shiftIDs(string(media), 5)))
+	resp.ContentLength = -1
+	return resp, err
+}
+
+// Two orgs that are alike but for every id compare as equal over the whole catalogue; after edits
+// exactly the edited objects differ; and what one client cannot read is said to be unreadable.
+func TestCompareOfTwoOrgs(t *testing.T) {
+	org, twin := genesystest.New(&genesystest.Options{RateLimit: -1}), genesystest.New(&genesystest.Options{RateLimit: -1, Domain: "mypurecloud.ie"})
+	renamed := renamer{twin.Transport()}
+	engine := open(t, org, memory.New(), func(o *environment.Options) {
+		first := org.Transport()
+		o.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Host, "mypurecloud.ie") {
+				return renamed.RoundTrip(r)
+			}
+			return first.RoundTrip(r)
+		})
+	})
+	a := create(t, engine, recordOf(org))
+	other := recordOf(twin)
+	other.Name = "Twin"
+	// The org knows the client by an id that the renamer maps as well.
+	b := create(t, engine, other)
+	for _, r := range []environment.Record{a, b} {
+		result, err := engine.Import(t.Context(), r.ID, nil)
+		require.NoError(t, err)
+		require.Empty(t, result.Failed)
+	}
+	sides := [2]environment.Side{{Environment: a.ID}, {Environment: b.ID}}
+	compare := func(opts *history.CompareOptions) map[history.DifferenceKind][]string {
+		found := map[history.DifferenceKind][]string{}
+		for d, err := range engine.Compare(t.Context(), sides[0], sides[1], opts) {
+			require.NoError(t, err)
+			line := d.Type + " " + d.Key
+			for _, f := range d.Fields {
+				line += " " + f.String()
+			}
+			found[d.Kind] = append(found[d.Kind], line)
+		}
+		return found
+	}
+	found := compare(nil)
+	for kind, lines := range found {
+		if kind != history.DifferenceAmbiguous && kind != history.DifferenceUnreadable {
+			require.Empty(t, lines[:min(len(lines), 30)], "%d %s", len(lines), kind)
+		}
+	}
+	t.Logf("%d ambiguous, %d unreadable", len(found[history.DifferenceAmbiguous]), len(found[history.DifferenceUnreadable]))
+
+	before := time.Now()
+	require.NoError(t, twin.Update("routing.queues", firstID(t, twin.Objects("routing.queues")), map[string]any{"description": "another one"}))
+	_, err := engine.Poll(t.Context(), b.ID, "Queues")
+	require.NoError(t, err)
+	found = compare(&history.CompareOptions{Types: []string{"Queues"}})
+	require.Len(t, found[history.DifferenceFields], 1)
+	require.Contains(t, found[history.DifferenceFields][0], "another one")
+	sides[1].At = before
+	require.Empty(t, compare(&history.CompareOptions{Types: []string{"Queues"}})[history.DifferenceFields])
+
+	for _, err := range engine.Compare(t.Context(), sides[0], sides[1], &history.CompareOptions{Types: []string{"Queus"}}) {
+		require.ErrorContains(t, err, "did you mean")
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
