@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"go.etcd.io/bbolt"
 
@@ -26,7 +25,7 @@ const copyStep = 64 << 10
 // anew, so that the file holds nothing of those that were deleted before. A value
 // that is corrupt ends it with ErrCorrupt.
 func (s *Store) Compact(ctx context.Context) error {
-	if err := s.compact(ctx, tempName(s.path)); err != nil {
+	if err := s.compact(ctx, s.tempName()); err != nil {
 		return fmt.Errorf("storage/file: compacting %s: %w", s.path, err)
 	}
 	return nil
@@ -42,9 +41,12 @@ func (s *Store) compact(ctx context.Context, tmp string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if err := s.inPlace(); err != nil {
+		return err
+	}
 	sc := s.openScan(storage.Range{}, true)
 	defer s.closeScan(sc)
-	db, f, err := s.newDB(tmp)
+	db, f, err := s.newDB(s.folder, tmp)
 	if err != nil {
 		return err
 	}
@@ -52,7 +54,7 @@ func (s *Store) compact(ctx context.Context, tmp string) error {
 	db.AllocSize = copyStep
 	coder, unlock, err := s.copyAll(ctx, db, sc)
 	if err != nil {
-		return errors.Join(err, db.Close(), os.Remove(tmp))
+		return errors.Join(err, db.Close(), s.folder.Remove(tmp))
 	}
 	defer unlock()
 	db.AllocSize = step
@@ -164,14 +166,21 @@ func putAll(db *bbolt.DB, entries []entry) error {
 func (s *Store) replace(db *bbolt.DB, f *os.File, tmp string, coder *coder) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := os.Rename(tmp, s.path); err != nil {
-		return errors.Join(err, db.Close(), os.Remove(tmp))
+	info, err := f.Stat()
+	if err == nil {
+		err = s.inPlace() // again: copying took a while
+	}
+	if err == nil {
+		err = s.folder.Rename(tmp, s.name)
+	}
+	if err != nil {
+		return errors.Join(err, db.Close(), s.folder.Remove(tmp))
 	}
 	db.NoSync = s.opts.NoSync
 	old := s.db
-	s.db, s.file, s.learner = db, f, learner{}
+	s.db, s.file, s.info, s.learner = db, f, info, learner{}
 	s.codec.coder.Store(coder)
-	if err := syncDir(filepath.Dir(s.path)); err != nil {
+	if err := syncDir(s.folder); err != nil {
 		return s.fail(errors.Join(err, guard(old.Close)))
 	}
 	return guard(old.Close)
@@ -189,19 +198,27 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 }
 
 func (s *Store) backup(ctx context.Context, w io.Writer) (err error) {
-	sc := s.openScan(storage.Range{}, false)
-	defer s.closeScan(sc)
-	tmp := tempName(s.path)
-	db, _, err := s.newDB(tmp)
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	folder, err := s.folder.OpenRoot(".") // Close does not wait for w, and closes its own
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.Remove(tmp)) }()
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	sc := s.openScan(storage.Range{}, false)
+	defer s.closeScan(sc)
+	tmp := s.tempName()
+	db, _, err := s.newDB(folder, tmp)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Remove(tmp)) }()
 	_, err = s.copySnapshot(ctx, db, sc)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	f, err := os.Open(tmp)
+	f, err := folder.Open(tmp)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"syscall"
@@ -194,15 +195,15 @@ func refusesEverything(t *testing.T, s *Store) {
 	require.ErrorContains(t, s.Compact(t.Context()), "must be opened again")
 }
 
-// TestFullDiskLeavesNoFiles lets the copies that Compact and Backup make begin on
-// a disk without space.
-func TestFullDiskLeavesNoFiles(t *testing.T) {
+// TestFailedCopyLeavesNoFiles lets the copies that Compact and Backup make begin in
+// a file that cannot be written.
+func TestFailedCopyLeavesNoFiles(t *testing.T) {
 	t.Parallel()
 	s := mustOpen(t, newPath(t))
-	tmp := tempName(s.path)
-	require.NoError(t, os.Symlink("/dev/full", tmp))
-	require.ErrorIs(t, s.compact(t.Context(), tmp), syscall.ENOSPC)
-	_, err := os.Lstat(tmp)
+	tmp := s.tempName()
+	require.NoError(t, syscall.Mkfifo(filepath.Join(s.folder.Name(), tmp), 0o600))
+	require.ErrorIs(t, s.compact(t.Context(), tmp), syscall.ESPIPE)
+	_, err := s.folder.Lstat(tmp)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	put(t, s, map[string]string{"after": "it"})
 }

@@ -21,7 +21,9 @@
 // holds the store and may stay behind empty, and for a while others with a suffix
 // that begins with ".tmp". All are readable by their owner only. The file only
 // shrinks by Compact. It is a bbolt file: to copy it, close the store or use
-// Backup.
+// Backup. The folder may be moved while the store is open. The file must not be moved
+// out of it, or replaced: the store goes on with the file that it has open, and Compact
+// refuses to put another one in the place of what it does not know.
 //
 // # Deleted values
 //
@@ -43,7 +45,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -63,7 +64,9 @@ type Options struct {
 // A Store is a storage.Store in one file. It is a [storage.Backuper], a
 // [storage.Compacter], a [storage.Verifier] and [storage.Exclusive] too.
 type Store struct {
-	path    string
+	path    string   // absolute, for messages
+	folder  *os.Root // the one that the file is in, wherever it is moved
+	name    string   // of the file in it
 	opts    Options
 	opening string
 	lock    *lock
@@ -79,9 +82,10 @@ type Store struct {
 	// and never while a commit writes.
 	mu    sync.RWMutex
 	db    *bbolt.DB
-	file  *os.File // the file under db
-	stuck bool     // a write transaction broke off and cannot be ended
-	undo  undo     // of the commit that is being written, else nil
+	file  *os.File    // the file under db
+	info  os.FileInfo // says which file that is
+	stuck bool        // a write transaction broke off and cannot be ended
+	undo  undo        // of the commit that is being written, else nil
 	scans map[*scan]struct{}
 }
 
@@ -94,7 +98,8 @@ var _ interface {
 } = (*Store)(nil)
 
 // Open opens the store in the file path, which it creates if it does not exist,
-// and the folder around it. It fails at once with a [storage.LockedError] if the
+// and the folder around it. A relative path is relative to the working directory of
+// now; the store stays where it is when that changes. Open fails at once with a [storage.LockedError] if the
 // file is open already, in this process or another.
 func Open(path string, opts *Options) (*Store, error) {
 	s := &Store{path: path, opening: storage.NewHolder(), writer: make(chan struct{}, 1), compacting: make(chan struct{}, 1), scans: map[*scan]struct{}{}}
@@ -111,23 +116,14 @@ func Open(path string, opts *Options) (*Store, error) {
 func (s *Store) Opening() string { return s.opening }
 
 func (s *Store) open() (err error) {
-	// Compact would replace a link, not what it leads to, which other names open.
-	if info, err := os.Lstat(s.path); err == nil && info.Mode()&os.ModeSymlink != 0 {
-		if s.path, err = filepath.EvalSymlinks(s.path); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
-		return err
-	}
-	if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
-		return errors.New("not a regular file: name a file, which is created if it does not exist")
-	}
 	if s.codec, err = newCodec(); err != nil {
 		return err
 	}
-	if s.lock, err = acquire(s.path); err != nil {
+	if err := s.find(); err != nil {
 		return err
+	}
+	if s.lock, err = s.acquire(); err != nil {
+		return errors.Join(err, s.folder.Close())
 	}
 	if err := s.load(); err != nil {
 		return errors.Join(err, s.release())
@@ -137,17 +133,20 @@ func (s *Store) open() (err error) {
 
 // load opens the file under the lock.
 func (s *Store) load() error {
-	if err := removeTemps(s.path); err != nil {
+	if err := s.removeTemps(); err != nil {
 		return err
 	}
 	if err := s.create(); err != nil {
 		return err
 	}
-	if err := checkFile(s.path); err != nil {
+	if err := checkFile(s.folder, s.name); err != nil {
 		return err
 	}
 	var err error
-	if s.db, s.file, err = openDB(s.path, s.opts.NoSync); err != nil {
+	if s.db, s.file, err = openDB(s.folder, s.name, s.opts.NoSync); err != nil {
+		return err
+	}
+	if s.info, err = s.file.Stat(); err != nil {
 		return err
 	}
 	return guard(func() error {
@@ -198,7 +197,7 @@ func (s *Store) release() error {
 	default:
 		err = guard(s.db.Close)
 	}
-	return errors.Join(err, s.lock.release())
+	return errors.Join(err, s.lock.release(), s.folder.Close())
 }
 
 // ready returns why the store does nothing, if so.

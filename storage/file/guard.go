@@ -23,11 +23,11 @@ func guard(f func() error) (err error) {
 
 // syncDir makes the names in a folder durable. Windows does so by itself, and
 // cannot sync a folder.
-func syncDir(path string) error {
+func syncDir(folder *os.Root) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	d, err := os.Open(path)
+	d, err := folder.Open(".")
 	if err != nil {
 		return err
 	}

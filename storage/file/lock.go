@@ -17,14 +17,15 @@ type lock struct{ f *os.File }
 // errHeld is what tryLock returns if the lock is not free.
 var errHeld = errors.New("held")
 
-func acquire(path string) (*lock, error) {
-	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+func (s *Store) acquire() (*lock, error) {
+	name := s.name + ".lock"
+	f, err := s.folder.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := tryLock(f); errors.Is(err, errHeld) {
-		holder := readHolder(path + ".lock")
-		return nil, errors.Join(&storage.LockedError{Name: path, Holder: holder}, f.Close())
+		holder := readHolder(s.folder, name)
+		return nil, errors.Join(&storage.LockedError{Name: s.path, Holder: holder}, f.Close())
 	} else if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -48,9 +49,9 @@ func (l *lock) sign() error {
 
 // readHolder returns who holds a lock. The holder signs just after it has
 // acquired the lock, so an empty file is read again for a moment.
-func readHolder(path string) string {
+func readHolder(folder *os.Root, name string) string {
 	for range 50 {
-		if data, err := os.ReadFile(path); err == nil && strings.HasSuffix(string(data), "\n") {
+		if data, err := folder.ReadFile(name); err == nil && strings.HasSuffix(string(data), "\n") {
 			return strings.TrimSpace(string(data))
 		}
 		<-time.After(time.Millisecond)

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,7 +65,9 @@ func TestOpenRefuses(t *testing.T) {
 	require.NoError(t, err)
 
 	for _, c := range []struct{ name, path, want string }{
+		{"nothing", "", "the path is empty: name a file"},
 		{"a folder", dir, "not a regular file"},
+		{"a folder that is not there", filepath.Join(dir, "none") + "/", "not a regular file: name a file"},
 		{"a file as folder", filepath.Join(write("file", "x"), "cxsync.db"), "not a directory"},
 		{"another file", write("text", "some text\n"), "not a store"},
 		{"zeros", write("zeros", string(make([]byte, 1<<15))), "not a store"},
@@ -92,6 +95,7 @@ func TestOpenThroughLink(t *testing.T) {
 	require.NoError(t, os.Symlink(path, link))
 	_, err := file.Open(link, nil)
 	require.ErrorIs(t, err, os.ErrNotExist, "the link leads nowhere")
+	require.ErrorContains(t, err, "opening "+link+": it is a link to "+path+", where there is no file: name the file itself, or remove the link")
 	s, err := file.Open(path, nil)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
@@ -108,6 +112,86 @@ func TestOpenThroughLink(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, entries(t, s))
 	require.NoError(t, s.Close())
+}
+
+// TestStoreStaysWhereItIs moves what the store's path leads over while the store is
+// open: it goes on with its own file, and Compact puts none in another's place.
+func TestStoreStaysWhereItIs(t *testing.T) {
+	// Not parallel: a case changes the working directory.
+	for _, c := range []struct {
+		name    string
+		move    func(t *testing.T, dir string) (now string) // returns where the store is then
+		refused string                                      // what Compact says, if it cannot work
+	}{
+		{"nothing", func(*testing.T, string) string { return "data/x.db" }, ""},
+		{"the working directory", func(t *testing.T, dir string) string {
+			t.Helper()
+			require.NoError(t, os.MkdirAll(filepath.Join(dir, "elsewhere", "data"), 0o700))
+			t.Chdir("elsewhere")
+			return "../data/x.db"
+		}, ""},
+		{"the folder", func(t *testing.T, _ string) string {
+			t.Helper()
+			require.NoError(t, os.Rename("data", "moved"))
+			require.NoError(t, os.Mkdir("data", 0o700))
+			return "moved/x.db"
+		}, ""},
+		{"the folder around it", func(t *testing.T, dir string) string {
+			t.Helper()
+			require.NoError(t, os.Rename(dir, dir+"-moved"))
+			return filepath.Join(dir+"-moved", "data/x.db")
+		}, ""},
+		{"a link on the way", func(t *testing.T, _ string) string {
+			t.Helper()
+			require.NoError(t, os.Rename("data", "real"))
+			require.NoError(t, os.Mkdir("other", 0o700))
+			require.NoError(t, os.Symlink("other", "data"))
+			return "real/x.db"
+		}, ""},
+		{"the file", func(t *testing.T, _ string) string {
+			t.Helper()
+			require.NoError(t, os.Rename("data/x.db", "data/y.db"))
+			return "data/y.db"
+		}, "the file was moved, removed or replaced while the store is open"},
+		{"another file in its place", func(t *testing.T, _ string) string {
+			t.Helper()
+			require.NoError(t, os.Rename("data/x.db", "data/y.db"))
+			require.NoError(t, os.WriteFile("data/x.db", []byte("mine"), 0o600))
+			return "data/y.db"
+		}, "the file was moved, removed or replaced while the store is open"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "work")
+			require.NoError(t, os.Mkdir(dir, 0o700))
+			t.Chdir(dir)
+			s, err := file.Open("data/x.db", nil)
+			require.NoError(t, err)
+			fill(t, s, "a", 3)
+			now := c.move(t, dir)
+			for range 2 { // the second replaces a file that Compact made
+				if err := s.Compact(t.Context()); c.refused != "" {
+					require.ErrorContains(t, err, c.refused)
+				} else {
+					require.NoError(t, err)
+				}
+				require.NoError(t, s.Backup(t.Context(), io.Discard))
+				fill(t, s, "b", 3)
+			}
+			want := entries(t, s)
+			_, err = file.Open(now, nil)
+			if c.refused == "" {
+				require.ErrorIs(t, err, storage.ErrLocked)
+			}
+			require.NoError(t, s.Close())
+			s, err = file.Open(now, nil)
+			require.NoError(t, err)
+			require.Equal(t, want, entries(t, s), "what was acknowledged is there")
+			require.NoError(t, s.Close())
+			stray, err := filepath.Glob("data/*.tmp*")
+			require.NoError(t, err)
+			require.Empty(t, stray)
+		})
+	}
 }
 
 func TestOpenInReadOnlyFolder(t *testing.T) {

@@ -84,8 +84,8 @@ func newestMeta(r io.ReaderAt) (newest meta, both bool, err error) {
 // checkFile checks what bbolt must rely on to open a file and write to it: the
 // tree of branch pages, and that each page is either in use or free. It reads
 // few leaf pages, so it is quick for a large file.
-func checkFile(path string) error {
-	f, err := os.Open(path)
+func checkFile(folder *os.Root, name string) error {
+	f, err := folder.Open(name)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func TestVerifyPassesWhatIsSound(t *testing.T) {
 		}
 		require.NoError(t, s.Commit(t.Context(), &b))
 		require.NoError(t, s.Verify(t.Context()), "after commit %d", i)
-		require.NoError(t, checkFile(path), "after commit %d", i)
+		require.NoError(t, checkFile(s.folder, s.name), "after commit %d", i)
 	}
 	require.NoError(t, s.Close())
 	files, err := os.ReadDir(filepath.Dir(path))
