@@ -53,6 +53,9 @@ func (o *Org) catalogue(c *exchange, routes []*route) *reply {
 		}
 		return notFound()
 	}
+	if status := o.manners[routes[0].shape.t.Name].withdrawn; status != 0 {
+		return Status(status).make()
+	}
 	for _, r := range routes {
 		plain, sourced := r.variables(c.parts, c.query)
 		if refused := o.permit(r.shape, verb(c.r.Method, r.action)); refused != nil {
@@ -89,9 +92,13 @@ func (o *Org) answerOne(c *exchange, r *route, plain []string, sourced map[strin
 		return o.answerUpdate(c, s, id)
 	}
 	pos, _ := o.locate(s, parentID, key)
-	body, there := o.bodyAt(s, parentID, pos, expandOf(c.query)+",resources,full", false)
+	expand := expandOf(c.query) + ",resources,full"
+	body, there, lags := o.lagging(s, parentID, pos, expand)
+	if !lags {
+		body, there = o.bodyAt(s, parentID, pos, expand, false)
+	}
 	if !there {
-		return nil
+		return o.buried(s, parentID, pos)
 	}
 	if o.hides(s) {
 		if division := o.member(s, parentID, pos, "division"); !o.covers(division) {

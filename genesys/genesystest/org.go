@@ -115,6 +115,7 @@ type Org struct {
 	faults    []*script
 	chaos     *chaos
 	log       requestLog
+	manners   map[string]manners // by type
 	audit     auditLog
 }
 
