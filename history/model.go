@@ -48,14 +48,6 @@ type Ref struct {
 	Name string `json:"name,omitempty"`
 }
 
-// String returns the type, and the name or else the id.
-func (r Ref) String() string {
-	if r.Name == "" {
-		return r.Type + " " + r.ID
-	}
-	return r.Type + " " + r.Name
-}
-
 // lastPart returns what an id says beyond that of its parent.
 func lastPart(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
 

@@ -544,3 +544,61 @@ func TestExport(t *testing.T) {
 	require.Contains(t, paths, "flows/a odd3.json")
 	require.Contains(t, paths, "queues/queues 3.json")
 }
+
+// Files that follow the log step by step are at any time those of an export as of then, wherever the replay was
+// interrupted.
+func TestReplayEqualsExports(t *testing.T) {
+	for seed := range uint64(2) {
+		synctest.Test(t, func(t *testing.T) {
+			e, h := newEstate(seed), openEstate(t, 1)
+			rename := func() {
+				typ := []string{"queues", "users", "flows"}[e.rnd.IntN(3)]
+				e.objects[typ][e.any(typ)]["name"] = []string{"Twin", "twin", fmt.Sprint("New ", e.rnd.IntN(100))}[e.rnd.IntN(3)]
+			}
+			for range 4 {
+				e.record(t, h)
+				tick()
+				for range 6 {
+					e.edit()
+					rename()
+				}
+				gone := e.any("queues")
+				kept := e.objects["queues"][gone]
+				delete(e.objects["queues"], gone)
+				e.record(t, h)
+				e.objects["queues"][gone] = kept
+			}
+			e.record(t, h)
+			files := map[string]string{}
+			seq, steps, compared := uint64(0), 0, 0
+			for more := true; more; {
+				more = false
+				for step, err := range h.Replay(t.Context(), seq) {
+					require.NoError(t, err)
+					for _, path := range step.Gone {
+						require.Contains(t, files, path)
+						delete(files, path)
+					}
+					for _, f := range step.Files {
+						files[f.Path] = string(f.Data)
+					}
+					last := step.Changes[len(step.Changes)-1]
+					seq = last.Seq
+					if rest := (Query{AfterSeq: seq, Until: last.At.Add(1), Limit: 1}); len(collect(t, h.Changes(t.Context(), rest))) == 0 {
+						want := map[string]string{}
+						for _, f := range collect(t, h.Export(t.Context(), &ExportOptions{At: last.At})) {
+							want[f.Path] = string(f.Data)
+						}
+						require.Equal(t, want, files, "seed %d, after change %d", seed, seq)
+						compared++
+					}
+					if steps++; steps%7 == 0 { // and go on from here
+						more = true
+						break
+					}
+				}
+			}
+			require.Greater(t, compared, 3)
+		})
+	}
+}

@@ -5,6 +5,10 @@
 //	history -data cxsync-data -since 24h -type Queues              changes of one type since yesterday
 //	history -data cxsync-data -type routing.queues -id ID          all versions of one queue
 //	history -data cxsync-data -type Queues -at 2026-11-01T12:00:00Z  all queues as they were then
+//	history -data cxsync-data -type Queues -id ID -used            where a queue is used; with -at, was used
+//	history -data cxsync-data -search +4312345                     what holds a text
+//	history -data cxsync-data -name Test -compare Production       what differs between two environments
+//	history -data cxsync-data -undo 4711                           how to undo a change, by its number in -json
 package main
 
 import (
@@ -30,6 +34,7 @@ type options struct {
 	since, at                  time.Time
 	limit                      int
 	json                       bool
+	questions
 }
 
 func main() {
@@ -41,6 +46,7 @@ func main() {
 	flag.Func("since", "changes since a `time` (RFC 3339) or a duration ago (24h)", moment(&o.since))
 	flag.Func("at", "the state at a `time` (RFC 3339) or a duration ago (24h)", moment(&o.at))
 	flag.IntVar(&o.limit, "n", 50, "at most so many changes; 0 for all")
+	o.questions.flags()
 	flag.BoolVar(&o.json, "json", false, "print one JSON object a line")
 	flag.Parse()
 	if err := show(context.Background(), o, os.Stdout); err != nil {
@@ -86,6 +92,9 @@ func show(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	h, err := engine.History(ctx, record.ID)
 	if err != nil {
+		return err
+	}
+	if asked, err := o.ask(ctx, engine, record, h, out); asked || err != nil {
 		return err
 	}
 	switch {

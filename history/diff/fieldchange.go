@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // Op is what happened to one field.
@@ -44,14 +42,14 @@ type FieldChange struct {
 // String returns the change as one line for people: "+", "-", "~" or ">" for the operation, the Label, and the values, of
 // which long ones are cut. Characters that a terminal might act on are escaped.
 func (c FieldChange) String() string {
-	where := printable(cmp.Or(c.Label, c.Path, "the whole body"))
+	where := printable.Text(cmp.Or(c.Label, c.Path, "the whole body"))
 	switch c.Op {
 	case OpAdd:
 		return fmt.Sprintf("+ %s: %s", where, brief(c.New))
 	case OpRemove:
 		return fmt.Sprintf("- %s: %s", where, brief(c.Old))
 	case OpMove:
-		return fmt.Sprintf("> %s: moved from %s to %s", where, printable(path.Base(c.From)), printable(path.Base(c.Path)))
+		return fmt.Sprintf("> %s: moved from %s to %s", where, printable.Text(path.Base(c.From)), printable.Text(path.Base(c.Path)))
 	}
 	return fmt.Sprintf("~ %s: %s -> %s", where, brief(c.Old), brief(c.New))
 }
@@ -61,31 +59,9 @@ const maxBrief = 200
 
 // brief returns a value for people.
 func brief(value []byte) string {
-	if len(value) <= maxBrief {
-		return printable(string(value))
+	text := printable.Brief(string(value), maxBrief)
+	if len(value) > maxBrief {
+		text += fmt.Sprintf(" (%d bytes)", len(value))
 	}
-	start := value[:maxBrief]
-	for len(start) > 0 && !utf8.RuneStart(value[len(start)]) {
-		start = start[:len(start)-1]
-	}
-	return fmt.Sprintf("%s… (%d bytes)", printable(string(start)), len(value))
-}
-
-// printable returns s with everything escaped that is not a character with a shape of its own.
-func printable(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
-		return s
-	}
-	var b strings.Builder
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
-			quoted := strconv.QuoteToASCII(s[:n])
-			b.WriteString(quoted[1 : len(quoted)-1])
-		} else {
-			b.WriteString(s[:n])
-		}
-		s = s[n:]
-	}
-	return b.String()
+	return text
 }

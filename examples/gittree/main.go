@@ -1,0 +1,187 @@
+// Command gittree keeps a git repository of an environment's configuration: a file for each object,
+// and a commit for each change, dated when it was recorded.
+//
+//	gittree -data cxsync-data -out tree        brings the repository up to the newest change
+//	git -C tree log -p -- routing.queues       what happened to the queues
+//
+// Each commit names the change that it stands for, so a run goes on where the one before ended.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage/file"
+)
+
+func main() {
+	data := flag.String("data", "cxsync-data", "`folder` of the store")
+	name := flag.String("name", "", "environment; may be left out if there is one only")
+	out := flag.String("out", "tree", "`folder` of the git repository")
+	flag.Parse()
+	commits, err := run(context.Background(), filepath.Join(*data, "cxsync.db"), *name, *out)
+	if err != nil {
+		log.Fatal("gittree: ", err)
+	}
+	fmt.Printf("%d new commits in %s\n", commits, *out)
+}
+
+// run opens the store and brings the repository up to date.
+func run(ctx context.Context, path, name, out string) (commits int, err error) {
+	if _, err := os.Stat(path); err != nil {
+		return 0, err // opening would make a new, empty store
+	}
+	store, err := file.Open(path, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	engine, err := environment.Open(store, nil)
+	if err != nil {
+		return 0, err
+	}
+	id, err := choose(ctx, engine, name)
+	if err != nil {
+		return 0, err
+	}
+	h, err := engine.History(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return update(ctx, h, out)
+}
+
+// choose returns the environment of that name, or the only one.
+func choose(ctx context.Context, engine *environment.Engine, name string) (int64, error) {
+	if name != "" {
+		r, err := engine.Find(ctx, name)
+		return r.ID, err
+	}
+	var ids []int64
+	for r, err := range engine.All(ctx) {
+		if err != nil {
+			return 0, err
+		}
+		ids = append(ids, r.ID)
+	}
+	if len(ids) != 1 {
+		return 0, fmt.Errorf("choose an environment with -name: there are %d", len(ids))
+	}
+	return ids[0], nil
+}
+
+// update commits what changed since the last commit.
+func update(ctx context.Context, h *history.History, folder string) (commits int, err error) {
+	t := tree(folder)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return 0, err
+	}
+	if _, err := t.git(ctx, time.Now(), "init", "--quiet"); err != nil {
+		return 0, err
+	}
+	seq, err := t.last(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for step, err := range h.Replay(ctx, seq) {
+		if err != nil {
+			return commits, err
+		}
+		if err := t.commit(ctx, step); err != nil {
+			return commits, err
+		}
+		commits++
+	}
+	return commits, nil
+}
+
+// A tree is the folder of a git repository.
+type tree string
+
+const trailer = "Change: " // the sequence number, at the end of a commit's message
+
+// last returns the change of the last commit, 0 if there is none.
+func (t tree) last(ctx context.Context) (uint64, error) {
+	out, err := t.git(ctx, time.Now(), "log", "-1", "--all", "--format=%B")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(out) {
+		if seq, ok := strings.CutPrefix(line, trailer); ok {
+			return strconv.ParseUint(strings.TrimSpace(seq), 10, 64)
+		}
+	}
+	return 0, nil
+}
+
+// commit makes the commit of a step. A run that was killed before it left files that the next run writes again.
+func (t tree) commit(ctx context.Context, step history.ReplayStep) error {
+	for _, path := range step.Gone {
+		if err := os.Remove(filepath.Join(string(t), filepath.FromSlash(path))); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	for _, f := range step.Files {
+		path := filepath.Join(string(t), filepath.FromSlash(f.Path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			return err
+		}
+	}
+	message, at := describe(step)
+	if _, err := t.git(ctx, at, "add", "--all"); err != nil {
+		return err
+	}
+	_, err := t.git(ctx, at, "commit", "--quiet", "--allow-empty", "--message", message)
+	return err
+}
+
+// describe returns the message of a step, and when it happened.
+func describe(step history.ReplayStep) (message string, at time.Time) {
+	switch len(step.Changes) {
+	case 0:
+		return "what was there before", time.Now()
+	case 1:
+		c := step.Changes[0]
+		message = fmt.Sprintf("%s %s", c.Kind, history.Ref{Type: c.Type, ID: c.ID, Name: c.Name})
+		for _, f := range c.Fields {
+			message += "\n" + f.String()
+		}
+		message = strings.Replace(message, "\n", "\n\n", 1)
+	default:
+		message = fmt.Sprintf("imported %d objects", len(step.Changes))
+	}
+	last := step.Changes[len(step.Changes)-1]
+	return fmt.Sprintf("%s\n\n%s%d", message, trailer, last.Seq), last.At
+}
+
+// git runs git in the folder, as cxsync and at a time of its own.
+func (t tree) git(ctx context.Context, at time.Time, args ...string) (string, error) {
+	date := at.UTC().Format(time.RFC3339)
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = string(t)
+	cmd.Env = append(os.Environ(), "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date,
+		"GIT_AUTHOR_NAME=cxsync", "GIT_AUTHOR_EMAIL=cxsync@localhost", "GIT_COMMITTER_NAME=cxsync", "GIT_COMMITTER_EMAIL=cxsync@localhost",
+		"GIT_DIR=.git", "GIT_CONFIG_GLOBAL="+os.DevNull)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return string(out), nil
+}

@@ -1,0 +1,214 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A ReplayStep is what one change, or a run of imports, does to the files of an export.
+type ReplayStep struct {
+	Changes []Change // none for what was there before the log begins
+	Files   []File   // that are new or have new content
+	Gone    []string // paths that are no more, because their objects went or were renamed
+}
+
+// Replay iterates over the log behind a change, 0 for all of it, as steps that keep the files of an
+// Export up to date: after the last step of a time they are those of Export at that time. Imports
+// that follow each other are one step. A Replay that starts behind the last change of an earlier
+// one goes on where that one ended. It returns ErrTrimmed if retention has removed that change.
+func (h *History) Replay(ctx context.Context, afterSeq uint64) iter.Seq2[ReplayStep, error] {
+	return func(yield func(ReplayStep, error) bool) {
+		r := replay{History: h}
+		if err := r.open(ctx, afterSeq); err != nil {
+			yield(ReplayStep{}, err)
+			return
+		}
+		if afterSeq == 0 {
+			step, err := r.step(ctx, nil)
+			if len(step.Files) > 0 && !yield(step, err) || err != nil {
+				return
+			}
+		}
+		var imports []Change
+		flush := func() bool {
+			if len(imports) == 0 {
+				return true
+			}
+			step, err := r.step(ctx, imports)
+			imports = nil
+			return yield(step, err) && err == nil
+		}
+		for c, err := range h.Changes(ctx, Query{AfterSeq: afterSeq, Imported: true}) {
+			if err != nil {
+				yield(ReplayStep{}, err)
+				return
+			}
+			if c.Kind == KindImported {
+				imports = append(imports, c)
+				continue
+			}
+			if !flush() {
+				return
+			}
+			step, err := r.step(ctx, []Change{c})
+			if !yield(step, err) || err != nil {
+				return
+			}
+		}
+		flush()
+	}
+}
+
+// A replay keeps the names of all objects as of the step that was made last.
+type replay struct {
+	*History
+	ring  *keyring
+	lens  *lens
+	paths map[Ref]string
+}
+
+// open brings the replay to the state behind a change, or before the first one. Changes may have one
+// time, so it starts before that time and applies those up to the change.
+func (r *replay) open(ctx context.Context, seq uint64) error {
+	at := time.Unix(0, 0) // before everything
+	if seq == 0 {
+		for c, err := range r.Changes(ctx, Query{Imported: true, Limit: 1}) {
+			if err != nil {
+				return err
+			}
+			at = c.At
+		}
+	} else {
+		e, err := r.record(ctx, seq)
+		if err != nil {
+			return fmt.Errorf("history: change %d: %w", seq, err)
+		}
+		at = e.at
+	}
+	var err error
+	r.lens = r.History.lens(func(string) []string { return []string{"**.selfUri"} })
+	r.paths = map[Ref]string{}
+	if r.ring, err = r.keyring(ctx, at.Add(-1), nil); err != nil || seq == 0 {
+		return err
+	}
+	for c, err := range r.Changes(ctx, Query{Since: at, Until: at.Add(1), Imported: true}) {
+		if err == nil && c.Seq <= seq {
+			_, err = r.rename(ctx, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.paths = r.ring.paths()
+	return nil
+}
+
+// step applies changes. Paths are made anew only where an object came, went or was renamed.
+func (r *replay) step(ctx context.Context, changes []Change) (ReplayStep, error) {
+	s := ReplayStep{Changes: changes}
+	touched := map[Ref]bool{}
+	renamed := len(changes) == 0
+	for _, c := range changes {
+		r.ring.at = c.At
+		if c.Kind == KindForgotten {
+			continue
+		}
+		ref := Ref{Type: c.Type, ID: c.ID}
+		touched[ref] = true
+		other, err := r.rename(ctx, c)
+		if err != nil {
+			return s, err
+		}
+		renamed = renamed || other
+	}
+	before := r.paths
+	if renamed {
+		r.ring.reset()
+		r.paths = r.ring.paths()
+		for ref, path := range r.paths {
+			if before[ref] != path {
+				touched[ref] = true
+			}
+		}
+		taken := make(map[string]bool, len(r.paths))
+		for _, path := range r.paths {
+			taken[path] = true
+		}
+		for _, path := range before {
+			if !taken[path] {
+				s.Gone = append(s.Gone, path)
+			}
+		}
+		slices.Sort(s.Gone)
+	}
+	refs := slices.SortedFunc(maps.Keys(touched), func(a, b Ref) int { return strings.Compare(r.paths[a], r.paths[b]) })
+	for _, ref := range refs {
+		path, live := r.paths[ref]
+		if !live {
+			continue
+		}
+		f, err := r.content(ctx, ref, r.ring.at)
+		if errors.Is(err, ErrTrimmed) || errors.Is(err, ErrNotFound) {
+			continue
+		} else if err != nil {
+			return s, err
+		}
+		f.Path = path
+		s.Files = append(s.Files, f)
+	}
+	return s, nil
+}
+
+// rename notes what an object is called after a change, and reports whether paths may be others.
+func (r *replay) rename(ctx context.Context, c Change) (bool, error) {
+	objects := r.ring.owns[c.Type]
+	if objects == nil {
+		objects = map[string]*keyed{}
+		r.ring.owns[c.Type] = objects
+	}
+	one := objects[c.ID]
+	if one == nil {
+		hd, _, err := r.head(ctx, c.Type, c.ID)
+		if err != nil {
+			return false, err
+		}
+		one = &keyed{Ref: Ref{c.Type, c.ID, ""}, parent: hd.Parent}
+		objects[c.ID] = one
+	}
+	was := *one
+	one.Name, one.live = c.Name, c.Kind != KindDeleted
+	if fields := r.opts.Models[c.Type].NaturalKey; len(fields) > 0 && one.live {
+		v, err := r.ObjectAsOf(ctx, c.Type, c.ID, c.At)
+		if err != nil && !errors.Is(err, ErrTrimmed) && !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+		one.fields = keyFields(v.Body, fields)
+	}
+	return was.live != one.live || was.Name != one.Name || !slices.Equal(was.fields, one.fields), nil
+}
+
+// content returns the file of an object as of a time.
+func (r *replay) content(ctx context.Context, ref Ref, at time.Time) (File, error) {
+	v, err := r.ObjectAsOf(ctx, ref.Type, ref.ID, at)
+	if err != nil {
+		return File{}, err
+	}
+	f := File{Ref: Ref{ref.Type, ref.ID, v.Name}}
+	f.Data, err = r.lens.file(ctx, snapshot{Ref: f.Ref, body: v.Body})
+	return f, err
+}
+
+// reset forgets the natural keys, so that they are made anew.
+func (k *keyring) reset() {
+	for _, objects := range k.owns {
+		for _, one := range objects {
+			one.state = keyOpen
+		}
+	}
+}
