@@ -64,12 +64,12 @@
 //  3. genesys lists the queues page by page (walk.go). Each request goes through
 //     retries, token and limiter to the network (transport.go); ratelimit grants it a
 //     slot (limiter.go).
-//  4. environment hands each object to history (walker.go), which compares it with
-//     what is known: its bytes, then its digest, then its members (history/pass.go, history/diff).
+//  4. history reads the listed objects from environment (source.go on both sides) and compares each with what
+//     is known: its bytes, then its digest, then its members (history/diff: digest.go, diff.go).
 //  5. What differs is committed: head, body and change in one batch (history: record.go,
 //     commit.go), which a process that lost its lease cannot do.
-//  6. At the end of the list, history says what is absent (settle.go), and environment
-//     reads these objects by ID before it records a removal (walker.go).
+//  6. At the end of the list, history says what is absent (settle.go), and reads these objects by
+//     ID before it records a removal (source.go).
 //  7. Consumers follow the changes from where they stopped (environment, follow.go).
 //
 // Every stage streams, in one direction.
