@@ -151,3 +151,20 @@ func TestAWalkLetsGoOfItsPages(t *testing.T) {
 	require.Len(t, heap, 3)
 	require.Less(t, heap[2], heap[0]+size/2)
 }
+
+// BenchmarkClean takes the usual body, in which there is nothing to change, over the border.
+func BenchmarkClean(b *testing.B) {
+	users, _ := DefaultCatalogue().Lookup("users")
+	body := []byte(`{"id":"u","name":"User",` + userRest)
+	for name, border := range map[string]*border{"users": users.border(), "unknown": nil} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				if out, _, err := clean(body, border); err != nil || len(out) != len(body) {
+					b.Fatal(err, string(out))
+				}
+			}
+		})
+	}
+}

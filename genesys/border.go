@@ -50,8 +50,9 @@ type border struct {
 // A place is a member of a body, or one step on the way to it. Elements of an
 // array are at the array's place. The nil place says nothing, here and below.
 type place struct {
-	names map[string]*place
-	any   *place // for members whose name does not matter
+	names  map[string]*place
+	filter uint64 // the buckets of the names, which spare most lookups
+	any    *place // for members whose name does not matter
 
 	secret  bool      // the value is dropped, whatever it is
 	query   bool      // a URL whose query is cut off
@@ -63,10 +64,21 @@ func (p *place) member(name []byte) *place {
 	if p == nil {
 		return nil
 	}
-	if next, ok := p.names[string(name)]; ok {
-		return next
+	if p.filter>>bucket(name)&1 != 0 {
+		if next, ok := p.names[string(name)]; ok {
+			return next
+		}
 	}
 	return p.any
+}
+
+// bucket spreads names over 64 buckets.
+func bucket[T []byte | string](name T) uint64 {
+	n := uint64(len(name))
+	if n == 0 {
+		return 0
+	}
+	return (n*7 + uint64(name[0])*5 + uint64(name[n-1])*3 + uint64(name[n/2])) & 63
 }
 
 // A treatment says what becomes of strings below a place.
@@ -227,12 +239,12 @@ func (c *cleaner) object(i int, p *place, how treatment) int {
 	var pair pair
 	first := true // no member was kept so far
 	for {
-		end, _ := jsonscan.ScanString(c.src, i)
+		end, form := jsonscan.ScanString(c.src, i)
 		if end < 0 {
 			return end
 		}
 		name := c.src[i+1 : end-1]
-		if bytes.IndexByte(name, '\\') >= 0 {
+		if form&jsonscan.Escaped != 0 {
 			name = jsonscan.AppendString(nil, c.src[i:end])
 		}
 		if i = jsonscan.Space(c.src, end); i >= len(c.src) || c.src[i] != ':' {
@@ -278,7 +290,7 @@ func (c *cleaner) object(i int, p *place, how treatment) int {
 
 // treat returns how the value of a member is to be treated, and whether the member goes.
 func (c *cleaner) treat(name []byte, value int, p *place, how treatment) (inside treatment, drop bool) {
-	if p != nil && p.secret || slices.Contains(c.secrets, string(name)) {
+	if p != nil && p.secret || c.secrets != nil && slices.Contains(c.secrets, string(name)) {
 		return plain, true
 	}
 	isText := value < len(c.src) && c.src[value] == '"'
@@ -289,6 +301,8 @@ func (c *cleaner) treat(name []byte, value int, p *place, how treatment) (inside
 		return hidden, false
 	case how == described && isExample(name):
 		return hidden, false
+	case how == chosen && isText && isCredentialHeader(name) && !c.refers(value):
+		return hidden, false
 	case !isSecretName(name):
 		return how, false
 	case how == plain:
@@ -297,6 +311,17 @@ func (c *cleaner) treat(name []byte, value int, p *place, how treatment) (inside
 		return hidden, false
 	}
 	return described, false
+}
+
+// isCredentialHeader reports whether a member is an HTTP header that says who asks.
+func isCredentialHeader(name []byte) bool {
+	return bytes.EqualFold(name, []byte("Authorization")) || bytes.EqualFold(name, []byte("Proxy-Authorization")) || bytes.EqualFold(name, []byte("Cookie"))
+}
+
+// refers reports whether the string at i only says where the credentials are kept: "Bearer ${credentials.token}".
+func (c *cleaner) refers(i int) bool {
+	end, _ := jsonscan.ScanString(c.src, i)
+	return end >= 0 && bytes.Contains(c.src[i:end], []byte("${"))
 }
 
 // isExample reports whether a member of a JSON schema holds values rather than a description.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,14 @@ func decisions(t testing.TB) []decision {
 
 func (d decision) isOrder() bool { return d.class == "set" || d.class == "order" }
 
+// noisy matches names that look as if the service, not a person, moved what they hold. Each such field is decided about
+// one by one; the others are configuration.
+var noisy = regexp.MustCompile(
+	`(^|[a-z])(Status|Statuses|State|Counts?|Errors?|Warnings?|Version|Date|Progress|Percent|PercentComplete|Results?|Verified|` +
+		`Valid|Validated|Sync|Synced|Ur[il]|UR[IL]|Size|Total|LastRun)$|` +
+		`^(status|state|count|errors?|warnings?|version|date|progress|percent|valid|validated|verified|ur[il]|size|total|inUse)$|` +
+		`^(date|last|next|recent|current|latest)[A-Z]|^current$|^latest$|^online`)
+
 // A fieldWalk follows the official models of one type and collects the paths that fields.tsv says something of, by kind.
 type fieldWalk struct {
 	typ    string
@@ -47,14 +56,16 @@ type fieldWalk struct {
 	orders map[[2]string]decision
 	kinds  map[string]map[string]bool
 	names  map[string]map[string]bool // paths by the name of their last member
+	loops  map[string]bool            // prefixes below which a model comes again
 	exact  bool                       // there are names that customers choose
 	used   map[decision]bool
+	open   map[string]bool // fields that look like noise and that nobody has decided about
 }
 
 func newFieldWalk(typ string, all []decision) *fieldWalk {
 	w := &fieldWalk{
 		typ: typ, about: map[[2]string]decision{}, orders: map[[2]string]decision{},
-		kinds: map[string]map[string]bool{}, names: map[string]map[string]bool{}, used: map[decision]bool{},
+		kinds: map[string]map[string]bool{}, names: map[string]map[string]bool{}, loops: map[string]bool{}, used: map[decision]bool{}, open: map[string]bool{},
 	}
 	for _, d := range all {
 		if d.isOrder() {
@@ -73,6 +84,9 @@ func (w *fieldWalk) add(kind, path string) {
 	w.kinds[kind][path] = true
 }
 
+// common names move in every reference to another object, also in those that no model tells of.
+var common = [][2]string{{"identity", "selfUri"}, {"provenance", "dateModified"}}
+
 // run follows the models of what is listed and of what is read by ID.
 func (w *fieldWalk) run(all []decision) {
 	for _, d := range all {
@@ -83,11 +97,31 @@ func (w *fieldWalk) run(all []decision) {
 	}
 	models := official.TypeModels()[w.typ]
 	for _, model := range []string{models.Item, models.ByID} {
-		w.model(model, "", []string{model})
+		w.model(model, "", map[string]string{model: ""})
+	}
+	w.unroll()
+	for _, c := range common {
+		if kind, name := c[0], c[1]; !w.kinds["names"]["."] && w.isEverywhere(w.kinds[kind], name) {
+			w.add(kind, name)
+			if !w.exact {
+				w.add(kind, "**."+name)
+			}
+		}
 	}
 }
 
-func (w *fieldWalk) model(model, prefix string, above []string) {
+// isEverywhere reports whether a name is among the paths wherever the models have it.
+func (w *fieldWalk) isEverywhere(paths map[string]bool, name string) bool {
+	for path := range w.names[name] {
+		if !paths[path] {
+			return false
+		}
+	}
+	return true
+}
+
+// model follows a model at a prefix. Above holds the models around it, with their prefixes.
+func (w *fieldWalk) model(model, prefix string, above map[string]string) {
 	for _, f := range official.Models()[model] {
 		path := prefix + f.Name
 		if w.names[f.Name] == nil {
@@ -103,8 +137,31 @@ func (w *fieldWalk) model(model, prefix string, above []string) {
 			continue
 		}
 		w.order(model, f.Name, path, d)
-		if official.Models()[f.Type] != nil && !slices.Contains(above, f.Type) {
-			w.model(f.Type, path+step(f), append(slices.Clone(above), f.Type))
+		if official.Models()[f.Type] == nil {
+			continue
+		}
+		if again, ok := above[f.Type]; ok {
+			w.loops[again] = true
+			continue
+		}
+		within := maps.Clone(above)
+		within[f.Type] = path + step(f)
+		w.model(f.Type, path+step(f), within)
+	}
+}
+
+// unroll says of what is below a model that holds others of its kind that it is the same at any depth.
+func (w *fieldWalk) unroll() {
+	for prefix := range w.loops {
+		if prefix == "" && w.exact {
+			continue
+		}
+		for _, kind := range []string{"identity", "provenance", "state", "counter", "set"} {
+			for path := range maps.Clone(w.kinds[kind]) {
+				if rest, ok := strings.CutPrefix(path, prefix); ok && !strings.Contains(path, "**") {
+					w.add(kind, prefix+"**."+rest)
+				}
+			}
 		}
 	}
 }
@@ -122,6 +179,9 @@ func (w *fieldWalk) decide(path, model, field string) decision {
 			w.used[d] = true
 			return d
 		}
+	}
+	if noisy.MatchString(field) {
+		w.open[model+"."+field] = true
 	}
 	return decision{class: "configuration"}
 }
@@ -181,27 +241,26 @@ func (w *fieldWalk) shorten(paths map[string]bool) map[string]bool {
 	if w.exact {
 		return paths
 	}
-	byName := map[string][]string{}
+	count := map[string]int{}
+	for path := range paths {
+		count[lastName(path)]++
+	}
 	short := map[string]bool{}
 	for path := range paths {
-		name := path[strings.LastIndexByte(path, '.')+1:]
-		byName[name] = append(byName[name], path)
-		if path == name || strings.HasPrefix(path, "**") {
+		name := lastName(path)
+		if name == "*" || !paths["**."+name] && (count[name] < 3 || !w.isEverywhere(paths, name)) {
 			short[path] = true
-		}
-	}
-	for name, at := range byName {
-		everywhere := name != "*" && len(at) == len(w.names[name])
-		if everywhere && (len(at) > 2 || name == "selfUri" || name == "dateModified") {
-			short["**."+name] = true
 			continue
 		}
-		for _, path := range at {
+		short["**."+name] = true
+		if path == name {
 			short[path] = true
 		}
 	}
 	return short
 }
+
+func lastName(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
 // TestFieldTable makes fields_by_type.tsv anew of fields.tsv and the official models.
 func TestFieldTable(t *testing.T) {
@@ -212,6 +271,7 @@ func TestFieldTable(t *testing.T) {
 		w := newFieldWalk(typ, all)
 		w.run(all)
 		b.WriteString(w.lines())
+		require.Empty(t, w.open, "%s has fields that look like noise: are they?", typ)
 		maps.Copy(used, w.used)
 	}
 	for _, d := range all {

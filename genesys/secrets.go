@@ -22,14 +22,19 @@ func isSecretName(name []byte) bool {
 	for end > 0 && (name[end-1]-'0' <= 9 || isSeparator(name[end-1])) {
 		end--
 	}
+	if end > 0 && name[end-1]|0x20 == 's' {
+		end--
+	}
 	if end < len("pwd") {
 		return false
 	}
-	switch name[end-1] | 0x20 {
+	switch last := name[end-1] | 0x20; name[end-2] | 0x20 { // which nearly no name has
+	case 'e':
+		return (last == 'y' || last == 't' || last == 'n') && endsInSecret(name[:end])
+	case 'r', 'w':
+		return last == 'd' && endsInSecret(name[:end])
 	case 's':
-		return endsInSecret(name[:end-1])
-	case 'd', 'e', 'n', 't', 'y':
-		return endsInSecret(name[:end])
+		return last == 'e' && endsInSecret(name[:end])
 	}
 	return false
 }
