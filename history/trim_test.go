@@ -1,7 +1,6 @@
 package history
 
 import (
-	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -228,33 +227,4 @@ func TestDelete(t *testing.T) {
 	require.Equal(t, kept, dump(t, s))
 	require.Equal(t, 2, pass(t, h, diff.Rules{}, objects[:2]...).Imported, "the number may be used again")
 	require.Len(t, collect(t, open(t, s, nil).AsOf(t.Context(), "queues", time.Now())), 2)
-}
-
-func TestVolatility(t *testing.T) {
-	h := newHistory(t)
-	for n := range 10 {
-		objects := []Object{
-			obj("a", `"flips":%d,"steady":1,"list":[{"id":"x","state":%d}]`, n, n/2),
-			obj("b", `"flips":%d,"steady":%d,"list":[]`, n/5, n/9),
-		}
-		pass(t, h, diff.Rules{}, objects...)
-	}
-	got, err := h.Volatility(t.Context(), &VolatilityOptions{Share: 0.3})
-	require.NoError(t, err)
-	require.Equal(t, []Volatile{
-		{Type: "queues", Field: "flips", Objects: 1, Flips: 10, Passes: 10, Share: 0.9},
-		{Type: "queues", Field: "list.state", Objects: 1, Flips: 4, Passes: 10, Share: 0.4},
-	}, got)
-	got, err = h.Volatility(t.Context(), nil)
-	require.NoError(t, err)
-	require.Len(t, got, 1)
-	got, err = h.Volatility(t.Context(), &VolatilityOptions{Types: []string{"users"}})
-	require.NoError(t, err)
-	require.Empty(t, got)
-	_, err = h.Volatility(t.Context(), &VolatilityOptions{Share: 2})
-	require.ErrorContains(t, err, "share is 2")
-	for _, v := range slices.Clone(got) {
-		_, err := diff.Compile(diff.Rules{Ignore: []string{v.Field}})
-		require.NoError(t, err)
-	}
 }

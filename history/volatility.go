@@ -1,13 +1,18 @@
 package history
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
 // VolatilityOptions are the settings of a Volatility report.
@@ -26,7 +31,19 @@ type Volatile struct {
 	Flips   int     `json:"flips"`   // changes of it, in all objects
 	Passes  int     `json:"passes"`  // over the type
 	Share   float64 `json:"share"`   // of the passes that saw it changed, in the object where it changes most
+
+	// Moves says what all the changes have in common, if anything.
+	Moves Movement `json:"moves,omitempty"`
 }
+
+// A Movement says how a volatile field moves.
+type Movement string
+
+// The movements. What moves in another way, or in several, has none.
+const (
+	MovesOrder Movement = "order" // an array whose elements only change places: Field is a path for diff.Rules.Sets, too
+	MovesURL   Movement = "url"   // a URL that stays on its host while its path moves
+)
 
 // minFlips is how often a field must have changed in one object to be called
 // volatile: fewer times may be chance.
@@ -58,7 +75,7 @@ func (h *History) Volatility(ctx context.Context, opts *VolatilityOptions) ([]Vo
 		}
 		t := types[frame.origin.typ]
 		if t == nil {
-			t = &flips{first: frame.pass, fields: map[string]map[string]int{}}
+			t = &flips{first: frame.pass, fields: map[string]*fieldFlips{}}
 			types[frame.origin.typ] = t
 		}
 		for i := range frame.records {
@@ -82,32 +99,46 @@ func (h *History) Volatility(ctx context.Context, opts *VolatilityOptions) ([]Vo
 
 // flips counts how often fields of a type changed.
 type flips struct {
-	first  uint64                    // number of the first pass counted
-	fields map[string]map[string]int // by field and object
+	first  uint64 // number of the first pass counted
+	fields map[string]*fieldFlips
+}
+
+// fieldFlips counts how often one field changed.
+type fieldFlips struct {
+	objects map[string]int // by the object's id
+	moves   Movement       // of all changes so far
 }
 
 func (t *flips) count(r *record) {
 	if r.Kind != KindUpdated {
 		return
 	}
-	fields := map[string]bool{}
-	for _, c := range r.Fields {
-		fields[c.Field()] = true
-	}
-	delete(fields, "")
-	for field := range fields {
-		if t.fields[field] == nil {
-			t.fields[field] = map[string]int{}
+	seen := map[string]bool{}
+	for i := range r.Fields {
+		field, moves := r.Fields[i].Field(), movementOf(&r.Fields[i])
+		if field == "" {
+			continue
 		}
-		t.fields[field][r.ID]++
+		f := t.fields[field]
+		if f == nil {
+			f = &fieldFlips{map[string]int{}, moves}
+			t.fields[field] = f
+		}
+		if f.moves != moves {
+			f.moves = ""
+		}
+		if !seen[field] {
+			seen[field] = true
+			f.objects[r.ID]++
+		}
 	}
 }
 
 func (t *flips) volatile(typ string, passes int, share float64) []Volatile {
 	var out []Volatile
-	for field, objects := range t.fields {
-		v := Volatile{Type: typ, Field: field, Passes: passes}
-		for n := range maps.Values(objects) {
+	for field, f := range t.fields {
+		v := Volatile{Type: typ, Field: field, Passes: passes, Moves: f.moves}
+		for n := range maps.Values(f.objects) {
 			v.Flips += n
 			s := float64(n) / float64(max(passes, n))
 			if n >= minFlips && s > share {
@@ -120,4 +151,49 @@ func (t *flips) volatile(typ string, passes int, share float64) []Volatile {
 		}
 	}
 	return out
+}
+
+// movementOf says how a field moves in one change. Of an array that was permuted there are moves, or the whole array is
+// replaced where they would be longer.
+func movementOf(c *diff.FieldChange) Movement {
+	switch {
+	case c.Op == diff.OpMove, c.Op == diff.OpReplace && isPermuted(c.Old, c.New):
+		return MovesOrder
+	case c.Op == diff.OpReplace && isSameHost(c.Old, c.New):
+		return MovesURL
+	}
+	return ""
+}
+
+// isPermuted reports whether two JSON values are arrays of the same elements.
+func isPermuted(a, b []byte) bool {
+	old, err := jsonscan.Split(a, nil)
+	if err != nil {
+		return false
+	}
+	now, err := jsonscan.Split(b, old)
+	if err != nil || len(now) != len(old) {
+		return false
+	}
+	slices.SortFunc(old, bytes.Compare)
+	slices.SortFunc(now, bytes.Compare)
+	return slices.EqualFunc(old, now, bytes.Equal)
+}
+
+// isSameHost reports whether two JSON values are URLs of the same host.
+func isSameHost(a, b []byte) bool {
+	old, now := urlIn(a), urlIn(b)
+	return old != nil && now != nil && old.Scheme == now.Scheme && old.Host == now.Host
+}
+
+func urlIn(value []byte) *url.URL {
+	text, ok := jsonscan.String(value)
+	if !ok {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return nil
+	}
+	return u
 }
