@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -338,6 +339,25 @@ func TestDeliverAtLeastOnceInOrder(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
+// filesIn returns what is in the files of a directory.
+func filesIn(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			files[path] = string(data)
+		}
+		return err
+	}))
+	return files
+}
+
+func debugLog(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 // Neither the client secret nor a token is in anything that is written, logged
 // at debug level, printed or returned as an error, when all goes well and when it does not.
 func TestSecretsStayOut(t *testing.T) { synctest.Test(t, testSecretsStayOut) }
@@ -352,7 +372,7 @@ func testSecretsStayOut(t *testing.T) {
 	network := org.Transport()
 	engine := open(t, org, store, func(o *environment.Options) {
 		o.Concurrency = 1
-		o.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Logger = debugLog(&log)
 		o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
 			if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 				secrets[token] = true
@@ -383,15 +403,8 @@ func testSecretsStayOut(t *testing.T) {
 	require.NoError(t, store.Close())
 	require.GreaterOrEqual(t, len(secrets), 3, "the secret and two tokens")
 	require.Contains(t, log.String(), "/api/v2/routing/queues", "requests are logged")
-	written := map[string]string{"the log": log.String()}
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			data, err := os.ReadFile(path)
-			require.NoError(t, err)
-			written[path] = string(data)
-		}
-		return err
-	}))
+	written := filesIn(t, dir)
+	written["the log"] = log.String()
 	for where, text := range written {
 		for secret := range secrets {
 			if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {

@@ -140,16 +140,19 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	if err := s.parentFirst(ctx, t); err != nil {
 		return result, err
 	}
+	from := &source{session: s, t: t}
 	finish := func(b *storage.Batch, r history.Reading) error {
 		lease.ReleaseWith(b)
 		result.Summary, result.steady = r.Summary, r.Steady
 		now := state.after(o, result, "")
+		masked, all := from.masked.Load() > 0, r.Complete && t.Whole && t.Parent == ""
+		now.Masked = masked || state.Masked && !all // what was not read may hold some still
 		if r.Complete {
 			now.Sight = new(r.Coverage.Name)
 		}
 		return s.putState(b, o, now)
 	}
-	_, err = p.Read(ctx, &source{session: s, t: t}, history.ReadOptions{
+	_, err = p.Read(ctx, from, history.ReadOptions{
 		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From,
 		Coverage: seen.coverage(), Requests: reading.requests.Load, Finish: finish,
 	})

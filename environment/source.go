@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
@@ -16,6 +17,8 @@ import (
 type source struct {
 	*session
 	t genesys.ObjectType
+
+	masked atomic.Int64 // objects with secrets that a mark stands for
 }
 
 var _ history.Source = (*source)(nil)
@@ -51,6 +54,9 @@ func (s *source) List(ctx context.Context, parent *history.Head) iter.Seq2[histo
 }
 
 func (s *source) item(o genesys.Object) history.Item {
+	if o.Masked > 0 {
+		s.masked.Add(1)
+	}
 	return history.Item{
 		Object:  history.Object{ID: o.ID, Name: o.Name, Parent: o.Parent, Body: o.Body, Marker: o.Marker},
 		Deleted: o.Deleted, Partial: !s.t.Whole,

@@ -22,6 +22,11 @@ type TypeState struct {
 	Sight       *string   `json:"sight,omitempty"`       // what the client saw in the last complete pass: divisions, "" for all
 	From        string    `json:"from,omitempty"`        // the parent to begin with, while none lets what is below it be read
 	Unproven    time.Time `json:"unproven,omitzero"`     // since when passes do not prove what is gone
+
+	// Masked is set while there are secrets under names that customers chose,
+	// such as a column of a data table: genesys.SecretMark stands for them, and
+	// they are not compared. What else is not is in the type's Uncompared.
+	Masked bool `json:"masked,omitempty"`
 }
 
 // note remembers how a pass ended that was not recorded, and ends its lease.
