@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history/diff"
@@ -54,8 +55,13 @@ func (r Record) Check(catalogue *genesys.Catalogue) error {
 		e.add("name", "is required")
 	} else if len(r.Name) > 200 {
 		e.add("name", "is longer than 200 bytes")
+	} else if !isPrintable(r.Name) {
+		e.add("name", "%q has characters that cannot be printed", r.Name)
 	}
-	if r.ClientID == "" {
+	if !isPrintable(r.ClientID) || len(r.ClientID) > 200 {
+		e.add("client_id", "is no ID of an OAuth client, such as 5c3e1ad2-0f2b-4d0e-9a57-2f6d3a1b9c11")
+	}
+	if strings.TrimSpace(r.ClientID) == "" {
 		e.add("client_id", "is required: the ID of an OAuth client with the Client Credentials grant")
 	}
 	if r.ClientSecret.Reveal() == redacted {
@@ -77,13 +83,17 @@ func (r Record) Check(catalogue *genesys.Catalogue) error {
 	} else if r.RetentionDays > 36_500 {
 		e.add("retention_days", "%d is more than a hundred years; 0 keeps every change", r.RetentionDays)
 	}
+	if _, err := r.location(); err != nil {
+		e.add("time_zone", "%q %v", r.TimeZone, err)
+	}
 	r.checkPolling(&e, catalogue)
 	r.checkTypes(&e, catalogue)
+	r.checkIgnore(&e, catalogue)
 	return e.orNil()
 }
 
 func (r Record) checkPolling(e *InvalidError, catalogue *genesys.Catalogue) {
-	_, err := poller.NewPlan(r.polling(), &poller.PlanOptions{Resolve: resolver(catalogue)})
+	_, err := poller.NewPlan(r.Polling, &poller.PlanOptions{Resolve: resolver(catalogue)})
 	for _, err := range flatten(err) {
 		field, problem := "polling", err.Error()
 		if entry, ok := errors.AsType[*poller.EntryError](err); ok {
@@ -101,24 +111,62 @@ func (r Record) checkPolling(e *InvalidError, catalogue *genesys.Catalogue) {
 }
 
 func (r Record) checkTypes(e *InvalidError, catalogue *genesys.Catalogue) {
-	resolve := resolver(catalogue)
-	for i, name := range r.Types {
-		if _, ok := resolve(name); !ok {
-			e.add(fmt.Sprintf("types[%d]", i), "%q is no type%s", name, suggestion(catalogue, name))
+	first := map[string]int{}
+	for i, named := range r.Types {
+		at := fmt.Sprintf("types[%d]", i)
+		t, ok := catalogue.Lookup(named)
+		known, twice := first[t.Name]
+		switch {
+		case isAllObjects(named):
+			e.add(at, "%q is no type; leave types out to select all that are on by default", named)
+		case !ok:
+			e.add(at, "%q is no type%s", named, suggestion(catalogue, named))
+		case twice:
+			e.add(at, "%q is types[%d] already", named, known)
+		default:
+			first[t.Name] = i
 		}
 	}
+}
+
+func (r Record) checkIgnore(e *InvalidError, catalogue *genesys.Catalogue) {
+	first := map[IgnoreRule]int{}
 	for i, rule := range r.Ignore {
 		at := fmt.Sprintf("ignore[%d]", i)
-		if _, ok := resolve(rule.Type); !ok && rule.Type != poller.AllObjects {
+		if _, ok := catalogue.Lookup(rule.Type); !ok && !isAllObjects(rule.Type) {
 			e.add(at+".type", "%q is no type%s", rule.Type, suggestion(catalogue, rule.Type))
 		}
-		_, err := diff.Compile(diff.Rules{Ignore: []string{rule.Field}})
-		if wrong, ok := errors.AsType[*diff.PathError](err); ok {
-			e.add(at+".field", "%s %q: %s", wrong.What, wrong.Path, wrong.Reason)
-		} else if err != nil {
-			e.add(at+".field", "%v", err)
+		rule.Type = typeOf(catalogue, rule.Type)
+		if known, twice := first[rule]; twice {
+			e.add(at, "is ignore[%d] already", known)
+		} else {
+			first[rule] = i
+		}
+		if problem := checkPath(rule.Field); problem != "" {
+			e.add(at+".field", "%s", problem)
 		}
 	}
+}
+
+// checkPath says what is wrong with the field of an ignore rule.
+func checkPath(field string) string {
+	if len(field) > 1000 {
+		return "is longer than 1,000 bytes"
+	}
+	if right := rightPath(field); right != "" {
+		return fmt.Sprintf("%q is no dotted path, and would ignore nothing; did you mean %s?", field, right)
+	}
+	_, err := diff.Compile(diff.Rules{Ignore: []string{field}})
+	if wrong, ok := errors.AsType[*diff.PathError](err); ok {
+		return fmt.Sprintf("%s %q: %s", wrong.What, wrong.Path, wrong.Reason)
+	} else if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // flatten returns the errors that errors.Join put together.

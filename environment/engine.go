@@ -87,6 +87,7 @@ const (
 	OpRead     Operation = "read"
 	OpAccept   Operation = "accept removals"
 	OpForget   Operation = "forget"
+	OpClient   Operation = "use the client"
 	OpDelete   Operation = "delete"
 )
 
@@ -147,6 +148,7 @@ func (e *Engine) Create(ctx context.Context, r Record) (Record, error) {
 	if err := r.Check(e.opts.Catalogue); err != nil {
 		return r, err
 	}
+	r = r.withDefaults()
 	now := time.Now().UTC()
 	r.Created, r.Updated, r.Revision, r.Paused, r.Deleting = now, now, 1, false, time.Time{}
 	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
@@ -169,15 +171,17 @@ func (e *Engine) Create(ctx context.Context, r Record) (Record, error) {
 	return r.withoutSecret(), nil
 }
 
-// warn logs when the plan does not fit the quota. Forecast says more.
+// warn logs what Validate and Forecast say more about: what a record says that may
+// not be meant, and a plan that does not fit the quota.
 func (e *Engine) warn(ctx context.Context, r Record) {
+	e.logDoubts(r)
 	s, err := e.session(ctx, r.ID)
 	if err != nil {
 		return // a hook that has no secret yet, say; whatever uses the session reports it
 	}
 	if f, err := s.forecast(ctx); err == nil && !f.Fits {
 		e.opts.Logger.WarnContext(ctx, "the polling plan takes more requests than the limit allows",
-			"environment", r.Name, "requests_a_day", f.PerDay, "limit_a_day", f.LimitPerDay)
+			"environment", r.Name, "environment_id", r.ID, "requests_a_day", f.PerDay, "limit_a_day", f.LimitPerDay)
 	}
 }
 
@@ -218,6 +222,7 @@ func (e *Engine) Update(ctx context.Context, r Record, opts *UpdateOptions) (Rec
 	if opts != nil {
 		o = *opts
 	}
+	r = r.withDefaults()
 	revision := r.Revision
 	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
 		old, raw, err := e.read(ctx, r.ID)

@@ -21,7 +21,8 @@ const (
 
 // A Forecast holds an environment's plan against its quota.
 type Forecast struct {
-	Types       []TypeForecast  `json:"types"`         // the most expensive first
+	Types       []TypeForecast  `json:"types"`         // the polled ones, the most expensive first
+	Unpolled    []string        `json:"unpolled"`      // selected types that no schedule polls
 	PerDay      float64         `json:"per_day"`       // requests of all types
 	LimitPerDay float64         `json:"limit_per_day"` // what the limit and the service allow in a day
 	Limit       ratelimit.Limit `json:"limit"`
@@ -41,6 +42,7 @@ type Forecast struct {
 // A TypeForecast is what one object type takes.
 type TypeForecast struct {
 	Type     string  `json:"type"`
+	Cron     string  `json:"cron"`     // its schedule, in the record's time zone
 	Firings  float64 `json:"firings"`  // passes a day, over a year
 	Requests float64 `json:"requests"` // of one pass in which nothing has changed
 	Measured bool    `json:"measured"` // by the last pass; else estimated
@@ -76,7 +78,7 @@ func (s *session) forecast(ctx context.Context) (Forecast, error) {
 	if err != nil {
 		return Forecast{}, err
 	}
-	f, err := s.engine.reckon(s.record.polling(), costs, limit)
+	f, err := s.engine.reckon(s.record, costs, limit)
 	if err != nil {
 		return f, err
 	}
@@ -84,17 +86,17 @@ func (s *session) forecast(ctx context.Context) (Forecast, error) {
 	if f.Fits {
 		return f, nil
 	}
-	f.Proposal, err = s.engine.propose(s.record.polling(), costs, limit)
+	f.Proposal, err = s.engine.propose(s.record, costs, limit)
 	return f, err
 }
 
-// reckon holds a plan against a limit.
-func (e *Engine) reckon(entries []poller.Entry, costs []TypeForecast, limit ratelimit.Limit) (Forecast, error) {
-	f := Forecast{Types: []TypeForecast{}, Limit: limit, LimitPerDay: serverPerMinute * 24 * 60, PerDay: float64(24 * time.Hour / accessFor)}
+// reckon holds the plan of a record against a limit.
+func (e *Engine) reckon(r Record, costs []TypeForecast, limit ratelimit.Limit) (Forecast, error) {
+	f := Forecast{Types: []TypeForecast{}, Unpolled: []string{}, Limit: limit, LimitPerDay: serverPerMinute * 24 * 60, PerDay: float64(24 * time.Hour / accessFor)}
 	if limit.N > 0 {
 		f.LimitPerDay = min(f.LimitPerDay, float64(limit.N)*float64(24*time.Hour)/float64(limit.Window))
 	}
-	plan, err := poller.NewPlan(entries, &poller.PlanOptions{Resolve: resolver(e.opts.Catalogue)})
+	plan, err := r.plan(e.opts.Catalogue)
 	if err != nil {
 		return f, err
 	}
@@ -102,12 +104,13 @@ func (e *Engine) reckon(entries []poller.Entry, costs []TypeForecast, limit rate
 	for _, cost := range costs {
 		schedule, ok := plan.Schedule(cost.Type)
 		if !ok {
+			f.Unpolled = append(f.Unpolled, cost.Type)
 			continue
 		}
 		if _, ok := firings[schedule]; !ok {
 			firings[schedule] = schedule.FiringsPerDay()
 		}
-		cost.schedule, cost.Firings = schedule, firings[schedule]
+		cost.schedule, cost.Cron, cost.Firings = schedule, schedule.String(), firings[schedule]
 		cost.PerDay = cost.Firings * cost.Requests
 		f.PerDay += cost.PerDay
 		f.Types = append(f.Types, cost)
@@ -147,13 +150,14 @@ var cadences = []string{"*/5 * * * *", "*/10 * * * *", "*/15 * * * *", "*/30 * *
 
 // propose looks for the most frequent default schedule that fits: first beside
 // the plan's own entries for single types, then without them.
-func (e *Engine) propose(entries []poller.Entry, costs []TypeForecast, limit ratelimit.Limit) ([]poller.Entry, error) {
-	overrides := slices.DeleteFunc(slices.Clone(entries), func(p poller.Entry) bool { return isAllObjects(p.Type) })
+func (e *Engine) propose(r Record, costs []TypeForecast, limit ratelimit.Limit) ([]poller.Entry, error) {
+	overrides := slices.DeleteFunc(slices.Clone(r.Polling), func(p poller.Entry) bool { return isAllObjects(p.Type) })
 	off := slices.DeleteFunc(slices.Clone(overrides), func(p poller.Entry) bool { return !isOff(p.Cron) })
 	for _, kept := range [][]poller.Entry{overrides, off} {
 		for _, cron := range cadences {
 			plan := append([]poller.Entry{{Type: poller.AllObjects, Cron: cron}}, kept...)
-			f, err := e.reckon(plan, costs, limit)
+			r.Polling = plan
+			f, err := e.reckon(r, costs, limit)
 			if err != nil {
 				return nil, err
 			}

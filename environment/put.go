@@ -27,7 +27,7 @@ func (e *Engine) Put(ctx context.Context, r Record, opts *UpdateOptions) (Record
 		case err != nil:
 			return r, err
 		}
-		if same, err := e.same(ctx, known, r); same || err != nil {
+		if same, err := e.same(ctx, known, r.withDefaults()); same || err != nil {
 			return known, err
 		}
 		r.ID, r.Revision = known.ID, known.Revision

@@ -51,17 +51,23 @@ type Record struct {
 	ClientSecret Secret `json:"client_secret,omitzero"`
 
 	// Requests in any rolling minute, hour or day; 0 disables that limit. One
-	// is meant to be set. Where several are, Day rules before Hour before Minute.
-	// With none, requests are sent as they come until the service asks to wait (429).
+	// is meant to be set. Where several are, Day rules before Hour before Minute,
+	// and the others have no effect. With none, requests are sent as they come until
+	// the service asks to wait (429).
 	RateLimitMinute int `json:"rate_limit_minute"`
 	RateLimitHour   int `json:"rate_limit_hour"`
 	RateLimitDay    int `json:"rate_limit_day"`
 
-	// Polling says when each type is polled. The entry "All objects" is
-	// the default, a type's own entry overrides it; see Engine.Run for when a pass
-	// begins. "off" for all objects only stops the schedule: Import still reads what
-	// is selected. Defaults to DefaultPolling.
+	// Polling says when each type is polled. The entry "All objects" is the default
+	// and a type's own entry overrides it; see Engine.Run for when a pass begins. A
+	// plan without the default gets that of DefaultPolling, hourly, and shows it when
+	// the record is read back. "off" for all objects stops every type without an entry
+	// of its own; Import still reads what is selected.
 	Polling []poller.Entry `json:"polling,omitempty"`
+
+	// TimeZone is the IANA name of the zone whose wall clock Polling follows, such as
+	// "Europe/Vienna"; see package poller for changes of the clock. Defaults to UTC.
+	TimeZone string `json:"time_zone,omitempty"`
 
 	// RetentionDays keeps a change until it has been superseded for that long;
 	// the newest change of each object is always kept. 0 keeps all.
@@ -97,11 +103,6 @@ type IgnoreRule struct {
 	Field string `json:"field"` // dotted path; "*" is one level, "**" any depth
 }
 
-// DefaultPolling is the plan of a record that has none: everything, hourly.
-func DefaultPolling() []poller.Entry {
-	return []poller.Entry{{Type: poller.AllObjects, Cron: "0 * * * *"}}
-}
-
 func (r Record) limits() ratelimit.Limits {
 	return ratelimit.Limits{Minute: r.RateLimitMinute, Hour: r.RateLimitHour, Day: r.RateLimitDay}
 }
@@ -112,11 +113,4 @@ func (r Record) retention() history.Retention {
 
 func (r Record) client() genesys.Config {
 	return genesys.Config{BaseURL: r.BaseURL, LoginURL: r.LoginURL, ClientID: r.ClientID, ClientSecret: r.ClientSecret.Reveal()}
-}
-
-func (r Record) polling() []poller.Entry {
-	if len(r.Polling) == 0 {
-		return DefaultPolling()
-	}
-	return r.Polling
 }

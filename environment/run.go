@@ -167,16 +167,16 @@ func (r *running) start(ctx context.Context, record Record) {
 
 // plan gives a poller the record's schedules. A record that was stored has been checked.
 func (e *Engine) plan(p *poller.Poller, record Record) {
-	plan, err := poller.NewPlan(record.polling(), &poller.PlanOptions{Resolve: resolver(e.opts.Catalogue)})
+	plan, err := record.plan(e.opts.Catalogue)
 	if err != nil {
 		e.opts.Logger.Error("the stored polling plan is invalid", "environment", record.Name, "error", err)
 		return
 	}
-	var objects []string
+	var types []string
 	for _, t := range e.Selected(record) {
-		objects = append(objects, t.Name)
+		types = append(types, t.Name)
 	}
-	p.SetPlan(plan, objects)
+	p.SetPlan(plan, types)
 }
 
 // poll makes one scheduled pass, unless another process makes it.
@@ -187,7 +187,7 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	}
 	t, ok := s.client.Catalogue().Lookup(f.Type)
 	if !ok {
-		return fmt.Errorf("environment: unknown object type %s", f.Type)
+		return fmt.Errorf("environment: unknown type %s", f.Type)
 	}
 	state, err := s.typeState(ctx, f.Type)
 	if err != nil {
@@ -210,30 +210,33 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	return err
 }
 
-// Poll reads object types of an environment now, given by name or label, in the
-// order given but parents first, with interactive priority. They need not be among
-// those that the record selects; without any it does nothing. A pass over one of
-// them that is under way, here or in another process, is waited for, and another one
-// follows. An error of one type does not keep the others from being read. A
-// deadline before which the quota has no slot is a *ratelimit.DeadlineError.
-func (e *Engine) Poll(ctx context.Context, id int64, objects ...string) ([]PassResult, error) {
+// Poll reads types of an environment now, given by name or label, parents first,
+// with interactive priority. They need not be among those that the record selects;
+// without any it reads all that are. A pass over one of them that is under way, here
+// or in another process, is waited for, and another one follows. An error of one
+// type does not keep the others from being read. A deadline before which the quota
+// has no slot is a *ratelimit.DeadlineError.
+func (e *Engine) Poll(ctx context.Context, id int64, types ...string) ([]PassResult, error) {
 	s, err := e.online(ctx, id, OpPoll)
 	if err != nil {
 		return nil, err
 	}
-	var types []genesys.ObjectType
-	for _, object := range objects {
-		name, err := e.typeName(object)
+	var wanted []genesys.ObjectType
+	for _, nameOrLabel := range types {
+		name, err := e.typeName(nameOrLabel)
 		if err != nil {
 			return nil, err
 		}
 		t, _ := s.client.Catalogue().Lookup(name)
-		types = append(types, t)
+		wanted = append(wanted, t)
+	}
+	if len(types) == 0 {
+		wanted = e.Selected(s.record)
 	}
 	ctx = ratelimit.WithPriority(ctx, ratelimit.Interactive)
 	var results []PassResult
 	var errs []error
-	for _, level := range e.opts.Catalogue.Levels(types) {
+	for _, level := range e.opts.Catalogue.Levels(wanted) {
 		for _, t := range level {
 			result, err := s.pass(ctx, t, occasion{})
 			if err != nil {
@@ -252,7 +255,7 @@ func (e *Engine) trimDaily(ctx context.Context, id int64) {
 	for {
 		err := e.trim(ctx, id)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, storage.ErrLocked) {
-			e.opts.Logger.ErrorContext(ctx, "removing expired changes failed", "environment", id, "error", err)
+			e.opts.Logger.ErrorContext(ctx, "removing expired changes failed", "environment_id", id, "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -92,6 +92,18 @@ func (e *Engine) online(ctx context.Context, id int64, op Operation) (*session, 
 	return s, nil
 }
 
+// Client returns the client of an environment, to ask its org something more with
+// the record's secret and within its quota. Its requests have background priority
+// unless ratelimit.WithPriority says otherwise. It keeps the credentials that it was
+// made with: after an update of the record, ask for it again.
+func (e *Engine) Client(ctx context.Context, id int64) (*genesys.Client, error) {
+	s, err := e.online(ctx, id, OpClient)
+	if err != nil {
+		return nil, err
+	}
+	return s.client, nil
+}
+
 func (s *session) connect(ctx context.Context) (err error) {
 	if s.client != nil {
 		return nil

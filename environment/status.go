@@ -23,6 +23,7 @@ type TypeStatus struct {
 	Reason   string    `json:"reason,omitempty"`   // why not
 	Objects  int       `json:"objects"`
 	Withheld int       `json:"withheld"`      // absent objects that are not recorded as deleted; see AcceptRemovals for those that complete walks missed
+	Cron     string    `json:"cron"`          // its schedule, in the record's time zone; "off" if nothing polls it
 	Next     time.Time `json:"next,omitzero"` // next scheduled pass
 
 	Running bool   `json:"running,omitempty"` // whether a pass is made, by any process; of one that died, for Options.Lease after the first look
@@ -43,7 +44,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	plan, err := poller.NewPlan(s.record.polling(), &poller.PlanOptions{Resolve: resolver(e.opts.Catalogue)})
+	plan, err := s.record.plan(e.opts.Catalogue)
 	if err != nil {
 		return Status{}, err
 	}
@@ -65,6 +66,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	}
 	for _, t := range types {
 		ts := TypeStatus{TypeState: known.states[t.Name], Holder: holders[t.Name], Lag: polled[t.Name].Lag}
+		ts.Cron = cronOf(plan, t.Name)
 		ts.Type, ts.Running = t.Name, ts.Holder != ""
 		if last, ok := known.passes[t.Name]; ok {
 			ts.LastPass, ts.Complete, ts.Reason, ts.Objects, ts.Withheld = last.Ended, last.Complete, last.Reason, last.Objects, last.Withheld

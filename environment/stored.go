@@ -13,7 +13,7 @@ func storedRecord(raw []byte) (Record, error) {
 		return Record{}, err
 	}
 	if !bytes.Contains(raw, []byte(`"object`)) {
-		return r, nil
+		return r.withDefaults(), nil
 	}
 	type typed struct {
 		Object string `json:"object"`
@@ -39,5 +39,5 @@ func storedRecord(raw []byte) (Record, error) {
 			r.Ignore[i].Type = rule.Object
 		}
 	}
-	return r, nil
+	return r.withDefaults(), nil
 }

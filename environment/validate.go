@@ -79,12 +79,15 @@ func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 	ctx, cancel := context.WithTimeout(ratelimit.WithPriority(ctx, ratelimit.Interactive), validateTimeout)
 	defer cancel()
 	var v Validation
+	for _, doubt := range s.record.doubts(e.opts.Catalogue) {
+		v.add("record", StatusWarning, doubt.Error(), "Change the record if this is not what you mean.")
+	}
 	v.add("region", StatusOK, "API "+s.client.BaseURL()+", login "+s.client.LoginURL(), "")
 	if v.login(ctx, s) {
 		v.oauthClient(ctx, s)
 		v.permissions(ctx, s)
 	}
-	v.quota(forecast)
+	v.quota(s.record, forecast)
 	return v, nil
 }
 
@@ -169,7 +172,10 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 }
 
 // quota holds the plan against the limit.
-func (v *Validation) quota(f Forecast) {
+func (v *Validation) quota(r Record, f Forecast) {
+	if f.Limit.N > 0 {
+		v.limits(r)
+	}
 	switch {
 	case f.Limit.N == 0:
 		v.add("quota", StatusWarning, "no rate limit is set", fmt.Sprintf("Set rate_limit_minute (suggested %d) or rate_limit_day (suggested %d).", SuggestedRateLimitMinute, SuggestedRateLimitDay))
@@ -179,6 +185,33 @@ func (v *Validation) quota(f Forecast) {
 		v.add("quota", StatusWarning, fmt.Sprintf("the plan takes about %.0f requests a day, the limit (%v) allows %.0f: passes will be late", f.PerDay, f.Limit, f.LimitPerDay),
 			f.remedy())
 	}
+}
+
+// limits says which limit rules, and what the service itself allows.
+func (v *Validation) limits(r Record) {
+	rules, idle := "", []string{}
+	for _, limit := range []struct {
+		field string
+		n     int
+	}{{"rate_limit_day", r.RateLimitDay}, {"rate_limit_hour", r.RateLimitHour}, {"rate_limit_minute", r.RateLimitMinute}} {
+		switch {
+		case limit.n == 0:
+		case rules == "":
+			rules = fmt.Sprintf("%s (%d) rules", limit.field, limit.n)
+		default:
+			idle = append(idle, fmt.Sprintf("%s (%d)", limit.field, limit.n))
+		}
+	}
+	finding := rules
+	if len(idle) > 0 {
+		finding += ", without effect: " + strings.Join(idle, ", ")
+	}
+	finding += fmt.Sprintf("; the service itself allows %d requests a minute and token", serverPerMinute)
+	if r.RateLimitDay == 0 && r.RateLimitHour == 0 && r.RateLimitMinute > serverPerMinute {
+		v.add("limits", StatusWarning, finding, fmt.Sprintf("Lower rate_limit_minute to %d or less: what is sent beyond that is refused (429) and sent again.", SuggestedRateLimitMinute))
+		return
+	}
+	v.add("limits", StatusOK, finding, "")
 }
 
 // remedy says how to make the plan fit.

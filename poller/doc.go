@@ -6,7 +6,7 @@
 //
 // # Expressions
 //
-// A schedule is written as a POSIX CRON expression of five fields, separated by blanks:
+// A schedule is written as a POSIX CRON expression of five fields, separated by blanks; the end of a line may follow:
 //
 //	minute         0-59
 //	hour           0-23

@@ -149,6 +149,7 @@ func (t token) fault(format string, args ...any) *token {
 // tokenize splits at blanks.
 func tokenize(cron string) []token {
 	blank := func(r rune) bool { return r == ' ' || r == '\t' }
+	cron = strings.TrimRight(cron, "\r\n") // the end of a line that it was read from
 	var tokens []token
 	for rest := (token{cron, 1}); ; {
 		start := strings.IndexFunc(rest.text, func(r rune) bool { return !blank(r) })

@@ -83,7 +83,7 @@ func NewPlan(entries []Entry, opts *PlanOptions) (*Plan, error) {
 			indexes[name] = i
 		}
 		schedule := compiled[e.Cron]
-		if schedule == nil && !strings.EqualFold(strings.Trim(e.Cron, " \t"), off) {
+		if schedule == nil && !strings.EqualFold(strings.TrimSpace(e.Cron), off) {
 			schedule, err = ParseSchedule(e.Cron, o.Location)
 			for _, fault := range parseErrors(err) {
 				faults = append(faults, &EntryError{i, e.Type, fault.Field, fault.Position, fault})
@@ -126,7 +126,7 @@ func (p *Plan) Entries() []Entry {
 
 // typeName finds the name of the type that an entry means.
 func (p *Plan) typeName(given string) (string, error) {
-	if strings.EqualFold(given, AllObjects) {
+	if strings.EqualFold(strings.TrimSpace(given), AllObjects) {
 		return AllObjects, nil
 	}
 	if strings.TrimSpace(given) == "" {
