@@ -24,11 +24,13 @@ type record struct {
 	Fields []diff.FieldChange `json:"changes,omitempty"`
 	By     *Actor             `json:"by,omitempty"`
 
-	// If the object was compared with another shape before, Was is its
-	// fingerprint and Step leads from the canonical form under that shape to the
-	// one under the new. Otherwise Fields do.
-	Was  string             `json:"was,omitempty"`
-	Step []diff.FieldChange `json:"step,omitempty"`
+	// If the object was compared by other rules before, Was is their fingerprint
+	// and Step leads from the canonical form under these rules to the one under the
+	// new. Otherwise Fields do. Before is the former form, without a Step, where a
+	// Step would repeat both.
+	Was    string             `json:"was,omitempty"`
+	Step   []diff.FieldChange `json:"step,omitempty"`
+	Before json.RawMessage    `json:"before,omitempty"`
 
 	frameID // set when it is read
 }
@@ -227,7 +229,7 @@ func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 			clear(c.known)
 		}
 		for _, r := range f.records {
-			r.Fields, r.Step, r.By = nil, nil, nil
+			r.Fields, r.Step, r.Before, r.By = nil, nil, nil, nil
 			c.known[r.Seq] = r
 		}
 	}

@@ -67,7 +67,6 @@ type Options struct {
 const (
 	batchBytes = 4 << 20
 	batchDelay = 10 * time.Second
-	maxBody    = 8 << 20
 )
 
 func (o *Options) withDefaults() Options {

@@ -393,9 +393,13 @@ func (m *model) learnEntry(h *History, e record, seen map[string][]byte) {
 	got, err := diff.Apply(before, e.Fields)
 	require.NoError(t, err)
 	require.Equal(t, string(after), string(got))
-	got, err = diff.Apply([]byte(old.doc), e.step())
-	require.NoError(t, err)
-	require.Equal(t, v.doc, string(got))
+	if e.Before != nil {
+		require.Equal(t, old.doc, string(e.Before))
+	} else {
+		got, err = diff.Apply([]byte(old.doc), e.step())
+		require.NoError(t, err)
+		require.Equal(t, v.doc, string(got))
+	}
 	o.versions = append(o.versions, v)
 	o.raw = string(body)
 }

@@ -10,20 +10,17 @@ import (
 	"iter"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/cxsync/cxsync/history/diff"
-	"github.com/cxsync/cxsync/internal/jsonscan"
-	"github.com/cxsync/cxsync/storage"
 )
 
 // An Object is an object as a pass saw it.
 type Object struct {
 	ID     string // unique within the type
-	Name   string // what people call it
+	Name   string // what people call it; cut at 512 bytes
 	Parent string // id of the object that it belongs to, if any
-	Body   []byte // JSON, at most 8 MiB; the caller may change it after Observe
-	Marker string // change marker of its list item, such as its version, if any
+	Body   []byte // JSON, at most 8 MiB and 1,000 levels; the caller may change it after Observe
+	Marker string // change marker of its list item, such as its version, if any; one of more than 512 bytes counts as none
 	By     *Actor // who made its newest change, when known
 }
 
@@ -205,18 +202,9 @@ func (p *Pass) observeOwn(ctx context.Context, o Object, own string) error {
 	return p.commitIfDue(ctx)
 }
 
-// recordDepth is how many levels a frame, and whoever passes a change on, may put around what was in a body: JSON that is
-// nested deeper than jsonscan.MaxDepth cannot be read again.
-const recordDepth = 16
-
 func (p *Pass) observe(ctx context.Context, o Object, own string) error {
-	switch {
-	case o.ID == "" || p.isLong(o.ID):
-		return fmt.Errorf("history: %s: %w: id of %d bytes, want 1 to about 900", p.typ, ErrBody, len(o.ID))
-	case !utf8.ValidString(o.ID): // the log could not tell it from another
-		return fmt.Errorf("history: %s %q: %w: its id is not UTF-8", p.typ, o.ID, ErrBody)
-	case len(o.Body) > maxBody:
-		return fmt.Errorf("history: %s %q: %w: %d bytes, more than %d", p.typ, o.ID, ErrBody, len(o.Body), maxBody)
+	if err := p.check(&o); err != nil {
+		return err
 	}
 	s, known := p.seen[o.ID]
 	if !known {
@@ -231,8 +219,10 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 		}
 	}
 	same := known && s.live && !s.stale && canonical == s.canonical
-	if !same && jsonscan.ScanValue(o.Body, jsonscan.Space(o.Body, 0), recordDepth) < 0 {
-		return fmt.Errorf("history: %s %q: %w: nested deeper than %d levels", p.typ, o.ID, ErrBody, jsonscan.MaxDepth-recordDepth)
+	if !same {
+		if err := p.checkBody(&o); err != nil {
+			return err
+		}
 	}
 	if s.seen && !same {
 		p.doubt(o.Parent, o.ID+" was seen twice with different content")
@@ -263,12 +253,6 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	p.seen[o.ID] = s
 	p.sight(o.ID, s)
 	return nil
-}
-
-// isLong reports whether an id does not fit into the longest key that has it.
-func (p *Pass) isLong(id string) bool {
-	most := 3*(len(p.typ)+len(id)) + 64 // an escaped byte takes three
-	return most > storage.MaxKeySize && len(p.h.keys.missing(p.typ, id)) > storage.MaxKeySize
 }
 
 // Keep says that an object was listed and that its marker has not moved: it is

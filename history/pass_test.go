@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/history/diff"
-	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -687,7 +686,7 @@ func TestDeepestBody(t *testing.T) {
 		pass(t, h, diff.Rules{}, obj("a", `"x":1`))
 		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
 		require.NoError(t, err)
-		n := jsonscan.MaxDepth - recordDepth - 1
+		n := maxNesting - 1
 		if tooDeep {
 			n++
 		}

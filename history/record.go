@@ -278,6 +278,9 @@ func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObje
 	}
 	r.Was = old.Shape
 	r.Step, err = difference(p.h.plain, before, p.shape.comparer, old.body, o.Body)
+	if len(r.Step) == 1 && r.Step[0].Path == "" {
+		r.Step, r.Before = nil, r.Step[0].Old
+	}
 	return err
 }
 

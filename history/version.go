@@ -64,7 +64,9 @@ func (h *History) states(ctx context.Context, o storedObject, later []record, fi
 
 // undo makes s the state before its entry.
 func (s *state) undo() error {
-	if step := s.step(); len(step) > 0 {
+	if s.Before != nil {
+		s.doc = s.Before
+	} else if step := s.step(); len(step) > 0 {
 		doc, err := diff.Revert(s.doc, step)
 		if err != nil {
 			return err
