@@ -378,7 +378,7 @@ func isPairName(name []byte) bool {
 
 func isPairValue(name []byte) bool {
 	switch string(name) {
-	case "value", "values", "defaultValue":
+	case "value", "values", "defaultValue", "oldValue", "oldValues", "newValue", "newValues":
 		return true
 	}
 	return false

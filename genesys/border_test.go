@@ -3,6 +3,8 @@ package genesys
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +38,7 @@ func TestClean(t *testing.T) {
 		{`[{"value":"x","name":"API-Key"},{"value":"y","name":"colour"}]`, `[{"value":"[secret]","name":"API-Key"},{"value":"y","name":"colour"}]`},
 		{`{"value":{"a":{"password":"z"},"b":["x"],"n":1},"defaultValue":"q","name":"to\u006ben"}`, `{"value":{"a":{"password":"[secret]"},"b":["[secret]"],"n":1},"defaultValue":"[secret]","name":"to\u006ben"}`},
 		{`{"value":{"value":{"value":"x","key":"token"},"key":"token"},"key":"token","c":{"secret":"x"}}`, `{"value":{"value":{"value":"[secret]","key":"[secret]"},"key":"[secret]"},"key":"token","c":{}}`},
+		{`{"property":"clientSecret","oldValues":["x"],"newValues":["y"]}`, `{"property":"clientSecret","oldValues":["[secret]"],"newValues":["[secret]"]}`},
 		{`{"name":"token","value":5}`, `{"name":"token","value":5}`},
 		{`{"name":"token","value":"1","value":"2","value":"3","value":"4","value":"5"}`, `{"name":"token","value":"[secret]","value":"[secret]","value":"[secret]","value":"[secret]","value":"[secret]"}`},
 	} {
@@ -99,6 +102,20 @@ func TestCleanQueries(t *testing.T) {
 		cleaned, _, err := clean([]byte(body), nil)
 		require.NoError(t, err)
 		require.Equal(t, `{"a":["`+out+`"]}`, string(cleaned))
+	}
+}
+
+// TestSignaturesInErrors shows that no error of the org quotes the query of a signed URL.
+func TestSignaturesInErrors(t *testing.T) {
+	for _, body := range []string{
+		`{"message":"cannot read https://h/a.wav?X-Amz-Signature=planted","code":"x"}`,
+		`{"message":"","code":"https://h/a.wav?sig=planted"}`, `not JSON: https://h/a.wav?Signature=planted`,
+	} {
+		r := answer(400, body)
+		r.Request, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, "https://api.mypurecloud.com/api/v2/flows", http.NoBody)
+		err := newAPIError(r, []byte(body), asksObject, func(s string) string { return s })
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, *err), "planted")
+		require.Contains(t, err.Error(), "https://h/a.wav")
 	}
 }
 

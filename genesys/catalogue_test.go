@@ -24,7 +24,7 @@ func TestCatalogueIsSound(t *testing.T) {
 	require.True(t, slices.IsSortedFunc(types, func(a, b ObjectType) int { return strings.Compare(a.Name, b.Name) }))
 	require.GreaterOrEqual(t, len(types), 306)
 	permission := regexp.MustCompile(`^[A-Za-z]+:[A-Za-z]+:[A-Za-z]+$`)
-	field := regexp.MustCompile(`^(\*\*\.)?([A-Za-z$][A-Za-z0-9_]*)(\.([A-Za-z$][A-Za-z0-9_]*|\*))*$`)
+	field := regexp.MustCompile(`^(\*\*\.)?([A-Za-z$][A-Za-z0-9_]*)(\.([A-Za-z$][A-Za-z0-9_]*|\*\*?))*$`)
 	for _, typ := range types {
 		for _, p := range typ.Permissions {
 			require.Regexp(t, permission, p, typ.Name)

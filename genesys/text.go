@@ -42,13 +42,24 @@ func oneLine(s string) string {
 
 func isBlank(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 
-// clip cuts a valid UTF-8 text at that many bytes.
+// clip cuts a text of the server at that many bytes, and the queries of signed URLs off.
 func clip(s string, most int) string {
-	s = strings.ToValidUTF8(s, "")
+	s = withoutSignatures(strings.ToValidUTF8(s, ""))
 	if len(s) <= most {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// withoutSignatures returns a text without the queries of signed URLs.
+func withoutSignatures(s string) string {
+	if strings.IndexByte(s, '?') < 0 {
+		return s
+	}
+	c := cleaner{src: []byte(s)}
+	c.edits = appendQueryEdits(nil, c.src, 0, len(s), false)
+	out, _ := c.edited()
+	return string(out)
 }
 
 // withoutTags puts a space in the place of every tag of a page, and of all that
