@@ -33,20 +33,15 @@ func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys
 		asked := time.Now()
 		may, err = s.client.Grants(ctx)
 		if err != nil {
-			return s.unreadable(ctx, err)
+			if over := s.ends(ctx, err); over != nil {
+				return over
+			}
+			return s.unreadable(err)
 		}
 		s.access.may, s.access.known = may, asked
 		return nil
 	})
 	return may, err
-}
-
-// unreadable is the error of a request without which there is nothing to read.
-func (s *session) unreadable(ctx context.Context, err error) error {
-	if over := s.ends(ctx, err); over != nil {
-		return over
-	}
-	return &readError{err}
 }
 
 // A sight is what the client sees of an object type. The zero sight is all of it.

@@ -57,6 +57,11 @@ type Options struct {
 	// read at a time. Defaults to 4.
 	Concurrency int
 
+	// Rotation is the number of passes within which every object is read again,
+	// however long its change marker stays: at least one in each pass. -1 turns that
+	// off. Defaults to 168, which is a week of hourly passes.
+	Rotation int
+
 	// Authorize is asked before every operation on an environment and can deny it
 	// with an error. before is the record as it is stored, after as the operation
 	// would leave it: before is zero for OpCreate, after for OpDelete, and the two

@@ -15,6 +15,8 @@ const (
 	serverPerMinute = 300
 	// headroom is the share of the quota that a proposed plan uses at most; edits and retries take their part.
 	headroom = 0.8
+	// ownPerDay is what an environment takes for itself: what the client may read, and which org it is of.
+	ownPerDay = 2 * float64(24*time.Hour/accessFor)
 	// horizon is how far ahead the worst minute is looked for: every day of any month.
 	horizon = 31 * 24 * time.Hour
 )
@@ -92,7 +94,7 @@ func (s *session) forecast(ctx context.Context) (Forecast, error) {
 
 // reckon holds the plan of a record against a limit.
 func (e *Engine) reckon(r Record, costs []TypeForecast, limit ratelimit.Limit) (Forecast, error) {
-	f := Forecast{Types: []TypeForecast{}, Unpolled: []string{}, Limit: limit, LimitPerDay: serverPerMinute * 24 * 60, PerDay: float64(24 * time.Hour / accessFor)}
+	f := Forecast{Types: []TypeForecast{}, Unpolled: []string{}, Limit: limit, LimitPerDay: serverPerMinute * 24 * 60, PerDay: ownPerDay}
 	if limit.N > 0 {
 		f.LimitPerDay = min(f.LimitPerDay, float64(limit.N)*float64(24*time.Hour)/float64(limit.Window))
 	}

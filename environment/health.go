@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/cxsync/cxsync/genesys"
 )
@@ -46,20 +47,25 @@ func (s *session) ends(ctx context.Context, err error) error {
 	case !errors.Is(err, genesys.ErrOutage):
 		return nil
 	}
-	weight := int32(1)
-	once, again := errors.AsType[*onceError](err)
-	if _, answered := errors.AsType[*genesys.APIError](err); !answered && (!again || once.silent) {
-		weight = 2 // there was nobody, however often it was tried
-	}
-	over := s.health.failures.Add(weight) >= orgIsDown
-	if r, ok := ctx.Value(readingKey{}).(*reading); ok && r.health.failures.Add(weight) >= orgIsDown {
-		over = true
-	}
-	if over {
+	s.health.failures.Add(1)
+	if r, ok := ctx.Value(readingKey{}).(*reading); ok && r.health.failures.Add(1) >= orgIsDown {
 		return &readError{&outageError{err}}
 	}
 	return nil
 }
+
+// unreadable is the error of a request without which there is nothing to read.
+func (s *session) unreadable(err error) error {
+	if errors.Is(err, genesys.ErrOutage) && s.health.failures.Load() >= orgIsDown {
+		err = &outageError{err}
+	}
+	return &readError{err}
+}
+
+// patience is how long a request waits for an answer to begin whose predecessor had none.
+const patience = 10 * time.Second
+
+var errQuiet = errors.New("nobody answers")
 
 // patient passes requests on, and keeps those from being tried again whose
 // predecessors were not answered either.
@@ -72,6 +78,11 @@ type patient struct {
 func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	reading, _ := r.Context().Value(readingKey{}).(*reading)
 	failed := p.session.health.failures.Load() > 0 || reading != nil && reading.health.failures.Load() > 0
+	if failed {
+		ctx, quiet := context.WithCancelCause(r.Context())
+		defer time.AfterFunc(patience, func() { quiet(errQuiet) }).Stop()
+		r = r.WithContext(ctx) // it ends with the request's own
+	}
 	resp, err := p.base.RoundTrip(r)
 	switch {
 	case err == nil && !isFailure(resp.StatusCode):
@@ -81,9 +92,9 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	case err == nil && failed:
 		resp.Body.Close()
-		return nil, &onceError{fmt.Errorf("%d, as the request before", resp.StatusCode), false}
-	case err != nil && failed && errors.Is(err, genesys.ErrOutage):
-		return nil, &onceError{err, true}
+		return nil, &onceError{fmt.Errorf("%d, as the request before", resp.StatusCode)}
+	case err != nil && failed && (errors.Is(err, genesys.ErrOutage) || errors.Is(context.Cause(r.Context()), errQuiet)):
+		return nil, &onceError{err}
 	}
 	return resp, err
 }
@@ -94,10 +105,7 @@ func isFailure(status int) bool {
 }
 
 // onceError is the failure of a request that is not tried again.
-type onceError struct {
-	err    error
-	silent bool // nobody answered
-}
+type onceError struct{ err error }
 
 func (e *onceError) Error() string { return e.err.Error() }
 

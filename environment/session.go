@@ -69,9 +69,10 @@ func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*sessi
 		return nil, err
 	}
 	s.history, err = history.Open(ctx, e.store, r.ID, &history.Options{
-		Logger: e.opts.Logger,
-		Models: e.models,
-		Fence:  func(b *storage.Batch) { b.Require(aliveKey(r.ID), alive) },
+		Rotation: e.opts.Rotation,
+		Logger:   e.opts.Logger,
+		Models:   e.models,
+		Fence:    func(b *storage.Batch) { b.Require(aliveKey(r.ID), alive) },
 	})
 	return s, err
 }
@@ -115,7 +116,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
 		Transport: e.opts.Transport,
 		Pace: func(base http.RoundTripper) http.RoundTripper {
-			return &knownOrg{session: s, base: patient{s, punctual{s.limiter.Transport(counting{base})}}}
+			return &knownOrg{session: s, base: punctual{s.limiter.Transport(counting{patient{s, base}})}}
 		},
 		Catalogue: e.opts.Catalogue,
 		Logger:    e.opts.Logger,

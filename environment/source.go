@@ -112,7 +112,7 @@ func (s *source) listed(ctx context.Context, err error, parent *history.Head, n 
 	case meaning == genesys.Hidden || meaning == genesys.Unavailable:
 		return &unavailableError{reason: err.Error()}
 	}
-	return &readError{err}
+	return s.unreadable(err)
 }
 
 // readError is an error of the org or of the way to it, as opposed to one of

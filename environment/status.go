@@ -13,7 +13,14 @@ type Status struct {
 	Record Record          `json:"record"`
 	Quota  ratelimit.State `json:"quota"`
 	Types  []TypeStatus    `json:"types"` // the selected object types
+
+	// Unproven names the types of which no pass has proven for a week what is
+	// gone: a deletion may not be on record. TypeStatus.Reason says why.
+	Unproven []string `json:"unproven"`
 }
+
+// unprovenFor is how long a type may go without a proof before Status names it.
+const unprovenFor = 7 * 24 * time.Hour
 
 // A TypeStatus tells how one object type is doing.
 type TypeStatus struct {
@@ -48,7 +55,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Record: s.record, Quota: s.limiter.State(), Types: []TypeStatus{}}
+	status := Status{Record: s.record, Quota: s.limiter.State(), Types: []TypeStatus{}, Unproven: []string{}}
 	polled := map[string]poller.Status{}
 	if p, ok := e.polling.Load(id); ok {
 		for _, ps := range p.(*poller.Poller).Status() {
@@ -75,6 +82,9 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 			ts.Next = schedule.Next(time.Now())
 		}
 		status.Types = append(status.Types, ts)
+		if !ts.Unproven.IsZero() && time.Since(ts.Unproven) >= unprovenFor {
+			status.Unproven = append(status.Unproven, t.Name)
+		}
 	}
 	return status, nil
 }

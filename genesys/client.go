@@ -3,6 +3,7 @@ package genesys
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,11 @@ func (c Config) String() string {
 
 // GoString shows the configuration without its secret.
 func (c Config) GoString() string { return "genesys.Config{" + c.String() + "}" }
+
+// MarshalJSON shows the configuration without its secret.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct{ BaseURL, LoginURL, ClientID string }{c.BaseURL, c.LoginURL, c.ClientID})
+}
 
 // LogValue shows the configuration without its secret.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
@@ -125,6 +131,7 @@ type Client struct {
 	http       *retryablehttp.Client
 	redact     func(string) string
 	sizes      sync.Map // name of a type -> page size that the service took, when it is not the type's own
+	stubborn   sync.Map // name of a type -> true, while its requests fail whatever is tried
 	stats      counters
 }
 

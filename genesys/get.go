@@ -13,7 +13,7 @@ func (c *Client) Get(ctx context.Context, t ObjectType, id string) (Object, erro
 	if err != nil {
 		return Object{}, err
 	}
-	data, err := c.send(ctx, t.asksOne(), "GET", path, nil)
+	data, err := c.sendFor(ctx, t, t.asksOne(), "GET", path, nil)
 	if err != nil {
 		return Object{}, err
 	}

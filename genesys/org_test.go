@@ -116,6 +116,7 @@ func TestAnswersToFaults(t *testing.T) {
 		{"shifted for ever", numbers, pageThree, genesystest.Shift(1), -1, incomplete("89 objects of a total of 90")},
 		{"wrong total", numbers, everyPage, genesystest.WrongTotal(3), -1, incomplete("90 objects of a total of 93")},
 		{"wrong total once", numbers, pageThree, genesystest.WrongTotal(3), 1, whole},
+		{"a total of another form", numbers, everyPage, genesystest.Announce("total", `"90"`), -1, incomplete("total is")},
 		{"no totals", numbers, everyPage, genesystest.NoTotals(), -1, whole},
 		{"too large, by cursor", cursors, "teams", genesystest.TooLarge(10), -1, whole},
 		{"short pages", cursors, "teams", genesystest.ShortPage(), 3, whole},

@@ -17,6 +17,7 @@ import (
 type call struct {
 	body    []byte
 	attempt int
+	once    bool // what its like did not help against is not tried again
 }
 
 type callKey struct{}
@@ -25,10 +26,34 @@ type callKey struct{}
 // other answer is an *APIError, whose meaning depends on what the request asks
 // for, or an *AuthError.
 func (c *Client) send(ctx context.Context, asks role, method, path string, body []byte) ([]byte, error) {
+	return c.sendCall(ctx, asks, method, path, &call{body: body})
+}
+
+// sendFor is send for one of the many requests of a type. A request that fails for
+// itself, by a 500 or an answer that is not JSON, is tried again; but not if the one
+// before was, in vain.
+func (c *Client) sendFor(ctx context.Context, t ObjectType, asks role, method, path string, body []byte) ([]byte, error) {
+	data, err := c.sendCall(ctx, asks, method, path, &call{body: body, once: c.isStubborn(t)})
+	_, broken := errors.AsType[*brokenError](err)
+	if refusal, ok := errors.AsType[*APIError](err); broken || ok && refusal.Status == http.StatusInternalServerError {
+		c.stubborn.Store(t.Name, true)
+	} else if err == nil {
+		c.stubborn.Delete(t.Name)
+	}
+	return data, err
+}
+
+func (c *Client) isStubborn(t ObjectType) bool {
+	_, stubborn := c.stubborn.Load(t.Name)
+	return stubborn
+}
+
+func (c *Client) sendCall(ctx context.Context, asks role, method, path string, sent *call) ([]byte, error) {
+	body := sent.body
 	if !strings.HasPrefix(path, "/") {
 		return nil, fmt.Errorf("genesys: path %q does not begin with /", path)
 	}
-	ctx = context.WithValue(ctx, callKey{}, &call{body: body})
+	ctx = context.WithValue(ctx, callKey{}, sent)
 	var raw any
 	if body != nil {
 		raw = body

@@ -67,10 +67,10 @@ func (c *Client) checkRetry(ctx context.Context, r *http.Response, err error) (b
 		return false, context.Cause(ctx)
 	}
 	if err != nil {
-		return retryable(err) && triesOf(ctx) <= mostRetries(err), nil
+		return retryable(err) && triesOf(ctx) <= mostRetries(ctx, err), nil
 	}
 	if r.StatusCode == http.StatusInternalServerError {
-		return triesOf(ctx) <= fewRetries, nil // what a request breaks is seldom mended within a minute
+		return triesOf(ctx) <= fewRetries && !isOnce(ctx), nil // what a request breaks is seldom mended within a minute
 	}
 	switch r.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
@@ -95,12 +95,20 @@ func triesOf(ctx context.Context) int {
 	return 1
 }
 
+func isOnce(ctx context.Context) bool {
+	call, ok := ctx.Value(callKey{}).(*call)
+	return ok && call.once
+}
+
 // mostRetries bounds the retries of what takes long (silence) or is costly (logins).
-func mostRetries(err error) int {
+func mostRetries(ctx context.Context, err error) int {
 	if refusal, ok := errors.AsType[*AuthError](err); ok && refusal.Reason == AuthUnavailable {
 		return fewRetries + 1
 	}
 	if _, broken := errors.AsType[*brokenError](err); broken {
+		if isOnce(ctx) {
+			return 0
+		}
 		return fewRetries
 	}
 	if errors.Is(err, errSlow) {

@@ -130,7 +130,7 @@ func (w *walk) send(path string, body []byte) ([]byte, error) {
 	if w.asked && asks != asksOptional {
 		asks = 0
 	}
-	data, err := w.c.send(w.ctx, asks, w.t.method(), path, body)
+	data, err := w.c.sendFor(w.ctx, w.t, asks, w.t.method(), path, body)
 	w.asked = w.asked || err == nil
 	return data, err
 }
@@ -282,6 +282,7 @@ func (w *walk) pageSize() int {
 // fetch reads one page, a smaller one where the service refuses its size.
 func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 	var refusal error
+	stubborn := w.c.isStubborn(w.t)
 	for {
 		path, body := p.request()
 		page, err := w.send(path, body)
@@ -299,8 +300,8 @@ func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 				return nil, err
 			case p.byNumber() && p.number > 1 && rows+p.size > 1000:
 				return nil, &ceilingError{rows: rows, total: total, cause: e}
-			case p.number > 1 || p.token != "":
-				return nil, err
+			case p.number > 1 || p.token != "" || stubborn:
+				return nil, err // or no size has helped before
 			}
 			least = 25 // every list takes the default size
 		} else if !ok && !errors.Is(err, errTooLarge) {
@@ -314,6 +315,7 @@ func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 			most = p.size / 10 // each try takes as much memory as may be had
 		}
 		if !p.shrink(most, least) {
+			w.c.stubborn.Store(w.t.Name, true)
 			return nil, refusal
 		}
 	}

@@ -1,0 +1,220 @@
+package environment_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+// pollAll polls types and requires that nothing failed.
+func pollAll(t *testing.T, engine *environment.Engine, id int64, types ...string) []environment.PassResult {
+	t.Helper()
+	time.Sleep(time.Hour)
+	results, err := engine.Poll(t.Context(), id, types...)
+	require.NoError(t, err)
+	return results
+}
+
+// An API that is withdrawn makes its type unavailable, whatever was known of it:
+// every type at the top, singletons and lists alike. Only where the catalogue says
+// that the service answers 404 for what is not configured, 404 is a deletion.
+func TestWithdrawnAPIs(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				org := genesystest.New(&genesystest.Options{Size: 3, RateLimit: -1})
+				engine := open(t, org, memory.New(), func(o *environment.Options) { o.Concurrency = 1 })
+				var types []string
+				for typ := range genesys.DefaultCatalogue().All() {
+					if typ.Parent == "" && typ.Default && (!typ.Absent || status != http.StatusNotFound) {
+						types = append(types, typ.Name)
+					}
+				}
+				env := create(t, engine, recordOf(org, types...))
+				_, err := engine.Import(t.Context(), env.ID, nil)
+				require.NoError(t, err)
+				for _, typ := range types {
+					org.Withdraw(typ, status)
+				}
+				for range 3 {
+					for _, result := range pollAll(t, engine, env.ID, types...) {
+						require.NotEmpty(t, result.Unavailable, result.Type)
+						require.LessOrEqual(t, result.Requests, int64(1), result.Type)
+					}
+				}
+				require.Empty(t, changes(t, engine, env.ID, history.Query{}))
+			})
+		})
+	}
+}
+
+// A deletion is recorded once, however the service answers for what is deleted.
+func TestDeletionsInEveryForm(t *testing.T) {
+	for _, as := range []genesystest.Burial{genesystest.BuryNotFound, genesystest.BuryGone, genesystest.BuryTombstone, genesystest.BuryState} {
+		for _, typ := range []string{"flows", "routing.queues", "groups", "integrations", "outbound.campaigns"} {
+			t.Run(fmt.Sprint(typ, " ", as), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					org := genesystest.New(nil)
+					org.Bury(typ, as)
+					engine := open(t, org, memory.New(), nil)
+					env := create(t, engine, recordOf(org, typ))
+					_, err := engine.Import(t.Context(), env.ID, nil)
+					require.NoError(t, err)
+					require.NoError(t, org.Delete(typ, firstID(t, org.Objects(typ))))
+					require.Equal(t, 1, pollAll(t, engine, env.ID, typ)[0].Deleted)
+					require.Zero(t, pollAll(t, engine, env.ID, typ)[0].Deleted)
+				})
+			})
+		}
+	}
+	// What is not configured any more is answered 404, and only a second pass makes that a deletion.
+	synctest.Test(t, func(t *testing.T) {
+		const okta = "identityproviders.okta"
+		org := genesystest.New(&genesystest.Options{Counts: map[string]int{okta: 1}})
+		engine := open(t, org, memory.New(), nil)
+		env := create(t, engine, recordOf(org, okta))
+		_, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		org.Withdraw(okta, http.StatusNotFound)
+		require.Zero(t, pollAll(t, engine, env.ID, okta)[0].Deleted)
+		r := pollAll(t, engine, env.ID, okta)[0]
+		require.Equal(t, 1, r.Deleted, "%+v", r)
+	})
+}
+
+// What one parent answers says nothing of the others, whichever it is, and
+// whatever it answers.
+func TestOneParentThatFails(t *testing.T) {
+	const codes = "routing.queues.wrapupcodes"
+	faults := map[string]genesystest.Fault{"garbage": genesystest.Garbage(), "html": genesystest.HTML(403), "reset": genesystest.Reset()}
+	for _, status := range []int{400, 403, 404, 405, 409, 410, 422, 500, 501} {
+		faults[fmt.Sprint(status)] = genesystest.Status(status)
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				org := genesystest.New(nil)
+				engine := open(t, org, memory.New(), nil)
+				env := create(t, engine, recordOf(org, "routing.queues", codes))
+				queues := slices.Sorted(maps.Keys(maps.Collect(org.Objects("routing.queues"))))
+				for _, bad := range []string{queues[0], queues[len(queues)-1]} {
+					org.Fail("/api/v2/routing/queues/"+bad+"/wrapupcodes", fault, -1)
+				}
+				result, err := engine.Import(t.Context(), env.ID, nil)
+				require.NoError(t, err)
+				require.Empty(t, result.Failed)
+				all := slices.Collect(maps.Keys(maps.Collect(org.Objects(codes))))
+				all = slices.DeleteFunc(all, func(id string) bool {
+					return strings.HasPrefix(id, queues[0]) || strings.HasPrefix(id, queues[len(queues)-1])
+				})
+				require.NoError(t, org.Update(codes, all[0], map[string]any{"name": "Renamed"}))
+				require.NoError(t, org.Delete(codes, all[1]))
+				seen := map[string]int{}
+				for range 3 {
+					r := pollAll(t, engine, env.ID, codes)[0]
+					require.False(t, r.Complete)
+					seen["updated"] += r.Updated
+					seen["deleted"] += r.Deleted
+					seen["created"] += r.Created
+				}
+				require.Equal(t, map[string]int{"updated": 1, "deleted": 1, "created": 0}, seen)
+			})
+		})
+	}
+}
+
+// Three hundred parents that all refuse cost at most 25 requests a pass.
+func TestManyParentsThatRefuse(t *testing.T) {
+	for _, status := range []int{400, 403, 404, 409, 410, 422, 500, 501} {
+		synctest.Test(t, func(t *testing.T) {
+			const codes = "routing.queues.wrapupcodes"
+			org := genesystest.New(&genesystest.Options{Counts: map[string]int{"routing.queues": 300}, RateLimit: -1})
+			engine := open(t, org, memory.New(), nil)
+			env := create(t, engine, recordOf(org, "routing.queues", codes))
+			org.Fail(codes, genesystest.Status(status), -1)
+			_, err := engine.Import(t.Context(), env.ID, nil)
+			require.NoError(t, err)
+			for range 3 {
+				time.Sleep(25 * time.Hour)
+				results, err := engine.Poll(t.Context(), env.ID, codes)
+				require.NoError(t, err)
+				require.LessOrEqual(t, results[0].Requests, int64(25), "%d", status)
+				require.NotEmpty(t, results[0].Unavailable, "%d", status)
+			}
+			require.Empty(t, changes(t, engine, env.ID, history.Query{}))
+		})
+	}
+}
+
+// Absence of a record of ours proves nothing about the org.
+func TestForgottenParentsChildren(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const codes = "routing.queues.wrapupcodes"
+		org := genesystest.New(nil)
+		engine := open(t, org, memory.New(), nil)
+		env := create(t, engine, recordOf(org, "routing.queues", codes))
+		_, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		queue, _, _ := strings.Cut(firstID(t, org.Objects(codes)), "/")
+		require.NoError(t, engine.Forget(t.Context(), env.ID, "routing.queues", queue, ""))
+		before := len(changes(t, engine, env.ID, history.Query{}))
+		for range 3 {
+			require.False(t, pollAll(t, engine, env.ID, codes)[0].Complete)
+		}
+		pollAll(t, engine, env.ID, "routing.queues")
+		require.True(t, pollAll(t, engine, env.ID, codes)[0].Complete)
+		require.Len(t, changes(t, engine, env.ID, history.Query{}), before)
+	})
+}
+
+// A record that is pointed at another org records nothing, says which org it knows
+// and which it found, and goes on when a person says so.
+func TestAnotherOrg(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := genesystest.New(nil), genesystest.New(&genesystest.Options{Seed: 7, Name: "Other"})
+		current := one
+		store := memory.New()
+		connect := func(o *environment.Options) {
+			o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) { return current.Transport().RoundTrip(r) })
+		}
+		engine := open(t, one, store, connect)
+		env := create(t, engine, recordOf(one, "routing.queues", "routing.skills", "flows"))
+		_, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		current = two
+		for _, e := range []*environment.Engine{engine, open(t, one, store, connect)} { // in mid-session, and after a restart
+			for range 3 {
+				time.Sleep(time.Hour)
+				_, err = e.Poll(t.Context(), env.ID, "routing.queues", "flows")
+				other, ok := errors.AsType[*environment.OtherOrgError](err)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, genesys.Named{ID: one.ID(), Name: "Contoso Care"}, other.Known)
+				require.Equal(t, genesys.Named{ID: two.ID(), Name: "Other"}, other.Found)
+				require.ErrorContains(t, err, one.ID())
+			}
+			_, err = e.Import(t.Context(), env.ID, nil)
+			_, ok := errors.AsType[*environment.OtherOrgError](err)
+			require.True(t, ok, "%v", err)
+		}
+		require.Empty(t, changes(t, engine, env.ID, history.Query{}))
+		require.NoError(t, engine.AcceptOrg(t.Context(), env.ID, two.ID(), ""))
+		time.Sleep(time.Hour)
+		_, err = engine.Poll(t.Context(), env.ID, "routing.queues")
+		require.NoError(t, err)
+		require.NotEmpty(t, changes(t, engine, env.ID, history.Query{}))
+	})
+}
