@@ -108,7 +108,7 @@ func (h *History) versionAt(ctx context.Context, typ string, hd idHead, later []
 
 // maxBehind is the size in bytes of the entries that a query over many objects
 // holds at once. For more it takes another turn over the log.
-const maxBehind = 64 << 20
+const maxBehind = 32 << 20
 
 // entriesBehind returns the entries of a type behind t, by object and newest
 // first. Only those of objects whose heads are in r; and if these are too many,

@@ -128,13 +128,9 @@ type storedFrame struct {
 
 // decodeFrame returns the frame in e, which has the identity id.
 func decodeFrame(e storage.Entry, id frameID) (storedFrame, error) {
-	var f struct {
-		After   time.Time `json:"after"`
-		Pass    uint64    `json:"pass"`
-		Entries []record  `json:"entries"`
-	}
-	if err := decode(e.Key, e.Value, &f); err != nil {
-		return storedFrame{}, err
+	f, err := decodeFrameText(e.Value)
+	if err != nil {
+		return storedFrame{}, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
 	}
 	for i := range f.Entries {
 		r := &f.Entries[i]

@@ -1,0 +1,57 @@
+package diff
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// UnmarshalJSON decodes what encoding/json makes of a change, several times as fast: an answer about the
+// past decodes every change since.
+func (c *FieldChange) UnmarshalJSON(text []byte) error {
+	*c = FieldChange{}
+	it := jsonscan.Members(text)
+	for it.Next() {
+		var err error
+		switch key := it.Key(); string(key) {
+		case `"path"`:
+			c.Path, err = decodeText(it.Value(), "path")
+		case `"op"`:
+			var op string
+			op, err = decodeText(it.Value(), "op")
+			c.Op = Op(op)
+		case `"from"`:
+			c.From, err = decodeText(it.Value(), "from")
+		case `"label"`:
+			c.Label, err = decodeText(it.Value(), "label")
+		case `"old"`:
+			c.Old = bytes.Clone(it.Value())
+		case `"new"`:
+			c.New = bytes.Clone(it.Value())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := it.Err(); err != nil {
+		return fmt.Errorf("diff: a field change: %w", err)
+	}
+	return nil
+}
+
+// operations are the usual texts of Op, which need no memory of their own.
+var operations = [...]Op{OpAdd, OpRemove, OpReplace, OpMove}
+
+func decodeText(raw []byte, member string) (string, error) {
+	for _, op := range operations {
+		if len(raw) == len(op)+2 && string(raw[1:len(raw)-1]) == string(op) {
+			return string(op), nil
+		}
+	}
+	s, ok := jsonscan.String(raw)
+	if !ok {
+		return "", fmt.Errorf("diff: a field change: its %s is not a string", member)
+	}
+	return s, nil
+}
