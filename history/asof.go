@@ -301,11 +301,7 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 	case before.Seq == 0:
 		c.Kind = o.firstKind()
 	default:
-		both, err := h.union(ctx, before.shape, after.shape)
-		if err != nil {
-			return named, err
-		}
-		if c.Fields, err = difference(both, both, both, before.doc, after.doc); err != nil {
+		if c.Fields, err = h.edits(ctx, before.shape, after.shape, before.doc, after.doc); err != nil {
 			return named, err
 		}
 		if !before.live {

@@ -265,11 +265,8 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 // and that of o.
 func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObject) error {
 	fingerprint := p.shape.comparer.Fingerprint()
-	both, err := p.h.union(ctx, old.Shape, fingerprint)
-	if err != nil {
-		return err
-	}
-	if r.Fields, err = difference(both, both, both, old.body, o.Body); err != nil || old.Shape == fingerprint {
+	var err error
+	if r.Fields, err = p.h.edits(ctx, old.Shape, fingerprint, old.body, o.Body); err != nil || old.Shape == fingerprint {
 		return err
 	}
 	before, err := p.h.comparerOf(ctx, old.Shape)
@@ -282,6 +279,45 @@ func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObje
 		r.Step, r.Before = nil, r.Step[0].Old
 	}
 	return err
+}
+
+// edits returns what changed between two bodies that compare by the rules with
+// these fingerprints, perhaps different ones: the differences in fields that both
+// rules compare, and, if the bodies were read in different ways, that both have.
+func (h *History) edits(ctx context.Context, before, after string, old, new []byte) ([]diff.FieldChange, error) {
+	both, err := h.union(ctx, before, after)
+	if err != nil {
+		return nil, err
+	}
+	a, err := both.Canonical(nil, old)
+	if err != nil {
+		return nil, fmt.Errorf("history: stored body: %w", err)
+	}
+	b, err := both.Canonical(nil, new)
+	if err != nil {
+		return nil, err
+	}
+	alike, err := h.readAlike(ctx, before, after)
+	if err == nil && !alike {
+		a, b, err = both.Shared(a, b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return both.Diff(a, b)
+}
+
+// readAlike reports whether the bodies under two rules were read in the same way.
+func (h *History) readAlike(ctx context.Context, before, after string) (bool, error) {
+	if before == after {
+		return true, nil
+	}
+	a, err := h.shape(ctx, before)
+	if err != nil {
+		return false, err
+	}
+	b, err := h.shape(ctx, after)
+	return err == nil && a.Reads == b.Reads, err
 }
 
 // difference returns the difference, as how sees it, between the canonical form of a

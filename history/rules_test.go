@@ -85,3 +85,49 @@ func TestRestoredUnderOtherRules(t *testing.T) {
 		require.ErrorIs(t, err, ErrNotFound)
 	})
 }
+
+// What is read of an object may grow and shrink: what is read for the first time, or no more, is no change, and what is
+// edited at the same time is one. The first pass is that of a store from before anything was said about what is read.
+func TestWhatIsReadChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		reads := func(s string) diff.Rules { return diff.Rules{Sets: []string{"l"}, Reads: s} }
+		steps := []struct {
+			rules  diff.Rules
+			object Object
+			fields []string // that changed
+			body   string
+		}{
+			{reads(""), obj("a", `"n":1,"l":[{"id":"x"}]`), nil, `{"id":"a","l":[{"id":"x"}],"n":1}`},
+			{reads("charts"), obj("a", `"n":1,"l":[{"id":"x","p":1}],"charts":[1]`), nil, `{"charts":[1],"id":"a","l":[{"id":"x","p":1}],"n":1}`},
+			{reads("charts"), obj("a", `"n":1,"l":[{"id":"x","p":2}],"charts":[1],"new":1`), []string{"/l/0/p", "/new"}, `{"charts":[1],"id":"a","l":[{"id":"x","p":2}],"n":1,"new":1}`},
+			{reads("charts, parts"), obj("a", `"n":2,"l":[{"id":"y","p":2,"q":1}],"charts":[2],"new":1,"parts":{}`), []string{"/charts/0", "/l/0", "/l/0", "/n"}, `{"charts":[2],"id":"a","l":[{"id":"y","p":2,"q":1}],"n":2,"new":1,"parts":{}}`},
+			{reads("parts"), obj("a", `"n":3,"l":[{"id":"y","q":1}],"new":1,"parts":{}`), []string{"/n"}, `{"id":"a","l":[{"id":"y","q":1}],"n":3,"new":1,"parts":{}}`},
+		}
+		var times []time.Time
+		seen := 1
+		for n, s := range steps {
+			times = append(times, tick())
+			pass(t, h, s.rules, s.object)
+			changes := collect(t, h.Changes(t.Context(), Query{Imported: true}))
+			if s.fields != nil {
+				seen++
+				var paths []string
+				for _, f := range changes[len(changes)-1].Fields {
+					paths = append(paths, f.Path)
+				}
+				require.Equal(t, s.fields, paths, "step %d", n)
+			}
+			require.Len(t, changes, seen, "step %d", n)
+			for i, at := range times {
+				v, err := h.ObjectAsOf(t.Context(), "queues", "a", at)
+				require.NoError(t, err)
+				require.Equal(t, steps[i].body, string(v.Body), "at step %d", i)
+			}
+			for c, err := range h.Between(t.Context(), times[0], times[n], Query{}) {
+				require.NoError(t, err)
+				require.NotContains(t, c.Fields, diff.FieldChange{Path: "/parts", Op: diff.OpAdd, New: []byte("{}")})
+			}
+		}
+	})
+}

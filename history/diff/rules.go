@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +22,11 @@ type Rules struct {
 	// Sets lists the paths of the arrays whose order means nothing. An element is known by its id, else its key, else its
 	// name (a string that is not empty, or a number), else by all that it is.
 	Sets []string `json:"sets,omitempty"`
+
+	// Reads names what the bodies are made of, such as the calls and expansions that were asked for, in any form. It
+	// changes no comparison. But bodies that were read in different ways differ in what was asked for: see
+	// [Comparer.Shared].
+	Reads string `json:"reads,omitempty"`
 }
 
 // A Comparer compares bodies by [Rules]. [Compile] makes one. It is immutable and safe for concurrent use.
@@ -59,11 +65,14 @@ func Compile(r Rules) (*Comparer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Reads != "" {
+		lines = append(lines, "reads "+strconv.Quote(r.Reads))
+	}
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(formVersion + "\n" + strings.Join(slices.Compact(lines), "\n")))
 	return &Comparer{rules, hex.EncodeToString(sum[:16])}, nil
 }
 
-// Fingerprint names how the Comparer compares: Comparers with the same paths, in whatever order and however often
-// repeated, have the same one, in this and in later processes. It is 32 hexadecimal digits.
+// Fingerprint names how the Comparer compares: Comparers with the same Reads and the same paths, in whatever order
+// and however often repeated, have the same one, in this and in later processes. It is 32 hexadecimal digits.
 func (c *Comparer) Fingerprint() string { return c.fingerprint }

@@ -46,6 +46,8 @@ func TestFingerprint(t *testing.T) {
 		{Ignore: []string{"a", "b.*", "c.**.d"}, Sets: []string{"s"}},
 		{Ignore: []string{"a", "b.**", `c.\*\*.d`}, Sets: []string{"s"}},
 		{Ignore: []string{"a", "b.**", `c\..**.d`}, Sets: []string{"s"}},
+		{Ignore: base.Ignore, Sets: base.Sets, Reads: "expand=charts"},
+		{Ignore: base.Ignore, Sets: base.Sets, Reads: "\nset path s"},
 	}
 	want := compile(t, base).Fingerprint()
 	if want != "e61461e21551c6dd789d3f0ef948d79c" {
