@@ -176,7 +176,7 @@ func TestRateWindowIsWaitedFor(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	t.Parallel()
-	queues, users, flows, scopes := typeNamed(t, "routing.queues"), typeNamed(t, "users"), typeNamed(t, "flows"), typeNamed(t, "authorization.divisions")
+	queues, wrapups, flows, scopes := typeNamed(t, "routing.queues"), typeNamed(t, "routing.wrapupcodes"), typeNamed(t, "flows"), typeNamed(t, "authorization.divisions")
 	org := genesystest.New(&genesystest.Options{RateLimit: -1})
 	c := newClient(t, org)
 	p, err := c.Permissions(t.Context())
@@ -203,7 +203,7 @@ func TestPermissions(t *testing.T) {
 	for _, test := range []struct {
 		t    genesys.ObjectType
 		want genesys.Verdict
-	}{{queues, genesys.VerdictAllowed}, {flows, genesys.VerdictAllowed}, {users, genesys.VerdictMissing}, {scopes, genesys.VerdictAllowed}, {typeNamed(t, "routing.skills"), genesys.VerdictMissing}} {
+	}{{queues, genesys.VerdictAllowed}, {flows, genesys.VerdictAllowed}, {wrapups, genesys.VerdictMissing}, {scopes, genesys.VerdictAllowed}, {typeNamed(t, "routing.skills"), genesys.VerdictMissing}} {
 		v, missing := p.Allows(test.t)
 		require.Equal(t, test.want, v, test.t.Name)
 		require.Equal(t, test.want == genesys.VerdictMissing, len(missing) > 0)

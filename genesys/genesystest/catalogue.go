@@ -58,7 +58,7 @@ func (o *Org) catalogue(c *exchange, routes []*route) *reply {
 	}
 	for _, r := range routes {
 		plain, sourced := r.variables(c.parts, c.query)
-		if refused := o.permit(r.shape, verb(c.r.Method, r.action)); refused != nil {
+		if refused := o.need(r.demanded(c.r.Method)...); refused != nil {
 			return refused
 		}
 		c.typ = r.shape.t.Name
@@ -102,19 +102,19 @@ func (o *Org) answerOne(c *exchange, r *route, plain []string, sourced map[strin
 	}
 	if o.hides(s) {
 		if division := o.member(s, parentID, pos, "division"); !o.covers(division) {
-			return o.hidden(s, division)
+			return o.hidden(r, division)
 		}
 	}
 	return newReply(http.StatusOK, body)
 }
 
-func (o *Org) hidden(s *shape, division json.RawMessage) *reply {
+func (o *Org) hidden(r *route, division json.RawMessage) *reply {
 	if o.opts.HiddenGet != http.StatusForbidden {
 		return notFound()
 	}
 	permission := ""
-	if len(s.t.Permissions) > 0 {
-		permission = s.t.Permissions[0]
+	if demanded := r.demanded(http.MethodGet); len(demanded) > 0 {
+		permission = demanded[0]
 	}
 	return fail(http.StatusForbidden, "missing.division.permission",
 		"Unable to perform the requested action. You are missing the following permission(s): [%s] in at least one of the following division(s): [%s]",

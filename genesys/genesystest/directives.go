@@ -102,6 +102,9 @@ func makeDirectives() map[string]directive {
 		"file": drawn(func(c *scope, args []string, salt uint64) string {
 			return c.org.fileURL(args[0], makeUUID(mix(c.seed^salt), 0, 0))
 		}),
+		"picture": drawn(func(c *scope, _ []string, salt uint64) string {
+			return strings.TrimSuffix(c.org.fileURL("pictures", makeUUID(mix(c.seed^salt), 0, 0)), unsigned)
+		}),
 		"millis": asJSON(text(func(c *scope) string { return strconv.FormatInt(c.created().UnixMilli(), 10) })),
 
 		"ref": {json: true, run: func(c *scope, args []string, salt uint64) { c.addRef(args[0], c.draw(salt, c.org.countOf(args[0]))) }},

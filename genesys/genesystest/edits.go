@@ -102,7 +102,7 @@ func (o *Org) Object(typ, id string) (json.RawMessage, bool) {
 		id = strings.TrimPrefix(strings.TrimPrefix(id, s.t.Name), "/")
 	}
 	body, ok := o.current(s, id)
-	return s.reduce(slices.Clone(body), s.asked, false), ok
+	return unsignedBody(s.reduce(slices.Clone(body), s.asked, false)), ok
 }
 
 // Objects walks the IDs and bodies of a type's objects, as Object has them, those of
@@ -144,6 +144,7 @@ func (o *Org) objects(s *shape, parentID string, yield func(string, json.RawMess
 			id = o.idAt(s, parentID, pos, body)
 		}
 		o.mu.Unlock()
+		body = unsignedBody(body)
 		if pos >= n {
 			return true
 		}

@@ -53,7 +53,7 @@ func (f *form) fillIn(t genesys.ObjectType) error {
 		}
 	}()
 	item, byID := modelsOf(t)
-	always := slices.Concat(t.ID, t.Marker, strings.Split(t.Title, "+"), t.Volatile)
+	always := slices.Concat([]string{"id", "name", "division", "selfUri"}, t.ID, t.Marker, strings.Split(t.Title, "+"), t.Volatile)
 	list := models[item]
 	if models[byID] == nil {
 		f.body = body.filled(list, always)

@@ -51,6 +51,13 @@ type Options struct {
 	Divisions   []string // of the client, by name or id; objects of others are hidden. Defaults to all.
 	HiddenGet   int      // status of a GET by id of a hidden object: 403 or 404. Defaults to 404.
 
+	// ShuffleSets gives the arrays whose order has no meaning, the Sets of their
+	// type, another order in each answer.
+	ShuffleSets bool
+	// HomeDivisionOnly makes lists of extensions and extension pools that name no division
+	// answer for the home division only, as the service does.
+	HomeDivisionOnly bool
+
 	Latency          time.Duration // before each answer
 	ConsistencyDelay time.Duration // until an edit is seen by requests
 	AuditDelay       time.Duration // until an edit's audit record is seen, and that an audit query takes

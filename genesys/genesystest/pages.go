@@ -26,6 +26,9 @@ const (
 // untotalled are page-number lists that say neither total nor pageCount.
 var untotalled = []string{"routing.queues.members"}
 
+// homeOnly are lists that answer for the home division unless they are asked for others.
+var homeOnly = []string{"telephony.extensionpools", "telephony.extensions"}
+
 // looksPaged are lists without paging whose envelopes show page members all the same.
 var looksPaged = []string{"oauth.clients", "identityproviders", "groups.individuals", "telephony.edges.logicalinterfaces", "wfm.managementunits"}
 
@@ -55,7 +58,11 @@ func (o *Org) answerList(c *exchange, r *route, plain []string, sourced map[stri
 	}
 	s := r.shape
 	p := &page{org: o, c: c, shape: s, parentID: parentID, bare: slices.Contains(untotalled, s.t.Name)}
-	p.view = o.view(s, parentID, filterFor(s, c.query))
+	f := filterFor(s, c.query)
+	if o.opts.HomeDivisionOnly && slices.Contains(homeOnly, s.t.Name) && !c.query.Has("divisionId") {
+		f.want("division.id", matchWhole, o.topID("authorization.divisions", 0))
+	}
+	p.view = o.view(s, parentID, f)
 	p.total = p.view.len()
 	if refused := p.ask(); refused != nil {
 		return refused

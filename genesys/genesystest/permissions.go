@@ -5,36 +5,34 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/cxsync/cxsync/internal/official"
 )
 
-// verb is what a request does to an object type, in the words of permissions.
-func verb(method string, a action) string {
-	switch {
-	case a == addObject:
-		return "add"
-	case a == listObjects, method == http.MethodGet, method == http.MethodHead:
-		return "view"
-	case method == http.MethodDelete:
-		return "delete"
-	default:
-		return "edit"
+// demanded are the permissions of a call: any one of them is enough. They are
+// those that the API's own description names; for a call that it does not have,
+// those of the catalogue, with add, edit or delete for the view of a write.
+func (r *route) demanded(method string) []string {
+	if method == http.MethodHead {
+		method = http.MethodGet
 	}
-}
-
-// permit refuses what the client may not do. For reads the catalogue's
-// permissions count; for writes theirs with add, edit or delete for view.
-func (o *Org) permit(s *shape, verb string) *reply {
-	need := s.t.Permissions
-	if verb != "view" {
-		need = make([]string, len(s.t.Permissions))
-		for i, p := range s.t.Permissions {
-			need[i] = strings.TrimSuffix(p, "view") + verb
-			if !strings.HasSuffix(p, "view") {
-				need[i] = p
-			}
+	if key, ok := operationKeys()[method+" "+r.shapePath]; ok {
+		if permissions, ok := official.Permissions()[key]; ok {
+			return permissions
 		}
 	}
-	return o.need(need...)
+	if method == http.MethodGet || r.action == listObjects {
+		return r.shape.t.Permissions
+	}
+	verb := map[string]string{http.MethodPost: "add", http.MethodDelete: "delete"}[method]
+	var need []string
+	for _, p := range r.shape.t.Permissions {
+		if view, ok := strings.CutSuffix(p, ":view"); ok {
+			p = view + ":" + cmp.Or(verb, "edit")
+		}
+		need = append(need, p)
+	}
+	return need
 }
 
 // need refuses a request unless the client has one of the permissions.
@@ -116,15 +114,16 @@ func (o *Org) permissionMap(domain string) map[string][]map[string]any {
 // divisionAware are the domains whose objects are in divisions.
 var divisionAware = []string{"architect", "outbound", "routing", "scripter", "telephony", "responses"}
 
-// collectPermissions gathers the permissions that the catalogue names, and their domains.
+// collectPermissions gathers the permissions that the calls of the org's types demand, and their domains.
 func (o *Org) collectPermissions() {
-	for _, t := range o.types {
-		for _, p := range t.Permissions {
-			if strings.Count(p, ":") == 2 {
-				o.permissions = append(o.permissions, p)
+	for _, r := range o.routes.all() {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if r.serves(method) {
+				o.permissions = append(o.permissions, r.demanded(method)...)
 			}
 		}
 	}
+	o.permissions = slices.DeleteFunc(o.permissions, func(p string) bool { return strings.Count(p, ":") != 2 })
 	slices.SortFunc(o.permissions, cmp.Compare[string])
 	o.permissions = slices.Compact(o.permissions)
 	for _, p := range o.permissions {

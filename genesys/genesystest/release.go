@@ -76,6 +76,19 @@ func (o *Org) released(s *shape, parentID string, pos int, body json.RawMessage)
 
 // apply changes the value that path starts from and returns it.
 func (r releaseStep) apply(value json.RawMessage, path []string) json.RawMessage {
+	return rewrite(value, path, func(f *fields, name string) {
+		switch i := f.index(name); {
+		case r.drop && i >= 0:
+			*f = slices.Delete(*f, i, i+1)
+		case !r.drop && i < 0:
+			f.put(name, r.value)
+		}
+	})
+}
+
+// rewrite lets change work on the objects that hold the last name of a path, in
+// every element where the path leads through an array.
+func rewrite(value json.RawMessage, path []string, change func(f *fields, name string)) json.RawMessage {
 	switch value = bytes.TrimSpace(value); {
 	case len(value) == 0:
 		return value
@@ -85,7 +98,7 @@ func (r releaseStep) apply(value json.RawMessage, path []string) json.RawMessage
 			if len(out) > 1 {
 				out = append(out, ',')
 			}
-			out = append(out, r.apply(it.Value(), path)...)
+			out = append(out, rewrite(it.Value(), path, change)...)
 		}
 		return append(out, ']')
 	case value[0] != '{':
@@ -95,17 +108,11 @@ func (r releaseStep) apply(value json.RawMessage, path []string) json.RawMessage
 	if err != nil {
 		return value
 	}
-	i := f.index(path[0])
-	switch {
-	case len(path) > 1 && i >= 0:
-		f[i].raw = r.apply(f[i].raw, path[1:])
-	case len(path) > 1:
-		return value
-	case r.drop && i >= 0:
-		f = slices.Delete(f, i, i+1)
-	case !r.drop && i < 0:
-		f.put(path[0], r.value)
-	default:
+	if len(path) == 1 {
+		change(&f, path[0])
+	} else if i := f.index(path[0]); i >= 0 {
+		f[i].raw = rewrite(f[i].raw, path[1:], change)
+	} else {
 		return value
 	}
 	return f.bytes()

@@ -1,6 +1,7 @@
 package genesystest
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -84,6 +85,8 @@ type route struct {
 	shape  *shape
 	segs   []segment
 	query  []queryVar // variables in the query
+
+	shapePath string // segs with nameless variables
 }
 
 type queryVar struct{ param, variable string }
@@ -96,6 +99,7 @@ type trie struct {
 }
 
 func (t *trie) add(segs []segment, r *route) {
+	r.shapePath = shapeOfPath(segs)
 	for _, seg := range segs {
 		next := t.variable
 		if seg.variable == "" {
@@ -112,6 +116,18 @@ func (t *trie) add(segs []segment, r *route) {
 		t = next
 	}
 	t.routes = append(t.routes, r)
+}
+
+// all are the routes of the trie.
+func (t *trie) all() []*route {
+	routes := slices.Clone(t.routes)
+	for _, name := range slices.Sorted(maps.Keys(t.literals)) {
+		routes = append(routes, t.literals[name].all()...)
+	}
+	if t.variable != nil {
+		routes = append(routes, t.variable.all()...)
+	}
+	return routes
 }
 
 // find returns the routes of a path, the most literal first.
@@ -145,7 +161,7 @@ func (o *Org) addRoutes(s *shape) {
 	o.routes.add(list.segs, list)
 	get := pathOnly(s.t.Get)
 	if get != "" && (!s.singleton() || pathShape(get) != pathShape(path)) {
-		o.routes.add(parseTemplate(get), &route{action: oneObject, shape: s, segs: parseTemplate(get)})
+		o.routes.add(s.self, &route{action: oneObject, shape: s, segs: s.self})
 	}
 	if s.singleton() {
 		return
@@ -160,8 +176,9 @@ func (o *Org) addRoutes(s *shape) {
 }
 
 // pathShape is a template with its variables' names left out.
-func pathShape(path string) string {
-	segs := parseTemplate(path)
+func pathShape(path string) string { return shapeOfPath(parseTemplate(path)) }
+
+func shapeOfPath(segs []segment) string {
 	var b strings.Builder
 	for _, seg := range segs {
 		b.WriteByte('/')

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/internal/official"
 )
 
 // A searchRequest is the body of POST /api/v2/users/search, less its paging.
@@ -29,7 +30,7 @@ var searchTypes = map[string]matching{
 // answerUserSearch is the list of users with conditions in its body.
 func (o *Org) answerUserSearch(c *exchange) *reply {
 	users := *o.shapes["users"]
-	if refused := o.permit(&users, "view"); refused != nil {
+	if refused := o.need(official.Permissions()["POST /api/v2/users/search"]...); refused != nil {
 		return refused
 	}
 	var q searchRequest

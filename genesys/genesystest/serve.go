@@ -117,6 +117,9 @@ func (o *Org) route(c *exchange, entry *Request) *reply {
 		}
 		return o.answerDownload(c)
 	}
+	if strings.HasPrefix(c.path, filesPath) {
+		return o.answerFile(c)
+	}
 	o.log.stats.Requests++
 	o.access.requests++
 	header := http.Header{}
@@ -125,6 +128,7 @@ func (o *Org) route(c *exchange, entry *Request) *reply {
 		return rep
 	}
 	maps.Copy(rep.header, header)
+	o.sign(c.r, rep)
 	rep.finish(makeUUID(o.opts.Seed^0x636f7272, 0, o.access.requests))
 	return rep
 }

@@ -166,6 +166,12 @@ func (o *Org) sortView(s *shape, parentID string, list []int32, f filter) {
 
 // bodyAt is the body at a position as requests see it now.
 func (o *Org) bodyAt(s *shape, parentID string, pos int, expand string, inList bool) (json.RawMessage, bool) {
+	body, there := o.stillAt(s, parentID, pos, expand, inList)
+	return o.shuffled(s, body), there
+}
+
+// stillAt is bodyAt in the order that the org has.
+func (o *Org) stillAt(s *shape, parentID string, pos int, expand string, inList bool) (json.RawMessage, bool) {
 	e := o.editAt(s, parentID, pos)
 	if e == nil {
 		return o.render(s, parentID, pos, expand, inList), true
