@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -92,6 +93,9 @@ func TestCleanQueries(t *testing.T) {
 		`https://h/go?to=https%3A%2F%2Fs3%2Fx%3FX-Amz-Signature%3Dff`:          `https://h/go`,
 		`https://hooks.example/in?channel=ops&access_token=t&x=1`:              `https://hooks.example/in?channel=ops&access_token=[secret]&x=1`,
 		`https://hooks.example/in?apikey=`:                                     `https://hooks.example/in?apikey=`,
+		`https://h/a?file=rec(1).wav&v='2'&Signature=planted`:                  `https://h/a`,
+		`https://h/a?file=my recording.wav&sig=planted`:                        `https://h/a`,
+		`url('https://h/a.png?X-Amz-Signature=ff');color:red`:                  `url('https://h/a.png');color:red`,
 		`https://www.youtube.com/watch?v=abc&t=10`:                             `https://www.youtube.com/watch?v=abc&t=10`,
 		`Really? signature=x`:                                                  `Really? signature=x`,
 		`(?<sig>a)`:                                                            `(?<sig>a)`,
@@ -102,6 +106,19 @@ func TestCleanQueries(t *testing.T) {
 		cleaned, _, err := clean([]byte(body), nil)
 		require.NoError(t, err)
 		require.Equal(t, `{"a":["`+out+`"]}`, string(cleaned))
+	}
+}
+
+// TestCleanTakesLinearTime has what would make a search for queries go over a text again and again.
+func TestCleanTakesLinearTime(t *testing.T) {
+	for _, part := range []string{"?=", "?token=x(", "?a=b&", "%25", `\u003f=`, `\n\u003F=\/`, "? ", "?sig", "?a=b'"} {
+		for _, start := range []string{"", "http://h/?", "x "} {
+			body := []byte(`["` + start + strings.Repeat(part, 1<<19/len(part)) + `"]`)
+			began := time.Now()
+			_, _, err := clean(body, nil)
+			require.NoError(t, err)
+			require.Less(t, time.Since(began), 5*time.Second, "%q %q", start, part)
+		}
 	}
 }
 

@@ -12,6 +12,17 @@
 // the fewest requests, and TestMemoryOfALongWalk measures the bytes.
 // Bodies are raw JSON, byte for byte, less the members that hold secrets; see [SecretWords].
 //
+// # What is not compared
+//
+// Nobody edited a queue because its member count moved. fields.tsv says of the fields of the official models which are
+// not configuration, with a grade (A: seen in the running service, B: Genesys's own code or text relies on it, C: its
+// name says so) and a reason; of arrays it says whether their order means anything. [ObjectType.Uncompared] tells it of
+// one type. A state that settles by itself is read as what it settles at: Pending as Active, while Inactive is an edit.
+// A volatile field that is the only witness of an edit is compared.
+//
+// Secrets do not get into a body, nor do the queries of signed URLs, known or not. Where customers choose the names,
+// [SecretMark] shows that there is a secret, and [Object.Masked] counts them.
+//
 // # Errors
 //
 // An [APIError] is an answer of the API, with its status, code, correlation id and the permissions that it names. An

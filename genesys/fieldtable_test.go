@@ -285,6 +285,27 @@ func TestFieldTable(t *testing.T) {
 	require.Equal(t, b.String(), string(table), "run go test ./genesys -run TestFieldTable -update")
 }
 
+// TestUncompared shows what a user is told.
+func TestUncompared(t *testing.T) {
+	for typ := range DefaultCatalogue().All() {
+		all := typ.Uncompared()
+		require.NotEmpty(t, all, typ.Name)
+		for i, f := range all {
+			require.True(t, i == 0 || all[i-1].Path < f.Path || all[i-1].Class != f.Class, "%s %s", typ.Name, f.Path)
+			require.False(t, f.Settles != nil && slices.Contains(typ.Volatile, f.Path), "%s %s", typ.Name, f.Path)
+		}
+	}
+	deployments, _ := DefaultCatalogue().Lookup("webdeployments.deployments")
+	require.Contains(t, deployments.Uncompared(), UncomparedField{Path: "status", Class: FieldState, Settles: map[string]string{"Pending": "Active", "Error": "Active"}})
+	prompts, _ := DefaultCatalogue().Lookup("architect.prompts")
+	require.Contains(t, prompts.Uncompared(), UncomparedField{Path: "resources.mediaUri", Class: FieldSignedURL, Query: true})
+	rows, _ := DefaultCatalogue().Lookup("flows.datatables.rows")
+	require.Equal(t, []UncomparedField{{Path: ".", Class: FieldSecret, Names: true}}, rows.Uncompared())
+	own := ObjectType{Name: "own.things", Volatile: []string{"moves"}, Secrets: []string{"code"}}
+	require.Contains(t, own.Uncompared(), UncomparedField{Path: "moves", Class: FieldState})
+	require.Contains(t, own.Uncompared(), UncomparedField{Path: "**.code", Class: FieldSecret})
+}
+
 func hasField(d decision) bool {
 	name := strings.TrimSuffix(d.field, ".*")
 	return slices.ContainsFunc(official.Models()[d.model], func(f official.Field) bool { return f.Name == name })

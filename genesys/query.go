@@ -28,74 +28,124 @@ func mayHoldQuery(body []byte) bool {
 // from one offset to another: the query of a signed one goes, the value of a
 // parameter that is a secret is masked. Escaped says that there are backslashes.
 func appendQueryEdits(edits []edit, src []byte, from, to int, escaped bool) []edit {
+	isURL := bytes.IndexByte(src[from:to], ' ') < 0 || bytes.HasPrefix(src[from:to], []byte("http"))
+	lastURL := from + bytes.LastIndex(src[from:to], []byte("://"))
+	clear := 0 // up to where no query signs its URL
 	for from < to {
 		mark, start := nextQuery(src[from:to], escaped)
 		if mark < 0 {
 			return edits
 		}
 		mark, start = from+mark, from+start
-		end := start + queryLen(src[start:to])
-		query := src[start:end]
-		if bytes.IndexByte(query, '=') >= 0 || escaped {
-			edits = appendQueryEdit(edits, query, mark, start, end)
+		soft := start + queryLen(src[start:to], softEnds)
+		if start >= clear {
+			ends := []int{soft, start + queryLen(src[start:to], hardEnds)}
+			if isURL && start > lastURL {
+				ends = append(ends, to) // a URL is not always written as it should be
+			}
+			if from = signedUntil(src, start, ends); from > 0 {
+				edits = append(edits, edit{mark, from, ""})
+				continue
+			}
+			clear = ends[len(ends)-1]
 		}
-		from = end
+		edits = appendParameterEdits(edits, src, mark, start, soft)
+		from = max(soft, start)
 	}
 	return edits
 }
 
-func appendQueryEdit(edits []edit, query []byte, mark, start, end int) []edit {
-	text := string(query)
-	raw := strings.IndexByte(text, '\\') < 0
-	if !raw {
-		text = string(jsonscan.AppendString(nil, []byte(`"`+text+`"`)))
-	}
-	signed, secret := classifyQuery(text)
-	switch {
-	case signed, secret && !raw:
-		return append(edits, edit{mark, end, ""})
-	case secret:
-		for at := 0; at < len(text); {
-			n := parameterLen(text[at:])
-			if name, value, ok := strings.Cut(text[at:at+n], "="); ok && value != "" && isSecretName([]byte(parameterName(name))) {
-				edits = append(edits, edit{start + at + len(name) + 1, start + at + n, SecretMark})
+// signedUntil returns the first of the ends up to which a query signs its URL; 0 if there is none.
+func signedUntil(src []byte, start int, ends []int) int {
+	last := -1
+	for _, end := range ends {
+		if end != last && bytes.IndexByte(src[start:end], '=') >= 0 || bytes.IndexByte(src[start:end], '\\') >= 0 {
+			if signed, _ := classifyQuery(queryText(src[start:end])); signed {
+				return end
 			}
-			at += n + 1
 		}
+		last = end
+	}
+	return 0
+}
+
+// queryText returns a query without the escapes of JSON.
+func queryText(raw []byte) string {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw)
+	}
+	quoted := append(append([]byte{'"'}, raw...), '"')
+	if end, _ := jsonscan.ScanString(quoted, 0); end != len(quoted) {
+		return string(raw) // of a text that is no JSON
+	}
+	return string(jsonscan.AppendString(nil, quoted))
+}
+
+// appendParameterEdits masks the parameters of a query that are secrets by their names.
+func appendParameterEdits(edits []edit, src []byte, mark, start, end int) []edit {
+	if bytes.IndexByte(src[start:end], '=') < 0 && bytes.IndexByte(src[start:end], '\\') < 0 {
+		return edits
+	}
+	text := queryText(src[start:end])
+	_, secret := classifyQuery(text)
+	switch {
+	case !secret:
+		return edits
+	case len(text) != end-start:
+		return append(edits, edit{mark, end, ""}) // where its parameters are is hidden by escapes
+	}
+	for at := 0; at < len(text); {
+		n := parameterLen(text[at:])
+		if name, value, ok := strings.Cut(text[at:at+n], "="); ok && value != "" && isSecretName([]byte(parameterName(name))) {
+			edits = append(edits, edit{start + at + len(name) + 1, start + at + n, SecretMark})
+		}
+		at += n + 1
 	}
 	return edits
 }
 
 // nextQuery returns where the next question mark stands, and what is behind it; -1 without one.
 func nextQuery(text []byte, escaped bool) (mark, start int) {
-	mark = bytes.IndexByte(text, '?')
-	start = mark + 1
-	if escaped {
-		for _, form := range []string{`\u003f`, `\u003F`} {
-			if n := bytes.Index(text, []byte(form)); n >= 0 && (mark < 0 || n < mark) {
-				mark, start = n, n+len(form)
-			}
+	if !escaped {
+		mark = bytes.IndexByte(text, '?')
+		return mark, mark + 1
+	}
+	for at := 0; ; at += 2 {
+		n := bytes.IndexAny(text[at:], `?\`)
+		if n < 0 {
+			return -1, 0
+		}
+		at += n
+		if text[at] == '?' {
+			return at, at + 1
+		}
+		if at+6 <= len(text) && bytes.EqualFold(text[at:at+6], []byte(`\u003f`)) {
+			return at, at + 6
+		}
+		if at+2 > len(text) {
+			return -1, 0
 		}
 	}
-	return mark, start
 }
 
-// queryLen returns how far the query of a URL goes in the raw text of a string:
-// up to what cannot be part of a URL, or does not stand in a signed one.
-func queryLen(text []byte) int {
+// What ends a URL inside of a text. The soft ends may stand in a URL as they are, but rarely do.
+const (
+	hardEnds = "\"<>"
+	softEnds = hardEnds + "'`(){}|^"
+)
+
+// queryLen returns how far the query of a URL goes in the raw text of a string.
+func queryLen(text []byte, ends string) int {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
-		case c <= ' ', c == '"', c == '\'', c == '<', c == '>', c == '`', c == '(', c == ')', c == '{', c == '}', c == '|', c == '^':
+		case c <= ' ', strings.IndexByte(ends, c) >= 0:
 			return i
-		case c == '\\':
-			if i+6 > len(text) || text[i+1] != 'u' || !isURLEscape(text[i+2:i+6]) {
-				if i+1 < len(text) && text[i+1] == '/' {
-					i++
-					continue
-				}
-				return i
-			}
+		case c == '\\' && i+1 < len(text) && text[i+1] == '/':
+			i++
+		case c == '\\' && i+6 <= len(text) && text[i+1] == 'u' && isURLEscape(text[i+2:i+6]):
 			i += 5
+		case c == '\\':
+			return i
 		}
 	}
 	return len(text)
@@ -113,7 +163,8 @@ func isURLEscape(hex []byte) bool {
 // classifyQuery reports whether a query signs its URL, and whether one of its parameters is a secret.
 func classifyQuery(query string) (signed, secret bool) {
 	expires := false
-	for text := query; ; {
+	text := query
+	for range 4 {
 		for part := range parameters(text) {
 			name, value, ok := strings.Cut(part, "=")
 			if !ok {
@@ -133,10 +184,11 @@ func classifyQuery(query string) (signed, secret bool) {
 		}
 		plainer, err := url.QueryUnescape(text) // a URL may stand in the query of another one
 		if err != nil || plainer == text || len(plainer) >= len(text) {
-			return secret && expires, secret
+			break
 		}
 		text = plainer
 	}
+	return secret && expires, secret
 }
 
 func parameters(query string) func(func(string) bool) {
