@@ -147,7 +147,7 @@ func TestPanicEndsTheTurn(t *testing.T) {
 		require.NoError(t, err)
 		require.Panics(t, func() { _, _ = broken.Poll(t.Context(), env.ID, "routing.skills") })
 		require.Panics(t, func() {
-			_ = a.engine.Follow(t.Context(), env.ID, "printer", func(context.Context, history.Change) error { panic("consumer") })
+			_ = a.engine.Follow(t.Context(), env.ID, "printer", func(context.Context, history.Change) error { panic("consumer") }, nil)
 		})
 		time.Sleep(lease + lease/4)
 		status, err := b.engine.Status(t.Context(), env.ID)

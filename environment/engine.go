@@ -23,6 +23,8 @@ var (
 	ErrNotFound = errors.New("environment: no such environment")
 	// ErrNameTaken reports that another environment has the name.
 	ErrNameTaken = errors.New("environment: the name is taken")
+	// ErrNoConsumer reports that no consumer of that name has a place in the changes.
+	ErrNoConsumer = errors.New("environment: no such consumer")
 	// ErrStale reports an update of a record that was changed meanwhile.
 	ErrStale = errors.New("environment: the record was changed meanwhile; read it again")
 	// ErrUnconfirmed reports that a production environment needs its name as confirmation.
@@ -93,6 +95,7 @@ const (
 	OpAccept   Operation = "accept removals"
 	OpForget   Operation = "forget"
 	OpClient   Operation = "use the client"
+	OpConsumer Operation = "reset a consumer"
 	OpDelete   Operation = "delete"
 )
 

@@ -269,7 +269,7 @@ func TestRunPollsOnSchedule(t *testing.T) {
 			done <- engine.Follow(ctx, env.ID, "test", func(_ context.Context, c history.Change) error {
 				got = append(got, c.Name)
 				return nil
-			})
+			}, nil)
 		}()
 		_, err = org.Create("routing.skills", map[string]any{"name": "French"})
 		require.NoError(t, err)
@@ -437,7 +437,7 @@ func TestValidate(t *testing.T) {
 		return v
 	}
 	t.Run("all is well", func(t *testing.T) {
-		v := validate(t, nil, nil)
+		v := validate(t, &genesystest.Options{Permissions: []string{"routing:queue:view", "routing:skill:view"}}, nil)
 		require.True(t, v.OK())
 		for _, c := range v.Checks {
 			require.Equal(t, environment.StatusOK, c.Status, "%+v", c)
@@ -449,12 +449,23 @@ func TestValidate(t *testing.T) {
 		require.False(t, v.OK())
 		require.Equal(t, environment.StatusFailed, status(v, "login"))
 		require.NotContains(t, v.String(), "guess")
-		require.Equal(t, 1, strings.Count(v.String(), "check the client secret"), v.String())
+		require.Equal(t, 1, strings.Count(v.String(), "generate a new secret"), v.String())
 	})
 	t.Run("wrong region", func(t *testing.T) { // where the client is unknown
 		v := validate(t, nil, func(r *environment.Record) { r.ClientID = "a client of another region" })
 		require.Equal(t, environment.StatusFailed, status(v, "login"))
 		require.Contains(t, v.String(), "region")
+	})
+	t.Run("no secret", func(t *testing.T) {
+		v := validate(t, nil, func(r *environment.Record) { r.ClientSecret = environment.Secret{} })
+		require.False(t, v.OK())
+		require.Contains(t, v.String(), "docs/oauth-client.md#the-secret")
+	})
+	t.Run("administrator", func(t *testing.T) {
+		v := validate(t, nil, nil)
+		require.True(t, v.OK())
+		require.Equal(t, environment.StatusWarning, status(v, "excess"))
+		require.NotContains(t, v.Excess, "routing:queue:view")
 	})
 	t.Run("missing permission", func(t *testing.T) {
 		v := validate(t, &genesystest.Options{Permissions: []string{"routing:skill:view", "authorization:*:*"}}, nil)

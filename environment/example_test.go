@@ -40,7 +40,7 @@ func Example() {
 		fmt.Println(c.Kind, c.Type, c.Name)
 		stop()
 		return nil
-	})
+	}, nil)
 	// Output:
 	// true 1 <nil>
 	// created routing.queues Refunds

@@ -72,7 +72,7 @@ func TestStoreThatIsOver(t *testing.T) {
 				go func() { ended <- engine.Run(t.Context()) }()
 				for _, name := range []string{"one", "two"} {
 					go func() {
-						ended <- engine.Follow(t.Context(), env.ID, name, func(context.Context, history.Change) error { return nil })
+						ended <- engine.Follow(t.Context(), env.ID, name, func(context.Context, history.Change) error { return nil }, nil)
 					}()
 				}
 				time.Sleep(time.Hour)

@@ -61,7 +61,7 @@ func (m *month) consume(p *monthProcess, o *monthOrg) {
 	for p.ctx.Err() == nil {
 		err := p.engine.Follow(p.ctx, o.record.ID, "month", func(ctx context.Context, c history.Change) error {
 			return o.deliver(ctx, p.engine, c)
-		})
+		}, nil)
 		if err != nil && !errors.Is(err, errConsumer) && !p.store.isDead() {
 			m.t.Errorf("%s: Follow: %v", o.record.Name, err)
 		}

@@ -133,7 +133,7 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 		"poll":     func() error { _, err := e.Poll(ctx, env.ID, "Queues"); return err },
 		"history":  func() error { _, err := e.History(ctx, env.ID); return err },
 		"deliver":  func() error { return e.Deliver(ctx, env.ID, "x", nobody) },
-		"follow":   func() error { return e.Follow(ctx, env.ID, "x", nobody) },
+		"follow":   func() error { return e.Follow(ctx, env.ID, "x", nobody, nil) },
 		"reseal":   func() error { return e.Reseal(ctx) },
 		"accept":   func() error { return e.AcceptRemovals(ctx, env.ID, "routing.queues", "x") },
 		"forget":   func() error { return e.Forget(ctx, env.ID, "routing.queues", "x", "") },

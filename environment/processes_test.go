@@ -290,7 +290,7 @@ func TestConsumerOfTwoProcesses(t *testing.T) {
 						p.wait()
 					}
 					return nil
-				})
+				}, nil)
 				if err != nil {
 					t.Error(err)
 				}

@@ -93,6 +93,19 @@ func (e *Engine) online(ctx context.Context, id int64, op Operation) (*session, 
 	return s, nil
 }
 
+// Role returns the role that the environment's OAuth client needs: the permissions
+// to read the selected types, and no others. Its JSON is what the service takes at
+// POST /api/v2/authorization/roles. It makes no request.
+func (e *Engine) Role(ctx context.Context, id int64) (genesys.Role, error) {
+	r, err := e.Get(ctx, id)
+	if err != nil {
+		return genesys.Role{}, err
+	}
+	role := genesys.RoleFor("cxsync "+r.Name, e.Selected(r))
+	role.Description = "Reads the configuration that cxsync keeps the history of"
+	return role, nil
+}
+
 // Client returns the client of an environment, to ask its org something more with
 // the record's secret and within its quota. Its requests have background priority
 // unless ratelimit.WithPriority says otherwise. It keeps the credentials that it was

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,9 @@ import (
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/ratelimit"
 )
+
+// guide is the document that says how the OAuth client is made, for remedies to point into.
+const guide = "docs/oauth-client.md"
 
 // validateTimeout bounds Validate when the network does not answer.
 const validateTimeout = 30 * time.Second
@@ -32,13 +34,20 @@ type Check struct {
 	Name    string      `json:"name"`
 	Status  CheckStatus `json:"status"`
 	Finding string      `json:"finding"`
-	Remedy  string      `json:"remedy,omitempty"` // what to do, where there is something to do
+	Remedy  string      `json:"remedy,omitempty"`  // what to do, where there is something to do
+	Details []string    `json:"details,omitempty"` // that the remedy speaks of
 }
 
 // A Validation is what Validate found.
 type Validation struct {
 	Checks       []Check `json:"checks"`
 	Organization string  `json:"organization,omitempty"` // name of the org, once it is known
+
+	// Missing are the permissions that the client lacks, each with all the selected
+	// types that it unlocks, and Excess those that it has and no selected type needs;
+	// those that let it write come first.
+	Missing []genesys.Need `json:"missing"`
+	Excess  []string       `json:"excess"`
 }
 
 // OK reports whether nothing failed.
@@ -54,21 +63,35 @@ func (v Validation) String() string {
 		if c.Remedy != "" {
 			fmt.Fprintf(&b, "%-21s %s\n", "", c.Remedy)
 		}
+		for _, detail := range c.Details {
+			fmt.Fprintf(&b, "%-23s %s\n", "", detail)
+		}
 	}
 	return b.String()
 }
 
 func (v *Validation) add(name string, status CheckStatus, finding, remedy string) {
-	v.Checks = append(v.Checks, Check{name, status, finding, remedy})
+	v.Checks = append(v.Checks, Check{Name: name, Status: status, Finding: finding, Remedy: remedy})
+}
+
+// detail adds to the last check.
+func (v *Validation) detail(text string) {
+	last := &v.Checks[len(v.Checks)-1]
+	last.Details = append(last.Details, text)
 }
 
 // Validate finds out whether the environment can be synced: region, login,
-// organization, whether the OAuth client will be deleted, permissions by object type, divisions, and whether the quota
+// organization, whether the OAuth client will be deleted, permissions missing and in excess, divisions, and whether the quota
 // is enough for the plan. What is wrong with the org or the network is in the
 // result; the error is for an environment that does not exist or a store that
 // fails. It takes a handful of requests and ends within 30 seconds.
 func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 	s, err := e.online(ctx, id, OpValidate)
+	if errors.Is(err, ErrNoSecret) || errors.Is(err, ErrSealed) {
+		v := Validation{Missing: []genesys.Need{}, Excess: []string{}}
+		v.add("secret", StatusFailed, err.Error(), "Generate a new secret and put it into the record ("+guide+"#the-secret).")
+		return v, nil
+	}
 	if err != nil {
 		return Validation{}, err
 	}
@@ -78,7 +101,7 @@ func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 	}
 	ctx, cancel := context.WithTimeout(ratelimit.WithPriority(ctx, ratelimit.Interactive), validateTimeout)
 	defer cancel()
-	var v Validation
+	v := Validation{Missing: []genesys.Need{}, Excess: []string{}}
 	for _, doubt := range s.record.doubts(e.opts.Catalogue) {
 		v.add("record", StatusWarning, doubt.Error(), "Change the record if this is not what you mean.")
 	}
@@ -122,7 +145,7 @@ func (v *Validation) oauthClient(ctx context.Context, s *session) {
 	access, err := s.client.Access(ctx)
 	if ends := access.Client.DateToDelete; err == nil && !ends.IsZero() {
 		v.add("client", StatusWarning, "the OAuth client is deleted on "+ends.UTC().Format(time.DateOnly),
-			"Before that, put the ID and secret of another OAuth client into the record.")
+			"Before that, put the ID and secret of another OAuth client into the record ("+guide+"#deletion-dates).")
 	}
 }
 
@@ -137,14 +160,16 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 		v.add("permissions", StatusUnknown, "the client's grants could not be read", "Import shows which object types can be read.")
 		return
 	}
-	var missing, partial, off []string
-	permissions := map[string]bool{}
+	var missing []genesys.ObjectType
+	var partial, off, unknown []string
 	types := s.engine.Selected(s.record)
 	for _, t := range types {
-		switch verdict, lacking := may.Allows(t); verdict {
+		if len(t.Permissions) == 0 {
+			unknown = append(unknown, t.Name)
+		}
+		switch verdict, _ := may.Allows(t); verdict {
 		case genesys.VerdictMissing:
-			missing = append(missing, t.Name)
-			permissions[lacking[0]] = true
+			missing = append(missing, t)
 		case genesys.VerdictNotInOrg:
 			off = append(off, t.Name)
 		default:
@@ -154,20 +179,39 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 		}
 	}
 	if len(off) > 0 {
-		v.add("products", StatusOK, fmt.Sprintf("%d object types belong to products that this org does not have: %s", len(off), abridge(off, 5)), "")
+		v.add("products", StatusOK, fmt.Sprintf("%d types belong to products that this org does not have: %s", len(off), abridge(off, 5)), "")
 	}
 	if len(missing) == 0 {
-		v.add("permissions", StatusOK, fmt.Sprintf("%d object types can be read", len(types)-len(off)), "")
+		v.add("permissions", StatusOK, fmt.Sprintf("%d types can be read", len(types)-len(off)), "")
 	} else {
-		names := slices.Sorted(maps.Keys(permissions))
-		v.add("permissions", StatusWarning, fmt.Sprintf("%d of %d selected object types cannot be read: %s", len(missing), len(types), abridge(missing, 5)),
-			"Give a role of the OAuth client these permissions: "+abridge(names, 8)+".")
+		v.Missing = genesys.Needs(missing)
+		v.add("permissions", StatusWarning, fmt.Sprintf("%d of %d selected types cannot be read", len(missing), len(types)),
+			"Give a role of the OAuth client these permissions ("+guide+"#the-role); each unlocks:")
+		for _, need := range v.Missing {
+			v.detail(need.Permission + ": " + strings.Join(need.Types, ", "))
+		}
 	}
+	if len(unknown) > 0 {
+		v.add("permissions", StatusOK, fmt.Sprintf("%d types of which no permission is known are tried: %s", len(unknown), abridge(unknown, 5)), "")
+	}
+	v.excess(may, types)
 	if len(partial) == 0 {
 		v.add("divisions", StatusOK, "the roles cover all divisions, future ones too", "")
 	} else {
-		v.add("divisions", StatusWarning, fmt.Sprintf("%d object types are seen in some divisions only: %s", len(partial), abridge(partial, 5)),
-			`In Admin > OAuth > the client > Roles, give each role "All future divisions"; else objects of other divisions stay unseen.`)
+		v.add("divisions", StatusWarning, fmt.Sprintf("%d types are seen in some divisions only: %s", len(partial), abridge(partial, 5)),
+			`In Admin > OAuth > the client > Roles, give each role "All future divisions" (`+guide+`#divisions); else objects of other divisions stay unseen.`)
+	}
+}
+
+// excess warns of what the client could do beyond what this record needs.
+func (v *Validation) excess(may *genesys.Permissions, types []genesys.ObjectType) {
+	writing, reading := may.Excess(types)
+	v.Excess = slices.Concat(writing, reading)
+	if len(writing) > 0 {
+		v.add("excess", StatusWarning, fmt.Sprintf("the client may write what it only has to read, with %d permissions: %s", len(writing), abridge(writing, 5)),
+			"Give it a role with no more than Engine.Role returns ("+guide+"#the-role).")
+	} else if len(reading) > 0 {
+		v.add("excess", StatusOK, fmt.Sprintf("the client may read more than is selected, with %d permissions: %s", len(reading), abridge(reading, 5)), "")
 	}
 }
 

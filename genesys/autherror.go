@@ -27,14 +27,14 @@ const (
 )
 
 var remedies = map[AuthReason]string{
-	AuthUnknownClient: "check the client ID, and that the base URL is that of the region the org lives in: clients exist in one region only",
-	AuthWrongSecret:   "check the client secret; it is shown in Genesys Cloud under Admin > Integrations > OAuth",
-	AuthGrantType:     "use an active OAuth client with the grant type Client Credentials",
-	AuthThrottled:     "wait a minute; share one Client instead of making many for the same credentials",
-	AuthIPNotAllowed:  "add this machine's public address to the org's allowed IP addresses",
-	AuthTokenRejected: "check that the base URL and the login URL belong together, and that the client is active and not used by very many programs at once",
-	AuthUnexpected:    "check the login URL",
-	AuthUnavailable:   "try again later",
+	AuthUnknownClient: "check the client ID, and that the base URL is that of the region the org lives in: clients exist in one region only (docs/oauth-client.md#the-client)",
+	AuthWrongSecret:   "generate a new secret: it is shown once, when it is made, and nowhere afterwards (docs/oauth-client.md#the-secret)",
+	AuthGrantType:     "use an active OAuth client with the grant type Client Credentials (docs/oauth-client.md#the-client)",
+	AuthThrottled:     "wait a minute; share one Client instead of making many for the same credentials (docs/oauth-client.md#login-throttled)",
+	AuthIPNotAllowed:  "add this machine's public address to the allowed IP addresses of the client and the org (docs/oauth-client.md#ip-allowlists)",
+	AuthTokenRejected: "check that the base URL and the login URL belong together, and that the client is active and not used by very many programs at once (docs/oauth-client.md#token-rejected)",
+	AuthUnexpected:    "check the login URL (docs/oauth-client.md#token-rejected)",
+	AuthUnavailable:   "try again later (docs/oauth-client.md#login-throttled)",
 }
 
 // An AuthError says that this client was not let in, why, and what to do. It

@@ -30,7 +30,10 @@ type Permissions struct {
 	catalogue map[string]permissionInfo // by lower-case name; nil if it could not be read
 }
 
-type permissionInfo struct{ divisionAware bool }
+type permissionInfo struct {
+	name          string // as the org spells it
+	divisionAware bool
+}
 
 // A grant is one policy of one role in one division.
 type grant struct {
@@ -282,7 +285,8 @@ func (c *Client) permissionCatalogue(ctx context.Context, p *Permissions) error 
 		}
 		for entity, actions := range domain.PermissionMap {
 			for _, a := range actions {
-				catalogue[strings.ToLower(domain.Domain+":"+entity+":"+a.Action)] = permissionInfo{a.DivisionAware}
+				name := domain.Domain + ":" + entity + ":" + a.Action
+				catalogue[strings.ToLower(name)] = permissionInfo{name, a.DivisionAware}
 			}
 		}
 	}

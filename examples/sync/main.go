@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,6 +37,7 @@ func main() {
 type options struct {
 	config, data        string
 	once, json, verbose bool
+	role                bool
 }
 
 // A configError is one that the caller of the program can mend.
@@ -50,6 +52,7 @@ func run(ctx context.Context, args []string) int {
 	flags.StringVar(&o.data, "data", "", "`folder` of the store (default cxsync-data; a new temporary one for the demonstration)")
 	flags.BoolVar(&o.once, "once", false, "import everything now and exit")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object a line")
+	flags.BoolVar(&o.role, "role", false, "print the role that the OAuth client needs, as JSON, and exit")
 	flags.BoolVar(&o.verbose, "v", false, "log on stderr")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -93,6 +96,9 @@ func syncOrg(ctx context.Context, o options) (failed int, err error) {
 	if err != nil {
 		return 0, configError{err}
 	}
+	if o.role {
+		return 0, printRole(ctx, record)
+	}
 	opts := &environment.Options{Observer: out.observe}
 	if o.verbose {
 		opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -131,6 +137,35 @@ func syncOrg(ctx context.Context, o options) (failed int, err error) {
 	}
 	out.summary(err)
 	return len(out.result.Failed), err
+}
+
+// printRole prints the role that a record needs. It asks nobody, and leaves nothing behind.
+func printRole(ctx context.Context, record environment.Record) (err error) {
+	data, err := os.MkdirTemp("", "cxsync-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(data)
+	store, err := file.Open(filepath.Join(data, "cxsync.db"), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	engine, err := environment.Open(store, nil)
+	if err != nil {
+		return err
+	}
+	record.ClientSecret = environment.Secret{}
+	if record, err = engine.Create(ctx, record); err != nil {
+		return configError{err}
+	}
+	role, err := engine.Role(ctx, record.ID)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(role)
 }
 
 // configure returns the record to sync, and the demonstration if that is it.
@@ -217,7 +252,7 @@ func (j job) untilInterrupted(ctx context.Context) error {
 		stop(err)
 		done <- err
 	}()
-	err := j.engine.Follow(ctx, j.record.ID, consumer, j.out.change)
+	err := j.engine.Follow(ctx, j.record.ID, consumer, j.out.change, nil)
 	stop(err)
 	return errors.Join(err, <-done)
 }

@@ -61,26 +61,17 @@ func run(ctx context.Context, data, url, consumer string) error {
 	if err != nil {
 		return fmt.Errorf("CXSYNC_KEY: %w", err)
 	}
-	return withEngine(ctx, data, vault, func(engine *environment.Engine, logger *slog.Logger) error {
-		s, err := newSender(url, nil, logger)
+	return withEngine(ctx, data, vault, func(engine *environment.Engine) error {
+		s, err := newSender(url, nil)
 		if err != nil {
 			return err
 		}
-		tasks := []task{engine.Run}
-		for r, err := range engine.All(ctx) {
-			if err != nil {
-				return err
-			}
-			tasks = append(tasks, func(ctx context.Context) error { return engine.Follow(ctx, r.ID, consumer, s.deliver) })
-		}
-		if len(tasks) == 1 {
-			return fmt.Errorf("the store in %s has no environments; examples/embed makes them", data)
-		}
-		return together(ctx, tasks...)
+		return together(ctx, engine.Run,
+			func(ctx context.Context) error { return engine.FollowAll(ctx, consumer, s.deliver, retry) })
 	})
 }
 
-func withEngine(ctx context.Context, data string, vault environment.Vault, f func(*environment.Engine, *slog.Logger) error) (err error) {
+func withEngine(ctx context.Context, data string, vault environment.Vault, f func(*environment.Engine) error) (err error) {
 	store, err := file.Open(filepath.Join(data, "cxsync.db"), nil)
 	if err != nil {
 		return err
@@ -92,7 +83,7 @@ func withEngine(ctx context.Context, data string, vault environment.Vault, f fun
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
-	return f(engine, logger)
+	return f(engine)
 }
 
 // A task goes on until its context ends.
@@ -141,8 +132,8 @@ func demonstrate(ctx context.Context, data, consumer string) (err error) {
 		ClientSecret: environment.NewSecret(c.ClientSecret), RateLimitMinute: 250, Types: []string{"routing.skills"},
 	}
 	vault := environment.SecretFunc(func(context.Context, environment.Record) (environment.Secret, error) { return record.ClientSecret, nil })
-	return withEngine(ctx, data, vault, func(engine *environment.Engine, logger *slog.Logger) error {
-		s, err := newSender(url, nil, logger)
+	return withEngine(ctx, data, vault, func(engine *environment.Engine) error {
+		s, err := newSender(url, nil)
 		if err != nil {
 			return err
 		}
@@ -151,7 +142,7 @@ func demonstrate(ctx context.Context, data, consumer string) (err error) {
 			return err
 		}
 		return together(ctx, engine.Run,
-			func(ctx context.Context) error { return engine.Follow(ctx, r.ID, consumer, s.deliver) },
+			func(ctx context.Context) error { return engine.Follow(ctx, r.ID, consumer, s.deliver, retry) },
 			func(ctx context.Context) error { return edit(ctx, org, engine, r.ID) })
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -123,13 +122,13 @@ func live(t *testing.T, path string, org *genesystest.Org, receiver *shaky, life
 		require.NoError(t, err)
 	}
 
-	s, err := newSender("https://hooks.example/cx", receiver, slog.New(slog.DiscardHandler))
+	s, err := newSender("https://hooks.example/cx", receiver)
 	require.NoError(t, err)
 	ctx, kill := context.WithTimeout(t.Context(), time.Hour)
 	defer kill()
 	receiver.kill = kill
 	require.NoError(t, together(ctx,
-		func(ctx context.Context) error { return engine.Follow(ctx, r.ID, "test", s.deliver) },
+		func(ctx context.Context) error { return engine.Follow(ctx, r.ID, "test", s.deliver, retry) },
 		func(ctx context.Context) error {
 			_, err := engine.Poll(context.WithoutCancel(ctx), r.ID, "routing.skills")
 			return err
@@ -144,34 +143,14 @@ func live(t *testing.T, path string, org *genesystest.Org, receiver *shaky, life
 	return recorded
 }
 
-func TestPausesGrowToAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var times []time.Time
-		s, err := newSender("https://hooks.example/cx", network(func(*http.Request) (*http.Response, error) {
-			if times = append(times, time.Now()); len(times) < 12 {
-				return answer(http.StatusInternalServerError), nil
-			}
-			return answer(http.StatusOK), nil
-		}), slog.New(slog.DiscardHandler))
-		require.NoError(t, err)
-		require.NoError(t, s.deliver(t.Context(), history.Change{Seq: 1}))
-		require.Len(t, times, 12)
-		for i, longest := 1, time.Second; i < len(times); i, longest = i+1, min(2*longest, time.Minute) {
-			pause := times[i].Sub(times[i-1])
-			require.LessOrEqual(t, pause, longest)
-			require.GreaterOrEqual(t, pause, longest/2)
-		}
-	})
-}
-
 func TestLogHasNoURL(t *testing.T) {
 	s, err := newSender("https://hooks.example/token-1234", network(func(*http.Request) (*http.Response, error) {
 		return nil, errors.New("connection refused")
-	}), slog.New(slog.DiscardHandler))
+	}))
 	require.NoError(t, err)
 	require.EqualError(t, s.post(t.Context(), "1-1", nil), "connection refused")
 
-	_, err = newSender("hooks.example/token-1234\n", nil, nil)
+	_, err = newSender("hooks.example/token-1234\n", nil)
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "1234")
 }

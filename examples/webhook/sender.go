@@ -7,31 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/history"
 )
 
-// The pause after a failed delivery starts with the first and doubles up to the second.
-const (
-	firstPause   = time.Second
-	longestPause = time.Minute
-)
+// retry has a change posted again until it is accepted.
+var retry = &environment.FollowOptions{Retry: time.Second, RetryMax: time.Minute}
 
 // A sender posts changes to a URL.
 type sender struct {
 	url    string
 	client *http.Client
-	logger *slog.Logger
 }
 
 // newSender returns a sender that uses transport, or http.DefaultTransport if it is nil.
-func newSender(to string, transport http.RoundTripper, logger *slog.Logger) (*sender, error) {
+func newSender(to string, transport http.RoundTripper) (*sender, error) {
 	if u, err := url.Parse(to); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, errors.New("-url is no URL such as https://example.com/hook")
 	}
@@ -40,32 +35,16 @@ func newSender(to string, transport http.RoundTripper, logger *slog.Logger) (*se
 		Timeout:   30 * time.Second,
 		// A redirect may turn the POST into a GET, which delivers nothing.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, logger}, nil
+	}}, nil
 }
 
-// deliver posts a change until it is accepted or ctx ends.
+// deliver posts a change once.
 func (s *sender) deliver(ctx context.Context, c history.Change) error {
 	body, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	key := fmt.Sprintf("%d-%d", c.Environment, c.Seq)
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := s.post(ctx, key, body)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		wait := pause/2 + rand.N(pause/2)
-		s.logger.Warn("delivery failed", "change", key, "again in", wait, "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-	}
+	return s.post(ctx, fmt.Sprintf("%d-%d", c.Environment, c.Seq), body)
 }
 
 // post tries once. Any answer but a 2xx is an error.

@@ -93,7 +93,7 @@ func fleetWorker(text string) error {
 	work.Go(func() { w.insist(ctx, w.engine.Run) })
 	for _, id := range ids {
 		work.Go(func() {
-			w.insist(ctx, func(ctx context.Context) error { return w.engine.Follow(ctx, id, "test", w.change) })
+			w.insist(ctx, func(ctx context.Context) error { return w.engine.Follow(ctx, id, "test", w.change, nil) })
 		})
 	}
 	work.Go(func() { w.ask(ctx, ids) })

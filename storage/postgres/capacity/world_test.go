@@ -216,7 +216,7 @@ func (w *world) hour(t *testing.T) (before, hour tape) {
 	for _, e := range w.engines {
 		running.Go(func() { _ = e.Run(ctx) })
 		running.Go(func() {
-			_ = e.Follow(ctx, w.record.ID, "test", func(context.Context, history.Change) error { return nil })
+			_ = e.Follow(ctx, w.record.ID, "test", func(context.Context, history.Change) error { return nil }, nil)
 		})
 	}
 	time.Sleep(90 * time.Minute)

@@ -1,0 +1,166 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// FollowAll follows every environment that Options.Authorize lets the caller read,
+// also those that are created later, until ctx ends; it then returns nil. The
+// consumer has a place in each. Changes of one environment come one at a time and in
+// order; f is called concurrently for different environments, which
+// Change.Environment tells apart. The first error ends all.
+func (e *Engine) FollowAll(ctx context.Context, consumer string, f Consumer, opts *FollowOptions) error {
+	if _, err := e.following(0, consumer, f, opts); err != nil {
+		return err
+	}
+	following, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop(nil)
+	begun := map[int64]bool{}
+	for {
+		changed := e.changed.next()
+		for r, err := range e.All(following) {
+			if err != nil {
+				return unlessEnded(following, err)
+			}
+			if begun[r.ID] || !r.Deleting.IsZero() {
+				continue
+			}
+			begun[r.ID] = true
+			wg.Go(func() {
+				err := e.Follow(following, r.ID, consumer, f, opts)
+				if err != nil && !errors.Is(err, ErrNotFound) { // one that is deleted has no changes to come
+					stop(err)
+				}
+			})
+		}
+		select {
+		case <-following.Done():
+			return unlessEnded(ctx, context.Cause(following))
+		case <-changed:
+		case <-time.After(e.glance()):
+		}
+	}
+}
+
+// unlessEnded returns the error, or why ctx was ended for one, but nil if it just ended.
+func unlessEnded(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// A ConsumerStatus tells how far a consumer has come with an environment's changes.
+type ConsumerStatus struct {
+	Name   string        `json:"name"`
+	Seq    uint64        `json:"seq"`              // it has had the changes up to this one
+	Behind uint64        `json:"behind"`           // how many numbers of the log it has not had; not each is a change
+	Lag    time.Duration `json:"lag"`              // since the oldest change was recorded that it has not had; in JSON nanoseconds
+	Holder string        `json:"holder,omitempty"` // the Options.Instance of the process that delivers to it now
+}
+
+// Consumers returns the consumers that have a place in an environment's changes, by
+// name. What their FollowOptions leave out counts as not had until they pass it.
+func (e *Engine) Consumers(ctx context.Context, id int64) ([]ConsumerStatus, error) {
+	h, err := e.History(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	newest, err := h.Cursor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	consumers := []ConsumerStatus{}
+	for entry, err := range e.store.Scan(ctx, storage.Prefix(ownKey(id, "consumer")+"/")) {
+		if err != nil {
+			return nil, err
+		}
+		parts, err := storage.SplitKey(entry.Key)
+		if err != nil {
+			return nil, err
+		}
+		c := ConsumerStatus{Name: parts[len(parts)-1]}
+		if err := json.Unmarshal(entry.Value, &c.Seq); err != nil {
+			return nil, err
+		}
+		if c.Seq < newest {
+			c.Behind = newest - c.Seq
+		}
+		for change, err := range h.Changes(ctx, history.Query{AfterSeq: c.Seq, Limit: 1}) {
+			if err != nil {
+				return nil, err
+			}
+			c.Lag = max(0, time.Since(change.At))
+		}
+		consumers = append(consumers, c)
+	}
+	return consumers, e.consumerHolders(ctx, id, consumers)
+}
+
+func (e *Engine) consumerHolders(ctx context.Context, id int64, consumers []ConsumerStatus) error {
+	keys := make([]string, len(consumers))
+	for i, c := range consumers {
+		keys[i] = leaseKey(id, "consumer", c.Name)
+	}
+	held, err := e.leases.Holders(ctx, keys...)
+	for i := range consumers {
+		if h, ok := held[keys[i]]; ok {
+			consumers[i].Holder = e.instanceOf(h)
+		}
+	}
+	return err
+}
+
+// ResetConsumer lets a consumer go on behind the change with that sequence number: 0
+// hands it every change again, ConsumerStatus.Seq plus Behind skips to now. While
+// somebody delivers to it, that is storage.ErrLocked.
+func (e *Engine) ResetConsumer(ctx context.Context, id int64, consumer string, seq uint64) error {
+	return e.editConsumer(ctx, id, consumer, func(b *storage.Batch, key string) error { return b.PutJSON(key, seq) })
+}
+
+// DeleteConsumer forgets a consumer: under the same name it is a new one. While
+// somebody delivers to it, that is storage.ErrLocked.
+func (e *Engine) DeleteConsumer(ctx context.Context, id int64, consumer string) error {
+	return e.editConsumer(ctx, id, consumer, func(b *storage.Batch, key string) error {
+		b.Delete(key)
+		return nil
+	})
+}
+
+func (e *Engine) editConsumer(ctx context.Context, id int64, consumer string, edit func(*storage.Batch, string) error) error {
+	r, _, err := e.read(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpConsumer, r, r)
+	}
+	if err != nil {
+		return err
+	}
+	return e.unlessHeld(ctx, id, func(ctx context.Context, lease *lease) error {
+		if _, known, err := e.place(ctx, id, consumer); err != nil || !known {
+			if err == nil {
+				err = fmt.Errorf("%w: %q has no place in the changes of %q", ErrNoConsumer, consumer, r.Name)
+			}
+			return err
+		}
+		var b storage.Batch
+		if err := edit(&b, ownKey(id, "consumer", consumer)); err != nil {
+			return err
+		}
+		lease.Fence(&b)
+		return e.store.Commit(ctx, &b)
+	}, "consumer", consumer)
+}

@@ -1,0 +1,159 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// FollowOptions configures Follow and FollowAll. The zero value delivers every
+// change from the oldest on, and ends at the consumer's first error.
+type FollowOptions struct {
+	// FromNow lets a consumer of a new name begin with what is recorded from now on.
+	// One that has a place goes on from there.
+	FromNow bool
+
+	// Types, Kinds and Field select the changes to deliver, as in history.Query; types
+	// by name or label. The consumer's place moves past the others: a later Follow with
+	// another selection does not go back for them. Empty selects all but imports.
+	Types []string
+	Kinds []history.Kind
+	Field string
+
+	// Retry is the pause before a change is handed to the consumer again that it has
+	// failed on. Each further pause is twice as long, up to RetryMax. Changes behind it
+	// wait, so that their order holds. 0 ends with the consumer's error.
+	Retry time.Duration
+
+	// RetryMax is the longest pause. Defaults to a minute, or to Retry if that is longer.
+	RetryMax time.Duration
+}
+
+// following is one consumer's delivery from one environment.
+type following struct {
+	engine   *Engine
+	history  *history.History
+	id       int64
+	consumer string
+	f        Consumer
+	opts     FollowOptions
+}
+
+func (e *Engine) following(id int64, consumer string, f Consumer, opts *FollowOptions) (*following, error) {
+	fo := &following{engine: e, id: id, consumer: consumer, f: f}
+	if opts != nil {
+		fo.opts = *opts
+	}
+	fo.opts.Types = nil
+	if opts != nil {
+		for _, named := range opts.Types {
+			name, err := e.typeName(named)
+			if err != nil {
+				return nil, err
+			}
+			fo.opts.Types = append(fo.opts.Types, name)
+		}
+	}
+	kinds := []history.Kind{history.KindImported, history.KindCreated, history.KindUpdated, history.KindDeleted, history.KindRestored, history.KindForgotten}
+	for _, kind := range fo.opts.Kinds {
+		if !slices.Contains(kinds, kind) {
+			return nil, fmt.Errorf("environment: %q is no kind of change; they are %q", kind, kinds)
+		}
+	}
+	if fo.opts.Field != "" {
+		if right := rightPath(fo.opts.Field); right != "" {
+			return nil, fmt.Errorf("environment: field %q is no dotted path; did you mean %s?", fo.opts.Field, right)
+		}
+		if _, err := diff.ParsePath(fo.opts.Field); err != nil {
+			return nil, fmt.Errorf("environment: field: %w", err)
+		}
+	}
+	if fo.opts.Retry < 0 || fo.opts.RetryMax < 0 {
+		return nil, fmt.Errorf("environment: a pause of %v is negative; 0 ends at the consumer's first error", min(fo.opts.Retry, fo.opts.RetryMax))
+	}
+	if fo.opts.RetryMax == 0 {
+		fo.opts.RetryMax = max(time.Minute, fo.opts.Retry)
+	}
+	return fo, nil
+}
+
+// deliver delivers what there is. The place moves past what is not delivered as
+// well, so that nothing is read twice.
+func (fo *following) deliver(ctx context.Context, lease *lease) error {
+	place, known, err := fo.engine.place(ctx, fo.id, fo.consumer)
+	if err != nil {
+		return err
+	}
+	newest, err := fo.history.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	if !known && fo.opts.FromNow {
+		return fo.move(ctx, lease, newest)
+	}
+	if newest <= place {
+		return nil
+	}
+	q := history.Query{AfterSeq: place, Types: fo.opts.Types, Kinds: fo.opts.Kinds, Field: fo.opts.Field}
+	for change, err := range fo.history.Changes(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if err := fo.hand(ctx, change); err != nil {
+			return err
+		}
+		place = change.Seq
+		if err := fo.move(ctx, lease, place); err != nil {
+			return err
+		}
+	}
+	if place < newest {
+		return fo.move(ctx, lease, newest)
+	}
+	return nil
+}
+
+// hand gives a change to the consumer, again and again if it is to be tried again.
+func (fo *following) hand(ctx context.Context, change history.Change) error {
+	for pause := fo.opts.Retry; ; pause = min(2*pause, fo.opts.RetryMax) {
+		err := fo.f(ctx, change)
+		if err == nil || fo.opts.Retry == 0 {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		fo.engine.opts.Logger.WarnContext(ctx, "a consumer failed and gets the change again", "environment_id", fo.id,
+			"consumer", fo.consumer, "seq", change.Seq, "type", change.Type, "pause", pause, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (fo *following) move(ctx context.Context, lease *lease, to uint64) error {
+	var b storage.Batch
+	if err := b.PutJSON(ownKey(fo.id, "consumer", fo.consumer), to); err != nil {
+		return err
+	}
+	lease.Fence(&b)
+	// What the consumer has done is done, even if the context ended meanwhile.
+	return fo.engine.store.Commit(context.WithoutCancel(ctx), &b)
+}
+
+// place returns the sequence number up to which a consumer has had the changes.
+func (e *Engine) place(ctx context.Context, id int64, consumer string) (seq uint64, known bool, err error) {
+	seq, err = storage.GetJSON[uint64](ctx, e.store, ownKey(id, "consumer", consumer))
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, false, nil
+	}
+	return seq, err == nil, err
+}
