@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -121,6 +122,72 @@ func TestCompareOfTwoOrgs(t *testing.T) {
 	for _, err := range engine.Compare(t.Context(), sides[0], sides[1], &history.CompareOptions{Types: []string{"Queus"}}) {
 		require.ErrorContains(t, err, "did you mean")
 	}
+
+	twin.SetPermissions("routing:queue:view")
+	_, err = engine.Poll(t.Context(), b.ID, "ACD skills")
+	require.NoError(t, err)
+	sides[1].At = time.Time{}
+	found = compare(&history.CompareOptions{Types: []string{"ACD skills"}})
+	require.Equal(t, []string{"routing.skills "}, found[history.DifferenceUnreadable])
+	require.Len(t, found, 1)
+}
+
+// Every id of a known object that stands anywhere in the bodies of a local org is a reference, and nothing else is.
+func TestReferencesOfALocalOrg(t *testing.T) {
+	org := genesystest.New(&genesystest.Options{RateLimit: -1, Size: 10})
+	engine := open(t, org, memory.New(), nil)
+	record := create(t, engine, recordOf(org))
+	_, err := engine.Import(t.Context(), record.ID, nil)
+	require.NoError(t, err)
+	h, err := engine.History(t.Context(), record.ID)
+	require.NoError(t, err)
+	parents := map[string]string{}
+	for typ := range genesys.DefaultCatalogue().All() {
+		parents[typ.Name] = typ.Parent
+	}
+	ids := map[string][]history.Ref{} // top-level objects by id
+	var all []history.Head
+	for sum, err := range h.Passes(t.Context()) {
+		require.NoError(t, err)
+		for head, err := range h.Heads(t.Context(), sum.Type) {
+			require.NoError(t, err)
+			all = append(all, head)
+			if parents[sum.Type] == "" {
+				ids[head.ID] = append(ids[head.ID], history.Ref{Type: sum.Type, ID: head.ID})
+			}
+		}
+	}
+	references := 0
+	for i, head := range all {
+		if i%40 != 0 { // a question reads the ids of all objects
+			continue
+		}
+		body, err := h.Body(t.Context(), head.Type, head.ID)
+		require.NoError(t, err)
+		want := map[history.Ref]bool{}
+		for _, id := range anyUUID.FindAllString(string(body), -1) {
+			for _, ref := range ids[id] {
+				want[ref] = ref.Type != head.Type || ref.ID != head.ID
+			}
+		}
+		found, err := h.References(t.Context(), head.Type, head.ID, &history.ReferenceOptions{Everything: true})
+		require.NoError(t, err)
+		got := map[history.Ref]bool{}
+		for _, r := range found {
+			if r.To.Name = ""; parents[r.To.Type] == "" {
+				got[r.To] = true
+			}
+			require.True(t, r.Live)
+		}
+		for ref, is := range want {
+			require.Equal(t, is, got[ref], "%s %s refers to %s", head.Type, head.ID, ref)
+		}
+		for ref := range got {
+			require.True(t, want[ref] || !anyUUID.MatchString(ref.ID), "%s %s refers to %s", head.Type, head.ID, ref)
+		}
+		references += len(got)
+	}
+	require.Greater(t, references, 30)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
