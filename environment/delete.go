@@ -10,7 +10,8 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// Delete removes an environment with its history, its budget and its secret.
+// Delete removes an environment with its history and its secret. What it has used of
+// the quota stays used: that is its OAuth client's.
 // For a production environment confirm must be its name; ErrUnconfirmed says
 // so. A Delete that was interrupted is finished by calling it again; until
 // then the environment is not polled.

@@ -193,16 +193,13 @@ func (e *Engine) warn(ctx context.Context, r Record) {
 	}
 }
 
-// Close gives back the quota that was claimed ahead and not used, so that the
-// next process has it at once. Nothing of the Engine may be in use; the store
-// stays open.
+// Close gives back the quota that was not used, so that the next process has it at
+// once. Nothing of the Engine may be in use; the store stays open.
 func (e *Engine) Close(ctx context.Context) error {
 	return e.opening.do(ctx, func() error {
 		var errs []error
-		for id, s := range e.sessions {
-			if err := s.limiter.Flush(ctx); !gone(id, err) { // another process may have deleted it, with its quota
-				errs = append(errs, err)
-			}
+		for _, s := range e.sessions {
+			errs = append(errs, s.limiter.Flush(ctx))
 		}
 		clear(e.sessions)
 		return errors.Join(errs...)

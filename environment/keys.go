@@ -2,8 +2,10 @@ package environment
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/cxsync/cxsync/storage"
 )
@@ -23,6 +25,14 @@ func recordKey(id int64) string       { return storage.Key("environments", idTex
 func recordRange() storage.Range      { return storage.Prefix("environments/") }
 func nameKey(folded string) string    { return storage.Key("environment-names", folded) }
 func ownRange(id int64) storage.Range { return storage.Prefix(ownKey(id) + "/") }
+
+// quotaKey is where the quota of a record's OAuth client is kept. Records of one client
+// share it, and it outlives them: the service counts requests by client, whatever the
+// records. A hash keeps the key short, whatever the client ID.
+func quotaKey(r Record) string {
+	r = r.resolved()
+	return storage.Key("quota", fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q %q", r.LoginURL, strings.TrimSpace(r.ClientID)))))
+}
 
 func ownKey(id int64, parts ...string) string {
 	return storage.Key(append([]string{"environment", idText(id)}, parts...)...)

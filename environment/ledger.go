@@ -8,18 +8,18 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// ledger keeps the account of an environment's quota under one key of the
-// store, so that it outlives the process and is shared by all that use the store.
+// A ledger keeps the quota of an OAuth client under one key of the store, so that it
+// outlives the process and is shared by all that use the store.
 type ledger struct {
 	store storage.Store
-	id    int64
+	key   string
 }
 
 var _ ratelimit.Ledger = (*ledger)(nil)
 
 // Load implements ratelimit.Ledger.
 func (l *ledger) Load(ctx context.Context) ([]byte, error) {
-	content, err := l.store.Get(ctx, l.key())
+	content, err := l.store.Get(ctx, l.key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -29,18 +29,15 @@ func (l *ledger) Load(ctx context.Context) ([]byte, error) {
 // Swap implements ratelimit.Ledger.
 func (l *ledger) Swap(ctx context.Context, prev, next []byte) (bool, error) {
 	var b storage.Batch
-	b.Require(aliveKey(l.id), alive)
 	if prev == nil {
-		b.RequireAbsent(l.key())
+		b.RequireAbsent(l.key)
 	} else {
-		b.Require(l.key(), prev)
+		b.Require(l.key, prev)
 	}
-	b.Put(l.key(), next)
+	b.Put(l.key, next)
 	err := l.store.Commit(ctx, &b)
-	if conflict, ok := errors.AsType[*storage.KeyError](err); ok && conflict.Key == l.key() && errors.Is(err, storage.ErrConflict) {
+	if errors.Is(err, storage.ErrConflict) {
 		return false, nil
 	}
 	return err == nil, err
 }
-
-func (l *ledger) key() string { return ownKey(l.id, "quota") }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
@@ -59,11 +60,11 @@ func (e *Engine) session(ctx context.Context, id int64) (*session, error) {
 func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*session, error) {
 	s := &session{engine: e, record: r, connecting: newGate(), access: accessCache{gate: newGate()}}
 	var err error
-	if old != nil {
+	if old != nil && quotaKey(old.record) == quotaKey(r) {
 		s.limiter = old.limiter
 		err = s.limiter.SetLimits(r.limits())
 	} else {
-		s.limiter, err = ratelimit.New(r.limits(), &ratelimit.Options{Ledger: &ledger{e.store, r.ID}})
+		s.limiter, err = ratelimit.New(r.limits(), &ratelimit.Options{Ledger: &ledger{e.store, quotaKey(r)}})
 	}
 	if err != nil {
 		return nil, err
@@ -131,6 +132,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 		Pace: func(base http.RoundTripper) http.RoundTripper {
 			return &knownOrg{session: s, base: punctual{s.limiter.Transport(counting{patient{s, base}})}}
 		},
+		Login:     func(base http.RoundTripper) http.RoundTripper { return dated{s.limiter, base} },
 		Catalogue: e.opts.Catalogue,
 		Logger:    e.opts.Logger,
 	})
@@ -159,6 +161,22 @@ func withReading(ctx context.Context) (context.Context, *reading) {
 	r := new(reading)
 	ctx, r.stop = context.WithCancelCause(ctx)
 	return context.WithValue(ctx, readingKey{}, r), r
+}
+
+// dated lets the limiter see the date of a login, which comes before the first request
+// that counts: after a restart it tells how much of the quota is free by now.
+type dated struct {
+	limiter *ratelimit.Limiter
+	base    http.RoundTripper
+}
+
+func (d dated) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent := time.Now()
+	resp, err := d.base.RoundTrip(r)
+	if err == nil {
+		d.limiter.ObserveDate(resp, sent)
+	}
+	return resp, err
 }
 
 // counting counts the requests of a reading.

@@ -58,6 +58,9 @@ type Options struct {
 	// login service. Every try goes through it.
 	Pace func(http.RoundTripper) http.RoundTripper
 
+	// Login wraps Transport for the requests to the login service.
+	Login func(http.RoundTripper) http.RoundTripper
+
 	// Catalogue holds the types that the client knows. Defaults to DefaultCatalogue().
 	Catalogue *Catalogue
 

@@ -126,7 +126,11 @@ func (w *loginWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(ctx)
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", w.c.opts.UserAgent)
-	resp, err := w.c.opts.Transport.RoundTrip(r)
+	rt := w.c.opts.Transport
+	if w.c.opts.Login != nil {
+		rt = w.c.opts.Login(rt)
+	}
+	resp, err := rt.RoundTrip(r)
 	var body []byte
 	if err == nil {
 		body, err = w.c.readBody(resp)

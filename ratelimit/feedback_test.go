@@ -132,77 +132,199 @@ func TestOthersWhoUseTheQuotaDoNotLeadToRefusals(t *testing.T) {
 func TestRetryAfterFreezes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := mustNew(t, Limits{Minute: 100}, &Options{Headers: &Headers{}})
-		wait := func(ctx context.Context) time.Duration {
+		ctx := WithPriority(t.Context(), Interactive)
+		wait := func() time.Duration {
 			start := time.Now()
-			p, err := l.Acquire(ctx)
-			require.NoError(t, err)
-			p.Done()
+			mustAcquireNow(t, l).Done()
 			return time.Since(start)
 		}
-		refuse := func(ctx context.Context, status int, after string) {
-			p, err := l.Acquire(ctx)
-			require.NoError(t, err)
-			resp := response(status, "Retry-After", after, "Inin-Ratelimit-Count", "5", "Inin-Ratelimit-Allowed", "5", "Inin-Ratelimit-Reset", "9")
-			resp.Request = new(http.Request).WithContext(ctx)
-			p.Observe(resp)
+		refuse := func(status int, header ...string) {
+			p := mustAcquireNow(t, l)
+			p.Observe(response(status, append(header, "Inin-Ratelimit-Count", "5", "Inin-Ratelimit-Allowed", "5", "Inin-Ratelimit-Reset", "9")...))
 			p.Done()
 		}
-		ctx := WithPriority(t.Context(), Interactive)
-
-		refuse(ctx, 429, "42")
+		refuse(429, "Retry-After", "42")
 		require.Equal(t, "100 a minute: 1 used, 0 in flight, 99 free; all frozen until 2000-01-01T00:00:42Z: the server answered 429 and asked to wait 42s", l.State().String())
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		_, err := l.Acquire(short)
 		require.ErrorContains(t, err, "the server answered 429 and asked to wait 42s, no slot before 2000-01-01T00:00:42Z")
-		require.Equal(t, 42*time.Second, wait(ctx))
+		require.Equal(t, 42*time.Second, wait())
 
-		refuse(ctx, 503, time.Now().UTC().Add(10*time.Second).Format(http.TimeFormat))
-		require.Equal(t, 10*time.Second, wait(ctx))
-		refuse(ctx, 200, "42")
-		refuse(ctx, 429, "soon")
-		refuse(ctx, 429, "-1")
-		require.Zero(t, wait(ctx), "not a refusal, or not a time")
+		date := func(d time.Duration) string { return time.Now().UTC().Add(d).Format(http.TimeFormat) }
+		refuse(503, "Retry-After", date(time.Hour+10*time.Second), "Date", date(time.Hour))
+		require.Equal(t, 10*time.Second, wait(), "by the clock of the server that wrote it")
+		refuse(503, "Retry-After", date(time.Minute))
+		refuse(200, "Retry-After", "42")
+		refuse(429, "Retry-After", "soon")
+		refuse(429, "Retry-After", "-1")
+		require.Zero(t, wait(), "not a refusal, or not a time")
+	})
+}
 
-		flows, queues := WithKey(ctx, "flows"), WithKey(t.Context(), "queues")
-		refuse(flows, 429, "30")
-		refuse(queues, 429, "20")
-		require.Zero(t, wait(ctx), "a key that is frozen holds up no others")
+// What an answer holds up is what it says is limited: all requests, or those of one route.
+func TestARefusalHoldsUpWhatItNames(t *testing.T) {
+	const limited = `{"code":"too.many.requests","limit":{"key":%q,"namespace":"platform.api"}}`
+	hasRoom := []string{"Inin-Ratelimit-Count", "5", "Inin-Ratelimit-Allowed", "300", "Inin-Ratelimit-Reset", "9"}
+	isFull := []string{"Inin-Ratelimit-Count", "300", "Inin-Ratelimit-Allowed", "300", "Inin-Ratelimit-Reset", "9"}
+	const why = "the server answered 429%s and asked to wait 30s"
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+		header []string
+		route  string
+		why    string
+	}{
+		"token":                {429, fmt.Sprintf(limited, "client.credentials.token.rate.per.minute"), hasRoom, "", fmt.Sprintf(why, " (client.credentials.token.rate.per.minute)")},
+		"org":                  {429, fmt.Sprintf(limited, "org.user.rate.per.minute"), nil, "", fmt.Sprintf(why, " (org.user.rate.per.minute)")},
+		"route":                {429, fmt.Sprintf(limited, "queue.members.rate.per.minute"), nil, "GET /api/v2/queues/*/members", fmt.Sprintf(why, " (queue.members.rate.per.minute)")},
+		"route, token is full": {429, fmt.Sprintf(limited, "queue.members.rate.per.minute"), isFull, "GET /api/v2/queues/*/members", fmt.Sprintf(why, " (queue.members.rate.per.minute)")},
+		"headers: room":        {429, `{}`, hasRoom, "GET /api/v2/queues/*/members", fmt.Sprintf(why, "")},
+		"headers: full":        {429, `{}`, isFull, "", fmt.Sprintf(why, "")},
+		"nothing":              {429, `no JSON`, nil, "", fmt.Sprintf(why, "")},
+		"a text, not a name":   {429, fmt.Sprintf(limited, "\x1b[2J all is well\n"), hasRoom, "GET /api/v2/queues/*/members", fmt.Sprintf(why, "")},
+		"unavailable":          {503, ``, hasRoom, "GET /api/v2/queues/*/members", "the server answered 503 and asked to wait 30s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := mustNew(t, Limits{Minute: 100}, nil)
+				const refused, other = "/api/v2/queues/8f8b8f6e-1b1c-4b9e-9f5e-0d5b8e2f9a11/members", "/api/v2/users"
+				answers := map[string]bool{refused: true}
+				client := &http.Client{Transport: l.Transport(roundTripper(func(req *http.Request) (*http.Response, error) {
+					if !answers[req.URL.Path] {
+						return response(200), nil
+					}
+					resp := response(tt.status, append(tt.header, "Retry-After", "30")...)
+					resp.Body = io.NopCloser(strings.NewReader(tt.body))
+					return resp, nil
+				}))}
+				send := func(path string) string {
+					req, err := http.NewRequestWithContext(WithPriority(t.Context(), Interactive), http.MethodGet, "https://api.example.com"+path, http.NoBody)
+					require.NoError(t, err)
+					resp, err := client.Do(req)
+					require.NoError(t, err)
+					defer func() { _ = resp.Body.Close() }()
+					body, err := io.ReadAll(resp.Body)
+					require.NoError(t, err)
+					return string(body)
+				}
+				require.Equal(t, tt.body, send(refused), "the body is there to be read")
+				clear(answers)
+				frozen := l.State().Frozen
+				require.Contains(t, frozen, Freeze{tt.route, time.Now().Add(30 * time.Second), tt.why})
+
+				l.mu.Lock()
+				l.server = serverWindow{} // of which other tests tell
+				l.mu.Unlock()
+				start := time.Now()
+				var all sync.WaitGroup
+				took := map[string]time.Duration{}
+				var mu sync.Mutex
+				for _, path := range []string{other, strings.Replace(refused, "8f8b", "aaaa", 1)} {
+					all.Go(func() {
+						send(path)
+						mu.Lock()
+						defer mu.Unlock()
+						took[path] = time.Since(start)
+					})
+				}
+				synctest.Wait()
+				require.Equal(t, l.State().Interactive, l.State().Waiting)
+				all.Wait()
+				for path, d := range took {
+					if path == other && tt.route != "" {
+						require.Zero(t, d)
+					} else {
+						require.Equal(t, 30*time.Second, d)
+					}
+				}
+				require.Empty(t, l.State().Frozen)
+			})
+		})
+	}
+}
+
+// A server that asks for more than MaxFreeze is asked again after it, by one request.
+func TestFreezesAreBounded(t *testing.T) {
+	for name, answer := range map[string]*http.Response{
+		"Retry-After": response(429, "Retry-After", "86400"),
+		"window":      response(200, "Inin-Ratelimit-Count", "9", "Inin-Ratelimit-Allowed", "9", "Inin-Ratelimit-Reset", "86400"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := mustNew(t, Limits{Minute: 100}, &Options{MaxFreeze: time.Minute})
+				p := mustAcquireNow(t, l)
+				p.Observe(answer)
+				p.Done()
+				start := time.Now()
+				permits := make(chan Permit, 10)
+				for range 10 {
+					go func() {
+						if p, err := l.Acquire(WithPriority(t.Context(), Interactive)); err == nil {
+							permits <- p
+						}
+					}()
+				}
+				for range 3 { // is told to wait again
+					p := <-permits
+					synctest.Wait()
+					require.Empty(t, permits, "one goes alone")
+					require.Greater(t, time.Since(start), 59*time.Second)
+					require.Less(t, time.Since(start), 62*time.Second)
+					p.Observe(answer)
+					p.Done()
+					start = time.Now()
+				}
+				p = <-permits
+				if name == "window" {
+					p.Observe(response(200, "Inin-Ratelimit-Count", "1", "Inin-Ratelimit-Allowed", "9", "Inin-Ratelimit-Reset", "60"))
+				}
+				p.Done()
+				synctest.Wait()
+				require.Len(t, permits, 6, "the answer was no refusal, so all go")
+			})
+		})
+	}
+}
+
+// A person can end what the server has asked for.
+func TestThaw(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustNew(t, Limits{Minute: 100}, nil)
+		p, q := mustAcquireNow(t, l), mustAcquireNow(t, l)
+		p.observe(response(429, "Retry-After", "100", "Inin-Ratelimit-Count", "7", "Inin-Ratelimit-Allowed", "7", "Inin-Ratelimit-Reset", "60"), "")
+		q.observe(response(503, "Retry-After", "100", "Inin-Ratelimit-Count", "1", "Inin-Ratelimit-Allowed", "7", "Inin-Ratelimit-Reset", "60"), "GET /x")
+		p.Done()
+		q.Done()
+		require.Len(t, l.State().Frozen, 3)
 		start := time.Now()
-		order := make(chan string, 4)
-		for _, key := range []string{"flows", "queues", "flows", "other"} {
-			go func() {
-				wait(WithKey(ctx, key))
-				order <- fmt.Sprintf("%s %s", key, time.Since(start))
-			}()
-			synctest.Wait()
+		var all sync.WaitGroup
+		for _, route := range []string{"", "GET /x", "GET /y"} {
+			all.Go(func() {
+				p, err := l.acquire(t.Context(), route)
+				require.NoError(t, err)
+				p.Done()
+			})
 		}
-		require.Equal(t, 3, l.State().Interactive)
-		require.Len(t, l.State().Frozen, 2)
-		time.Sleep(time.Minute)
-		for _, want := range []string{"other 0s", "queues 20s", "flows 30s", "flows 30s"} {
-			require.Equal(t, want, <-order)
-		}
+		time.Sleep(time.Second)
+		require.Equal(t, 3, l.State().Waiting)
+		l.Thaw()
+		all.Wait()
+		require.Equal(t, time.Second, time.Since(start))
 		require.Empty(t, l.State().Frozen)
 	})
 }
 
-// A date is compared with the clock of the server that wrote it.
-func TestRetryAfterByTheClockOfTheServer(t *testing.T) {
-	resp := response(503, "Date", "Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After", "Wed, 21 Oct 2015 07:29:30 GMT")
-	require.Equal(t, 90*time.Second, retryAfter(resp, time.Now()))
-}
-
-// A request that waits for a frozen key can leave like any other.
-func TestCancelWhileKeyIsFrozen(t *testing.T) {
+// A request that waits for a frozen route can leave like any other.
+func TestCancelWhileRouteIsFrozen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := mustNew(t, Limits{Minute: 1}, nil)
-		ctx, cancel := context.WithCancel(WithKey(t.Context(), "k"))
-		p, err := l.Acquire(ctx)
+		ctx, cancel := context.WithCancel(t.Context())
+		p, err := l.acquire(ctx, "k")
 		require.NoError(t, err)
-		p.observe(response(429, "Retry-After", "600"), "k")
+		p.observe(response(429, "Retry-After", "290", "Inin-Ratelimit-Count", "1", "Inin-Ratelimit-Allowed", "9", "Inin-Ratelimit-Reset", "9"), "k")
 		p.Done()
-		go func() { _, _ = l.Acquire(ctx) }()
+		go func() { _, _ = l.acquire(ctx, "k") }()
 		time.Sleep(2 * time.Minute)
 		require.Equal(t, 1, l.State().Waiting)
 		cancel()
@@ -212,20 +334,19 @@ func TestCancelWhileKeyIsFrozen(t *testing.T) {
 	})
 }
 
-// Callers wake when their key thaws, also when a ledger has taken back the slots
+// Callers wake when their route thaws, also when a ledger has taken back the slots
 // they were to have.
-func TestCallersOfAFrozenKeyWake(t *testing.T) {
+func TestCallersOfAFrozenRouteWake(t *testing.T) {
 	for name, ledger := range map[string]Ledger{"alone": nil, "ledger": NewMemoryLedger()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := mustNew(t, Limits{Minute: 5}, &Options{Ledger: ledger, BackgroundBurst: -1})
-				ctx := WithKey(t.Context(), "k")
-				p, err := l.Acquire(ctx)
+				l := mustNew(t, Limits{Minute: 5}, &Options{Ledger: ledger, BackgroundBurst: -1, MaxFreeze: time.Hour})
+				p, err := l.acquire(t.Context(), "k")
 				require.NoError(t, err)
-				p.observe(response(429, "Retry-After", "600"), "k")
+				p.observe(response(429, "Retry-After", "600", "Inin-Ratelimit-Count", "1", "Inin-Ratelimit-Allowed", "9", "Inin-Ratelimit-Reset", "9"), "k")
 				p.Done()
 				start := time.Now()
-				p, err = l.Acquire(ctx)
+				p, err = l.acquire(t.Context(), "k")
 				require.NoError(t, err)
 				require.Equal(t, 10*time.Minute, time.Since(start))
 				p.Done()
@@ -260,18 +381,9 @@ func FuzzHeaders(f *testing.F) {
 			q.Observe(resp)
 			q.Done()
 			require.LessOrEqual(t, free(t, l), before)
-			time.Sleep(2*maxFreeze + time.Hour)
+			time.Sleep(2*day + time.Hour)
 			require.Positive(t, free(t, l), "no word of a server lasts for ever")
 			require.LessOrEqual(t, free(t, l), n)
 		})
 	})
-}
-
-func mustAcquireNow(tb testing.TB, l *Limiter) Permit {
-	tb.Helper()
-	p, err := l.Acquire(WithPriority(tb.Context(), Interactive))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return p
 }

@@ -1,5 +1,7 @@
 package ratelimit
 
+import "sort"
+
 // A fifo is a ring of instants in ascending order. Its memory follows its
 // length and never exceeds 8 bytes for each of the most elements it is told of.
 type fifo struct {
@@ -20,6 +22,11 @@ func (f *fifo) index(i int) int {
 	return i
 }
 
+// before returns how many elements are at or before t.
+func (f *fifo) before(t int64) int {
+	return sort.Search(f.n, func(i int) bool { return f.at(i) > t })
+}
+
 // push appends t. An instant before the last one counts as the last one: later
 // is the safe side, and the order holds.
 func (f *fifo) push(t int64, most int) {
@@ -29,17 +36,6 @@ func (f *fifo) push(t int64, most int) {
 	}
 	f.n++
 	f.buf[f.index(f.n-1)] = t
-}
-
-// insert puts t where it belongs.
-func (f *fifo) insert(t int64, most int) {
-	f.grow(most)
-	f.n++
-	i := f.n - 1
-	for ; i > 0 && f.at(i-1) > t; i-- {
-		f.buf[f.index(i)] = f.at(i - 1)
-	}
-	f.buf[f.index(i)] = t
 }
 
 func (f *fifo) pop() int64 {

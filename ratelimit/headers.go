@@ -24,20 +24,20 @@ func GenesysHeaders() Headers {
 	}
 }
 
-const (
-	maxTold   = 1 << 30
-	maxFreeze = day // longer ones are taken for mistakes, and cut
-)
+const maxTold = 1 << 30
 
-// read returns what a response tells of the server's window.
-func (h *Headers) read(resp *http.Response) (t told, ok bool) {
+// read returns what a response tells of the server's window, of which no more than
+// the time given is believed.
+func (h *Headers) read(resp *http.Response, most time.Duration) (t told, ok bool) {
 	count, ok1 := wholeNumber(resp.Header, h.Count)
 	allowed, ok2 := wholeNumber(resp.Header, h.Allowed)
-	reset, ok3 := wholeNumber(resp.Header, h.Reset)
+	seconds, ok3 := wholeNumber(resp.Header, h.Reset)
+	reset := time.Duration(seconds) * time.Second
 	return told{
 		count:   count,
 		allowed: allowed,
-		reset:   min(time.Duration(reset)*time.Second, maxFreeze),
+		reset:   min(reset, most),
+		isCut:   reset > most,
 		refused: resp.StatusCode == http.StatusTooManyRequests,
 	}, ok1 && ok2 && ok3
 }
@@ -61,20 +61,19 @@ func wholeNumber(from http.Header, name string) (n int, ok bool) {
 	return min(n, maxTold), true
 }
 
-// retryAfter returns for how long a response asks to send nothing more, or 0.
-func retryAfter(resp *http.Response, now time.Time) time.Duration {
-	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
-		return 0
+// retryAfter returns for how long an answer asks to send nothing more, or 0. A date is
+// compared with the clock of the server that wrote it, and means nothing without it.
+func retryAfter(h http.Header) time.Duration {
+	if s, ok := wholeNumber(h, "Retry-After"); ok {
+		return time.Duration(s) * time.Second
 	}
-	if s, ok := wholeNumber(resp.Header, "Retry-After"); ok {
-		return min(time.Duration(s)*time.Second, maxFreeze)
-	}
-	until, err := http.ParseTime(resp.Header.Get("Retry-After"))
+	until, err := http.ParseTime(h.Get("Retry-After"))
 	if err != nil {
 		return 0
 	}
-	if sent, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		now = sent // a date by the server's clock is compared with the server's clock
+	sent, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
 	}
-	return max(0, min(until.Sub(now), maxFreeze))
+	return max(0, until.Sub(sent))
 }

@@ -6,8 +6,6 @@ import (
 	"math"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 const never = math.MaxInt64
@@ -16,30 +14,22 @@ const never = math.MaxInt64
 // than N of them reach the server. It is safe for concurrent use. It has no
 // goroutine of its own; while callers wait, and while a ledger has to be told
 // something, it has a timer.
+//
+// All instants inside are nanoseconds since base by the monotonic clock.
 type Limiter struct {
-	opts  Options
-	base  time.Time // all instants inside are nanoseconds since then, monotonic
-	every int       // background gets one slot in that many, if it must
+	opts Options
+	base time.Time
 
 	mu       sync.Mutex
 	limit    Limit
-	window   int64
-	flights  flights
-	cooling  fifo  // completions less than a window ago; unused with a ledger
-	book     *book // nil without a ledger
-	smoother *rate.Limiter
-	unused   int // tokens of the smoother that were given back
-
-	queues    [2]queue // by priority
-	waiting   int      // callers in queues, and in those of frozen keys
-	turn      int      // slots that went to interactive while background waited
-	frozen    int64    // everything is, until then
-	frozenWhy string
-	keys      map[string]*frozenKey
-	server    serverWindow
-
-	timer   *time.Timer
-	timerAt int64 // never: not set
+	inFlight inFlight
+	cooling  fifo   // completions less than a window ago
+	share    *share // of the quota in the ledger; nil without one: all of it
+	spread   spread
+	waiters  waiters
+	freezes  freezes
+	server   serverWindow
+	alarm    alarm
 }
 
 // New returns a limiter for the effective limit of limits. nil options are the
@@ -53,9 +43,11 @@ func New(limits Limits, opts *Options) (*Limiter, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	l := &Limiter{opts: o, base: time.Now(), every: int(1 / o.BackgroundShare), timerAt: never}
+	l := &Limiter{opts: o, base: time.Now()}
+	l.waiters = waiters{every: int(1 / o.BackgroundShare), lastInteractive: -int64(reserveFor) - 1}
+	l.alarm.at = never
 	if o.Ledger != nil {
-		l.book = newBook(o.Ledger, l.base)
+		l.share = newShare(o.Ledger, o.HoldTimeout, l.base)
 	}
 	l.setLimit(limit)
 	return l, nil
@@ -75,12 +67,9 @@ func (l *Limiter) SetLimits(limits Limits) error {
 	if limit == l.limit {
 		return nil
 	}
-	now := l.tick()
-	if l.book != nil {
-		l.book.void(now, l.window)
-		l.book.epoch++
-		l.book.claimAt = now
-		l.flights.revoke()
+	l.tick()
+	if l.share != nil {
+		l.share.revoke()
 	}
 	l.setLimit(limit)
 	l.pump(l.tick())
@@ -88,14 +77,10 @@ func (l *Limiter) SetLimits(limits Limits) error {
 }
 
 func (l *Limiter) setLimit(limit Limit) {
-	l.limit, l.window = limit, int64(limit.Window)
-	l.smoother, l.unused = nil, 0
+	l.limit = limit
+	l.spread = newSpread(limit, l.opts.burst(limit))
 	if limit.N == 0 {
 		l.cooling = fifo{}
-		return
-	}
-	if burst := l.opts.burst(limit); burst > 0 {
-		l.smoother = rate.NewLimiter(rate.Limit(float64(limit.N)/limit.Window.Seconds()), burst)
 	}
 }
 
@@ -104,37 +89,44 @@ func (l *Limiter) setLimit(limit Limit) {
 // nothing.
 //
 // The priority is that of the context, see [WithPriority]; an unknown one is an
-// error. Callers of equal priority are served in their order. When the context ends, the caller leaves
-// the queue as if it had never been there, and the error is the context's. When
-// it has a deadline that cannot be met as things stand, Acquire returns a
-// [*DeadlineError] at once. A ledger that fails makes the callers that need it
-// fail too.
+// error. Callers of equal priority are served in their order. When the context
+// ends, the caller leaves the queue as if it had never been there, and the error
+// is the context's. When it has a deadline that cannot be met as things stand,
+// Acquire returns a [*DeadlineError] at once. A ledger that fails makes the
+// callers that need it fail too.
 func (l *Limiter) Acquire(ctx context.Context) (Permit, error) {
+	return l.acquire(ctx, "")
+}
+
+// acquire is Acquire for a request of a route, which may be frozen by itself.
+func (l *Limiter) acquire(ctx context.Context, route string) (Permit, error) {
 	if err := ctx.Err(); err != nil {
 		return Permit{}, fmt.Errorf("ratelimit: %w", err)
 	}
-	c := classOf(ctx)
-	if c.priority > Interactive {
-		return Permit{}, fmt.Errorf("ratelimit: %s: want Background or Interactive", c.priority)
+	priority := priorityOf(ctx)
+	if priority > Interactive {
+		return Permit{}, fmt.Errorf("ratelimit: %s: want Background or Interactive", priority)
 	}
 	l.mu.Lock()
 	now := l.tick()
-	if l.waiting == 0 && l.opensAt(now) <= now && l.thawsAt(now, c.key) <= now &&
-		(c.priority == Interactive || l.smooth(now)) {
-		p := l.admit(now, c.priority == Background)
+	if priority == Interactive {
+		l.waiters.lastInteractive = now
+	}
+	if l.waiters.n == 0 && l.opensAt(now, l.reserve(now, priority)) <= now &&
+		l.freezes.endsAt(now, route) <= now && (priority == Interactive || l.spread.take(l.time(now))) {
+		p := l.admit(now, route, priority == Background)
 		l.mu.Unlock()
 		return p, nil
 	}
-	w := &waiter{class: c, deadline: never, ready: make(chan struct{})}
+	w := &waiter{priority: priority, route: route, deadline: never, ready: make(chan struct{})}
 	if d, ok := ctx.Deadline(); ok {
 		w.deadline = int64(d.Sub(l.base))
-		if err := l.refuse(w, now, l.ahead(c.priority), l.queues[c.priority].n); err != nil {
+		if err := l.refuse(w, now, l.waiters.ahead(priority), l.waiters.queues[priority].n); err != nil {
 			l.mu.Unlock()
 			return Permit{}, err
 		}
 	}
-	l.queues[c.priority].push(w)
-	l.waiting++
+	l.waiters.push(w)
 	l.pump(now)
 	l.mu.Unlock()
 
@@ -152,8 +144,7 @@ func (l *Limiter) Acquire(ctx context.Context) (Permit, error) {
 func (l *Limiter) abandon(w *waiter) {
 	l.mu.Lock()
 	if w.in != nil {
-		w.in.remove(w)
-		l.waiting--
+		l.waiters.leave(w)
 		l.pump(l.tick())
 	}
 	l.mu.Unlock()
@@ -162,111 +153,117 @@ func (l *Limiter) abandon(w *waiter) {
 
 // tick brings everything up to the present, and returns it.
 func (l *Limiter) tick() int64 {
-	var now int64
-	if l.book == nil {
-		now = int64(time.Since(l.base))
-	} else {
-		now = l.book.tick(l)
+	t := time.Now()
+	now := int64(t.Sub(l.base))
+	if l.share != nil {
+		l.share.noticeLeap(now, t.UnixNano())
 	}
 	hold := int64(l.opts.HoldTimeout)
-	l.flights.overdue(now-hold, func(slot uint32, e flight) { l.end(slot, e.id, e.started+hold, now) })
-	for l.cooling.len() > 0 && l.cooling.at(0) <= now-l.window {
+	l.inFlight.overdue(now-hold, func(entry uint32, r pending) { l.end(entry, r.id, r.started+hold) })
+	for l.cooling.len() > 0 && l.cooling.at(0) <= now-int64(l.limit.Window) {
 		l.cooling.pop()
 	}
-	l.server.roll(now, l.flights.unanswered())
-	if len(l.keys) > 0 {
-		l.thaw(now)
+	l.server.roll(now, l.inFlight.unanswered())
+	if len(l.freezes) > 0 {
+		l.freezes.thaw(now, &l.waiters)
 	}
 	return now
 }
 
-// admit takes the slot that is open, and remembers whether it took a token of the
-// smoother as well.
-func (l *Limiter) admit(now int64, smoothed bool) Permit {
+// time turns an instant of the limiter into one for people.
+func (l *Limiter) time(at int64) time.Time { return l.base.Add(time.Duration(at)) }
+
+// admit takes the slot that is open, and remembers whether it took a token of
+// spread as well.
+func (l *Limiter) admit(now int64, route string, isSpreadOut bool) Permit {
 	var flags uint32
-	if smoothed {
-		flags = isSmoothed
+	if isSpreadOut {
+		flags = isSpread
 	}
-	slot, id := l.flights.start(now, flags)
+	entry, id := l.inFlight.start(now, flags)
 	l.server.own++
-	if l.book != nil && l.limit.N > 0 {
-		l.book.use()
+	if len(l.freezes) > 0 {
+		l.freezes.probe(now, route, id, int64(l.opts.MaxFreeze))
+	}
+	if l.share != nil && l.limit.N > 0 {
+		l.share.start()
 		l.supply(now)
 	}
-	return Permit{l, slot, id}
+	return Permit{l, entry, id}
 }
 
 // end ends a request that completed at the given instant, now or before, and
 // reports whether it was in flight.
-func (l *Limiter) end(slot, id uint32, at, now int64) bool {
-	e, ok := l.flights.end(slot, id)
+func (l *Limiter) end(entry, id uint32, at int64) bool {
+	r, ok := l.inFlight.end(entry, id)
 	if !ok {
 		return false
 	}
-	if e.next&isAnswered == 0 {
+	if r.next&isAnswered == 0 {
 		l.server.missed(at)
 	}
-	switch {
-	case l.limit.N == 0: // nothing to count
-	case l.book == nil:
+	l.freezes.probed(id)
+	if l.limit.N > 0 {
 		l.cooling.push(at, l.limit.N)
-	default:
-		l.book.spend(l, at, now)
+		if l.share != nil {
+			l.share.lookBy(l.cooling.at(l.cooling.len()-1) + int64(l.limit.Window) - l.horizon()/2)
+		}
 	}
 	return true
 }
 
-// opensAt returns when the next request may be sent, of whatever class. It is
-// now if one may be sent now.
-func (l *Limiter) opensAt(now int64) int64 {
-	at := max(now, l.frozen)
-	if !l.server.room(l.flights.unanswered()) {
+// taken is how many slots are in use: in flight, or less than a window ago.
+func (l *Limiter) taken() int { return l.inFlight.count + l.cooling.len() }
+
+// opensAt returns when the next request may be sent that leaves so many slots
+// in reserve. It is now if one may be sent now.
+func (l *Limiter) opensAt(now int64, reserve int) int64 {
+	at := max(now, l.freezes.endsAt(now, ""))
+	if !l.server.room(l.inFlight.unanswered()) {
 		at = max(at, l.server.end)
 	}
-	return max(at, l.slotAt(now, 0))
-}
-
-// slotAt returns when the slot after the next k ones is free, as things stand.
-func (l *Limiter) slotAt(now int64, k int) int64 {
+	if l.limit.N == 0 {
+		return at
+	}
 	n := l.limit.N
-	if n == 0 {
-		return now
+	if l.share != nil {
+		if !l.share.mayStart(now) {
+			return never // until the ledger has been asked
+		}
+		n = l.share.grant.slots
 	}
-	if l.book != nil {
-		return l.book.slotAt(k)
+	return max(at, l.slotAt(now, reserve, n))
+}
+
+// slotAt returns when the slot after the next k ones is free, out of n.
+func (l *Limiter) slotAt(now int64, k, n int) int64 {
+	if n <= 0 {
+		return never
 	}
-	rounds := int64(k / n)
+	window := int64(l.limit.Window)
 	at := now
-	if i := l.flights.count + l.cooling.len() - n + k%n; i >= l.cooling.len() {
-		at = now + l.window // a request in flight must end first
+	if i := l.taken() - n + k%n; i >= l.cooling.len() {
+		at = now + window // a request in flight must end first
 	} else if i >= 0 {
-		at = l.cooling.at(i) + l.window
+		at = l.cooling.at(i) + window
 	}
-	return at + rounds*l.window
+	return at + int64(k/n)*window
 }
 
-// smooth takes a token for a background request, if there is one.
-func (l *Limiter) smooth(now int64) bool {
-	if l.smoother == nil {
-		return true
-	}
-	if l.unused > 0 {
-		l.unused--
-		return true
-	}
-	return l.smoother.AllowN(l.base.Add(time.Duration(now)), 1)
-}
+const (
+	reservePart = 20               // one slot in so many is kept for interactive callers,
+	reserveFor  = 10 * time.Minute // for so long after the last of them came
+)
 
-// smoothAt returns when the smoother has a token for the background request after
-// the next k ones.
-func (l *Limiter) smoothAt(now int64, k int) int64 {
-	if l.smoother == nil {
-		return now
+// reserve is how many free slots a caller has to leave: background callers keep
+// some for interactive ones, as long as there are any.
+func (l *Limiter) reserve(now int64, p Priority) int {
+	if p == Interactive || now-l.waiters.lastInteractive > int64(reserveFor) {
+		return 0
 	}
-	missing := float64(k+1-l.unused) - l.smoother.TokensAt(l.base.Add(time.Duration(now)))
-	if missing <= 0 {
-		return now
+	n := l.limit.N
+	if l.share != nil {
+		n = l.share.grant.slots
 	}
-	wait := missing / float64(l.smoother.Limit()) * float64(time.Second)
-	return now + int64(wait) + int64(time.Microsecond) // the smoother's float64 may round down
+	return min(max(n/reservePart, 1), n/4)
 }

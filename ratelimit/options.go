@@ -20,7 +20,7 @@ type Options struct {
 	HoldTimeout time.Duration
 
 	// BackgroundShare is the part of the slots that background callers get at
-	// least while interactive callers want them all, of whichever process. At most
+	// least while interactive callers of the same process want them all. At most
 	// 0.5. Defaults to 0.1.
 	BackgroundShare float64
 
@@ -35,24 +35,14 @@ type Options struct {
 	// Retry-After is honoured in any case.
 	Headers *Headers
 
-	// ClaimBlock is how many slots a limiter with a ledger claims ahead of its
-	// callers at most, and so the most that a crash can lose, apart from requests
-	// in flight. A limiter claims ahead what it uses in a sixtieth of a window, and
-	// gives back what it does not use. Defaults to a twentieth of the limit, but at
-	// least 1.
-	ClaimBlock int
-
-	// ClockError bounds how far apart the wall clocks of limiters that share a
-	// ledger may be, and how far such a clock may be set forth or back between two
-	// uses of the ledger. A slot that passes from one limiter to another waits for
-	// twice as long in addition. At most a minute. Defaults to 250 milliseconds.
-	ClockError time.Duration
+	// MaxFreeze is the longest time for which an answer of the server can hold
+	// requests back. If the server asked for more, one request goes alone after
+	// MaxFreeze, and its answer decides for the others. At most a day. Defaults
+	// to 5 minutes.
+	MaxFreeze time.Duration
 }
 
-const (
-	maxHold       = time.Hour
-	maxClockError = time.Minute
-)
+const maxHold = time.Hour
 
 // withDefaults returns a copy with the defaults that do not depend on the limit.
 func (o *Options) withDefaults() Options {
@@ -66,31 +56,32 @@ func (o *Options) withDefaults() Options {
 	if c.BackgroundShare == 0 {
 		c.BackgroundShare = 0.1
 	}
-	if c.ClockError == 0 {
-		c.ClockError = 250 * time.Millisecond
-	}
 	if c.Headers == nil {
 		c.Headers = new(GenesysHeaders())
+	}
+	if c.MaxFreeze == 0 {
+		c.MaxFreeze = 5 * time.Minute
 	}
 	return c
 }
 
 func (o *Options) validate() error {
 	var errs []error
+	complain := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("ratelimit: "+format, args...))
+	}
 	if o.HoldTimeout < 0 || o.HoldTimeout > maxHold {
-		errs = append(errs, fmt.Errorf("ratelimit: HoldTimeout is %s: want at most %s, or 0 for the default", o.HoldTimeout, maxHold))
+		complain("HoldTimeout is %s: want at most %s, or 0 for the default", o.HoldTimeout, maxHold)
 	}
 	if math.IsNaN(o.BackgroundShare) || o.BackgroundShare < 0 || o.BackgroundShare > 0.5 {
-		errs = append(errs, fmt.Errorf("ratelimit: BackgroundShare is %v: want at most 0.5, or 0 for the default", o.BackgroundShare))
+		complain("BackgroundShare is %v: want at most 0.5, or 0 for the default", o.BackgroundShare)
 	}
 	if o.BackgroundBurst < -1 {
-		errs = append(errs, fmt.Errorf("ratelimit: BackgroundBurst is %d: want 1 or more, 0 for the default, or -1 for no smoothing", o.BackgroundBurst))
+		complain("BackgroundBurst is %d: want 1 or more, 0 for the default, or -1 for no spreading",
+			o.BackgroundBurst)
 	}
-	if o.ClaimBlock < 0 {
-		errs = append(errs, fmt.Errorf("ratelimit: ClaimBlock is %d: want 1 or more, or 0 for the default", o.ClaimBlock))
-	}
-	if o.ClockError < 0 || o.ClockError > maxClockError {
-		errs = append(errs, fmt.Errorf("ratelimit: ClockError is %s: want at most %s, or 0 for the default", o.ClockError, maxClockError))
+	if o.MaxFreeze < 0 || o.MaxFreeze > day {
+		complain("MaxFreeze is %s: want at most %s, or 0 for the default", o.MaxFreeze, day)
 	}
 	return errors.Join(errs...)
 }
@@ -101,12 +92,4 @@ func (o *Options) burst(limit Limit) int {
 		return o.BackgroundBurst
 	}
 	return max(1, limit.N/10)
-}
-
-// block is the number of slots to claim ahead at most under a limit.
-func (o *Options) block(limit Limit) int {
-	if o.ClaimBlock != 0 {
-		return o.ClaimBlock
-	}
-	return max(1, limit.N/20)
 }

@@ -1,17 +1,13 @@
 package ratelimit
 
-import (
-	"fmt"
-	"net/http"
-	"time"
-)
+import "net/http"
 
 // A Permit allows one request. It is a small value; copies stand for the same
 // request. Of all calls of Done and Cancel only the first counts. The zero Permit
 // allows nothing, and its methods do nothing.
 type Permit struct {
 	limiter *Limiter
-	slot    uint32
+	entry   uint32 // in the table of requests in flight
 	id      uint32
 }
 
@@ -25,7 +21,7 @@ func (p Permit) Done() {
 	}
 	l.mu.Lock()
 	now := l.tick()
-	if l.end(p.slot, p.id, now, now) && l.waiting > 0 {
+	if l.end(p.entry, p.id, now) && l.waiters.n > 0 {
 		l.pump(now)
 	}
 	l.mu.Unlock()
@@ -40,54 +36,63 @@ func (p Permit) Cancel() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.tick()
-	e, ok := l.flights.end(p.slot, p.id)
+	r, ok := l.inFlight.end(p.entry, p.id)
 	if !ok {
 		return
 	}
 	l.server.own--
-	if e.next&isSmoothed != 0 && l.smoother != nil {
-		l.unused++
+	l.freezes.probed(p.id)
+	if r.next&isSpread != 0 {
+		l.spread.giveBack()
 	}
-	if l.book != nil && l.limit.N > 0 {
-		l.book.restock(l, now, e.next&isRevoked != 0)
+	if l.share != nil && l.limit.N > 0 {
+		l.share.undoStart()
 	}
 	l.pump(now)
 }
 
 // Observe takes in what the response to the request says about the server's
 // quota. It can make requests wait, never let more of them through. The request
-// is not over before Done.
+// is not over before Done. [Limiter.Transport] calls it by itself.
 func (p Permit) Observe(resp *http.Response) {
 	if resp == nil {
 		return
 	}
-	var key string
+	route := ""
 	if resp.Request != nil {
-		key = classOf(resp.Request.Context()).key
+		route = routeOf(resp.Request)
 	}
-	p.observe(resp, key)
+	p.observe(resp, route)
 }
 
-func (p Permit) observe(resp *http.Response, key string) {
+// observe is Observe for the response to a request of a route.
+func (p Permit) observe(resp *http.Response, route string) {
 	l := p.limiter
 	if l == nil {
 		return
 	}
-	t, ok := l.opts.Headers.read(resp)
-	wait := retryAfter(resp, time.Now())
-	if !ok && wait == 0 {
-		return
+	t, isTold := l.opts.Headers.read(resp, l.opts.MaxFreeze)
+	refusal, isRefusal := refusalOf(resp, t, isTold)
+	if !refusal.isRoute {
+		route = ""
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.tick()
-	if wait > 0 {
-		l.freeze(key, now+int64(wait), fmt.Sprintf("the server answered %d and asked to wait %s", resp.StatusCode, wait))
-	}
-	if ok {
-		if started, first := l.flights.answer(p.slot, p.id); first {
-			l.server.tell(started, now, l.flights.unanswered(), t)
+	if l.share != nil {
+		if started, ok := l.inFlight.startOf(p.entry, p.id); ok {
+			l.hearDate(resp.Header, started, now)
 		}
 	}
-	l.pump(now)
+	if isRefusal {
+		l.freezes.add(route, now, int64(refusal.wait), int64(l.opts.MaxFreeze), refusal.why)
+	}
+	if isTold {
+		if started, first := l.inFlight.answer(p.entry, p.id); first {
+			l.server.tell(started, now, l.inFlight.unanswered(), t)
+		}
+	}
+	if isRefusal || isTold {
+		l.pump(now)
+	}
 }

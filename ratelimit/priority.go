@@ -32,30 +32,12 @@ func (p Priority) String() string {
 
 // WithPriority returns a context whose requests have the priority p.
 func WithPriority(ctx context.Context, p Priority) context.Context {
-	c := classOf(ctx)
-	c.priority = p
-	return context.WithValue(ctx, classKey{}, c)
+	return context.WithValue(ctx, priorityKey{}, p)
 }
 
-// WithKey returns a context whose requests belong to the key: a group of requests
-// to which the server applies a limit of its own, such as one route. When the
-// answer to such a request asks to wait (Retry-After), only requests of this key
-// do so. Requests without a key, which is the default, hold up all requests.
-func WithKey(ctx context.Context, key string) context.Context {
-	c := classOf(ctx)
-	c.key = key
-	return context.WithValue(ctx, classKey{}, c)
-}
+type priorityKey struct{}
 
-type classKey struct{}
-
-// A class is what the context says about a request.
-type class struct {
-	priority Priority
-	key      string
-}
-
-func classOf(ctx context.Context) class {
-	c, _ := ctx.Value(classKey{}).(class)
-	return c
+func priorityOf(ctx context.Context) Priority {
+	p, _ := ctx.Value(priorityKey{}).(Priority)
+	return p
 }

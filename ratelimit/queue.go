@@ -2,7 +2,8 @@ package ratelimit
 
 // A waiter is a caller of Acquire that has no slot yet.
 type waiter struct {
-	class
+	priority   Priority
+	route      string
 	deadline   int64 // math.MaxInt64: none
 	prev, next *waiter
 	in         *queue // nil once it is served or has left
@@ -10,6 +11,34 @@ type waiter struct {
 	ready  chan struct{} // closed when permit or err is set
 	permit Permit
 	err    error
+}
+
+// waiters are the callers that wait for a slot, and who of them goes first.
+type waiters struct {
+	queues          [2]queue // by priority
+	n               int      // in queues, and in those of frozen routes
+	turn            int      // slots that went to interactive callers while background ones waited
+	every           int      // background gets one slot in that many, if it must
+	lastInteractive int64    // when the last interactive caller came
+}
+
+func (w *waiters) push(c *waiter) {
+	w.queues[c.priority].push(c)
+	w.n++
+}
+
+func (w *waiters) leave(c *waiter) {
+	c.in.remove(c)
+	w.n--
+}
+
+// ahead returns how many slots others get before a new caller of a priority.
+func (w *waiters) ahead(p Priority) int {
+	interactive, background := w.queues[Interactive].n, w.queues[Background].n
+	if p == Interactive {
+		return interactive
+	}
+	return background + min(interactive, (w.every-1)*(background+1)-w.turn)
 }
 
 // A queue is a doubly linked list of waiters, so that any of them can leave at

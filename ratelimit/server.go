@@ -7,6 +7,7 @@ type told struct {
 	count   int           // requests it has counted, this one included
 	allowed int           // its ceiling
 	reset   time.Duration // from the response until it begins anew
+	isCut   bool          // reset is less than the response said
 	refused bool          // the request was
 }
 
@@ -23,6 +24,7 @@ const coarse = time.Second
 // request of a window goes alone: its answer tells what they took.
 type serverWindow struct {
 	known   bool // the server has told of a window
+	isCut   bool // it ends later than end says
 	assumed bool // the present one is an assumption
 	allowed int
 	count   int   // the highest count told
@@ -59,7 +61,7 @@ func (s *serverWindow) roll(now int64, unanswered int) {
 	if !s.known || now < s.end {
 		return
 	}
-	s.probe = s.wary > 0
+	s.probe = s.wary > 0 || s.isCut && s.count >= s.allowed
 	s.wary = max(0, s.wary-1)
 	s.assumed, s.count, s.blind, s.own = true, 0, 0, unanswered
 	s.end = now + s.length + int64(coarse)
@@ -84,7 +86,7 @@ func (s *serverWindow) tell(sent, now int64, unanswered int, t told) {
 	default:
 		s.allowed, s.count, s.end = min(s.allowed, t.allowed), max(s.count, t.count), max(s.end, latest)
 	}
-	s.assumed, s.probe = false, false
+	s.assumed, s.probe, s.isCut = false, false, t.isCut
 	s.length = max(s.length, int64(t.reset))
 	if s.count > s.own || t.refused {
 		s.wary = waryFor

@@ -14,8 +14,8 @@ type State struct {
 	Limit Limit `json:"limit"`
 
 	// Used is how many slots are taken: by requests in flight, and by those that
-	// completed less than a window ago. With a ledger it is what all limiters have
-	// taken, as of the last look at it.
+	// completed less than a window ago. With a ledger those of other processes count
+	// as well, as of the last look at it.
 	Used int `json:"used"`
 
 	// InFlight is how many of them are requests in flight of this limiter.
@@ -34,15 +34,17 @@ type State struct {
 	Interactive int `json:"interactive"`
 	Background  int `json:"background"`
 
-	// Frozen lists what the server has asked to hold back, by key. The empty key
-	// stands for all requests and comes first.
+	// Frozen lists what the server has asked to hold back, by route. The empty route
+	// stands for all requests and comes first. See [Limiter.Thaw].
 	Frozen []Freeze `json:"frozen,omitempty"`
 }
 
-// A Freeze is a time in which no requests of a key are sent because of what the
+// A Freeze is a time in which no requests of a route are sent because of what the
 // server said.
 type Freeze struct {
-	Key   string    `json:"key,omitempty"`
+	// Route is a method and a path such as "GET /api/v2/queues/*/members", in which
+	// "*" stands for an identifier. Empty: all requests.
+	Route string    `json:"route,omitempty"`
 	Until time.Time `json:"until"`
 	Why   string    `json:"why"`
 }
@@ -61,11 +63,11 @@ func (s State) String() string {
 		fmt.Fprintf(&b, "; %d interactive and %d background wait", s.Interactive, s.Background)
 	}
 	for _, f := range s.Frozen {
-		key := "all"
-		if f.Key != "" {
-			key = fmt.Sprintf("key %q", f.Key)
+		what := "all"
+		if f.Route != "" {
+			what = f.Route
 		}
-		fmt.Fprintf(&b, "; %s frozen until %s: %s", key, f.Until.Format(time.RFC3339), f.Why)
+		fmt.Fprintf(&b, "; %s frozen until %s: %s", what, f.Until.Format(time.RFC3339), f.Why)
 	}
 	return b.String()
 }
@@ -77,27 +79,28 @@ func (l *Limiter) State() State {
 	now := l.tick()
 	s := State{
 		Limit:       l.limit,
-		InFlight:    l.flights.count,
-		Used:        l.flights.count + l.cooling.len(),
-		Waiting:     l.waiting,
-		Interactive: l.queues[Interactive].n,
-		Background:  l.queues[Background].n,
-		Frozen:      l.freezes(now),
+		InFlight:    l.inFlight.count,
+		Used:        l.taken(),
+		Waiting:     l.waiters.n,
+		Interactive: l.waiters.queues[Interactive].n,
+		Background:  l.waiters.queues[Background].n,
+		Frozen:      l.frozen(now),
 	}
-	for _, k := range l.keys {
-		s.Interactive += k.parked[Interactive].n
-		s.Background += k.parked[Background].n
+	for _, z := range l.freezes {
+		s.Interactive += z.parked[Interactive].n
+		s.Background += z.parked[Background].n
 	}
 	if l.limit.N == 0 {
 		s.Free = math.MaxInt
 		return s
 	}
-	var next int64 = never
+	next := int64(never)
 	if l.cooling.len() > 0 {
-		next = l.cooling.at(0) + l.window
+		next = l.cooling.at(0) + int64(l.limit.Window)
 	}
-	if l.book != nil {
-		s.Used, next = l.book.usage(l, now)
+	if l.share != nil {
+		s.Used += l.share.others.slots
+		next = min(next, l.share.others.next)
 	}
 	s.Free = max(0, l.limit.N-s.Used)
 	if s.Free == 0 && next != never {
@@ -106,51 +109,18 @@ func (l *Limiter) State() State {
 	return s
 }
 
-func (l *Limiter) freezes(now int64) []Freeze {
+// frozen lists what the server has asked to hold back.
+func (l *Limiter) frozen(now int64) []Freeze {
 	var list []Freeze
-	if l.frozen > now {
-		list = append(list, Freeze{"", l.time(l.frozen), l.frozenWhy})
+	for route, z := range l.freezes {
+		if z.until > now {
+			list = append(list, Freeze{route, l.time(z.until), z.why})
+		}
 	}
+	slices.SortFunc(list, func(a, b Freeze) int { return strings.Compare(a.Route, b.Route) })
 	if s := &l.server; s.known && s.count >= max(s.allowed, 1) {
-		list = append(list, Freeze{"", l.time(s.end), fmt.Sprintf("the server has counted %d requests of %d", s.count, s.allowed)})
+		why := fmt.Sprintf("the server has counted %d requests of %d", s.count, s.allowed)
+		list = slices.Insert(list, 0, Freeze{"", l.time(s.end), why})
 	}
-	all := len(list)
-	for key, k := range l.keys {
-		list = append(list, Freeze{key, l.time(k.until), k.why})
-	}
-	slices.SortFunc(list[all:], func(a, b Freeze) int { return strings.Compare(a.Key, b.Key) })
 	return list
-}
-
-// usage returns how many slots are taken by all limiters, by what is known, and
-// when one of them is free again.
-func (b *book) usage(l *Limiter, now int64) (used int, next int64) {
-	c := l.draft(now)
-	c.want, c.ahead = 0, 0
-	own := l.flights.count + len(b.spent)
-	if !b.hasRead {
-		return own, never
-	}
-	a, err := readAccount(b.content, c)
-	if err != nil {
-		return own, never
-	}
-	var v verdict
-	a.prune(c)
-	cooling, total := a.tally(c, &v)
-	if h := a.Holders[b.id]; h != nil {
-		total -= h.Held
-	}
-	next = never
-	if len(cooling) > 0 {
-		next = cooling[0].free*int64(time.Millisecond) - b.anchor
-	}
-	if b.stock.len() > 0 {
-		next = min(next, b.stock.at(0))
-	}
-	// A slot of the stock that may not be used yet is not free either.
-	for i := b.stock.len() - 1; i >= 0 && b.stock.at(i) > now; i-- {
-		own++
-	}
-	return own + int(total), next
 }

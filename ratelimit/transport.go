@@ -12,7 +12,7 @@ import (
 )
 
 // Transport returns a RoundTripper that takes a slot for each request before base
-// sends it, with the priority and the key of the request's context, and that lets
+// sends it, with the priority of the request's context, and that lets
 // the limiter observe the response. The slot is in use until the body of the
 // response has been read to its end, has failed or is closed.
 //
@@ -33,7 +33,8 @@ type transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	permit, err := t.limiter.Acquire(req.Context())
+	route := routeOf(req)
+	permit, err := t.limiter.acquire(req.Context(), route)
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
@@ -41,13 +42,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(req.Context())
-	x := &exchange{limiter: t.limiter, ctx: ctx, cancel: cancel, permits: []Permit{permit}}
+	x := &exchange{limiter: t.limiter, route: route, ctx: ctx, cancel: cancel, permits: []Permit{permit}}
 	trace := &httptrace.ClientTrace{GotConn: x.sending}
 	resp, err := t.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return nil, x.fail(err)
 	}
-	x.last().observe(resp, classOf(ctx).key)
+	x.last().observe(resp, route)
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil || resp.Body == http.NoBody {
 		x.done()
 		return resp, nil
@@ -60,6 +61,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // each time it is sent.
 type exchange struct {
 	limiter *Limiter
+	route   string
 	ctx     context.Context //nolint:containedctx // lives as long as the request it belongs to
 	cancel  context.CancelFunc
 
@@ -77,7 +79,7 @@ func (x *exchange) sending(info httptrace.GotConnInfo) {
 	if x.sent == 1 {
 		return
 	}
-	permit, err := x.limiter.Acquire(x.ctx)
+	permit, err := x.limiter.acquire(x.ctx, x.route)
 	if err != nil {
 		x.noSlot = err
 		x.cancel()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -23,6 +24,11 @@ func (o *observer) arrive() {
 	o.arrivals = append(o.arrivals, time.Now())
 }
 
+// answer returns a response that tells the server's time.
+func (o *observer) answer() *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}}
+}
+
 // rollingMax is the greatest number of arrivals in any window that begins at
 // since or later.
 func (o *observer) rollingMax(window time.Duration, since time.Time) int {
@@ -39,10 +45,17 @@ func (o *observer) rollingMax(window time.Duration, since time.Time) int {
 	return most
 }
 
+func (o *observer) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.arrivals)
+}
+
 var errLedgerDown = errors.New("the ledger is down")
 
 // A slowLedger takes its time, and fails at times: before or after it has done
-// its work. Once dead it is the ledger of a process that was killed.
+// its work, or with a write that is carried out later. Once dead it is the ledger
+// of a process that was killed.
 type slowLedger struct {
 	Ledger
 	mu      sync.Mutex
@@ -50,6 +63,13 @@ type slowLedger struct {
 	latency time.Duration // at most, each way
 	faults  float64
 	dead    bool
+	late    sync.WaitGroup
+	swaps   int
+	loads   int
+}
+
+func newSlowLedger(l Ledger, rng *rand.Rand, latency time.Duration) *slowLedger {
+	return &slowLedger{Ledger: l, rng: rand.New(rand.NewPCG(rng.Uint64(), 0)), latency: latency}
 }
 
 func (s *slowLedger) travel(ctx context.Context) error {
@@ -59,6 +79,9 @@ func (s *slowLedger) travel(ctx context.Context) error {
 		d = time.Duration(s.rng.Int64N(int64(s.latency)))
 	}
 	fault := s.rng.Float64() < s.faults
+	if fault && s.rng.IntN(10) == 0 {
+		d = time.Hour // no answer at all
+	}
 	s.mu.Unlock()
 	select {
 	case <-ctx.Done():
@@ -73,6 +96,9 @@ func (s *slowLedger) travel(ctx context.Context) error {
 }
 
 func (s *slowLedger) Load(ctx context.Context) ([]byte, error) {
+	s.mu.Lock()
+	s.loads++
+	s.mu.Unlock()
 	if err := s.travel(ctx); err != nil {
 		return nil, err
 	}
@@ -84,6 +110,18 @@ func (s *slowLedger) Load(ctx context.Context) ([]byte, error) {
 }
 
 func (s *slowLedger) Swap(ctx context.Context, prev, next []byte) (bool, error) {
+	s.mu.Lock()
+	s.swaps++
+	isLate := s.rng.Float64() < s.faults/2 && !s.dead
+	after := time.Duration(s.rng.Int64N(int64(20 * time.Second)))
+	s.mu.Unlock()
+	if isLate {
+		s.late.Go(func() {
+			time.Sleep(after)
+			_, _ = s.Ledger.Swap(context.Background(), prev, next)
+		})
+		return false, errLedgerDown
+	}
 	if err := s.travel(ctx); err != nil {
 		return false, err
 	}
@@ -118,6 +156,15 @@ func mustNew(tb testing.TB, limits Limits, opts *Options) *Limiter {
 func mustAcquire(tb testing.TB, l *Limiter) Permit {
 	tb.Helper()
 	p, err := l.Acquire(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+func mustAcquireNow(tb testing.TB, l *Limiter) Permit {
+	tb.Helper()
+	p, err := l.Acquire(WithPriority(tb.Context(), Interactive))
 	if err != nil {
 		tb.Fatal(err)
 	}

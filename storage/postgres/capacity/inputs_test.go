@@ -111,7 +111,7 @@ func (b *bench) statements(t *testing.T) {
 	counters := reads["/state"] // once by each pass; the others by consumers
 	is(t, "passReads", passReads, (reads["pass"]+n)/n, 0.02)
 	is(t, "passCommits", passCommits, commits["pass"]/n, 0.02)
-	is(t, "passSwaps", passSwaps, commits["/quota"]/n, 0.25)
+	is(t, "passSwaps", passSwaps, commits["quota/"]/n, 0.25)
 	is(t, "lookReads", lookReads, (reads["/consumer/"]+counters-n)/(3600/lease*6+n), 0.05)
 	is(t, "renewals", 4/lease, commits["/lease/consumer/"]/3600, 0.02)
 	b.parts["end"] = w.take()
@@ -136,7 +136,7 @@ func (b *bench) statements(t *testing.T) {
 	others := 2 * float64(len(types))
 	is(t, "otherReads", otherReads, (all.reads["pass"]-one.reads["pass"])/others, 0.15)
 	is(t, "commits of the other processes", 0, (all.commits()["pass"]-one.commits()["pass"])/others, 0.1)
-	is(t, "sharedSwaps", sharedSwaps, all.commits()["/quota"]/float64(len(types)), 0.25)
+	is(t, "sharedSwaps", sharedSwaps, all.commits()["quota/"]/float64(len(types)), 0.25)
 	is(t, "waitReads", waitReads*6/lease, all.reads["/lease/consumer/"]/2/3600, 0.02)
 }
 
@@ -242,7 +242,7 @@ func (b *bench) bytes(t *testing.T) {
 	is(t, "typeRows", typeRows, b.number(t, "count(*) "+perType)/types, 0.05)
 	is(t, "typeBytes", typeBytes, b.number(t, content+" "+perType)/types, 0.05)
 	is(t, "passWAL", passWAL, hour["pass"]/types, 0.15)
-	is(t, "swapWAL", swapWAL, hour["/quota"]/count["/quota"], 0.3)
+	is(t, "swapWAL", swapWAL, hour["quota/"]/count["quota/"], 0.3)
 	is(t, "leaseWAL", leaseWAL, hour["/lease/consumer/"]/count["/lease/consumer/"], 0.3)
 
 	b.play(t, "end")

@@ -53,7 +53,7 @@ func purpose(b *storage.Batch) string {
 
 func purposeOf(keys ...string) string {
 	all := strings.Join(keys, " ")
-	for _, part := range []string{"/quota", "/lease/consumer/", "/consumer/", "environments-news"} {
+	for _, part := range []string{"quota/", "/lease/consumer/", "/consumer/", "environments-news"} {
 		if strings.Contains(all, part) {
 			return part
 		}
