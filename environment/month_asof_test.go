@@ -116,6 +116,9 @@ func (c *monthCheck) allowed(mt *monthType, object *monthObject, t time.Time) (s
 		if s := object.at(r.at); s >= 0 {
 			state = object.states[s]
 		}
+		if s := object.at(r.at); s > 0 && c.lagged(mt.Name, r.at) && !slices.Contains(states, object.states[s-1]) {
+			states = append(states, object.states[s-1])
+		}
 		if !c.sees(state, r.at, r.at) {
 			if c.hiddenGet != http.StatusNotFound || !c.moved(object, r.at) {
 				continue

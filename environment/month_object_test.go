@@ -62,10 +62,19 @@ func (c *monthCheck) checkVersions(mt *monthType, object *monthObject, versions 
 
 // wasRead reports whether the client could read at t what a version says.
 func (c *monthCheck) wasRead(mt *monthType, object *monthObject, v monthVersion, t time.Time, ignored, sure bool) bool {
+	i := object.at(t)
+	if c.lagged(mt.Name, t) && i > 0 && c.says(mt, object.states[i-1], v, t, ignored, sure) {
+		return true
+	}
 	state := &monthState{}
-	if i := object.at(t); i >= 0 {
+	if i >= 0 {
 		state = object.states[i]
 	}
+	return c.says(mt, state, v, t, ignored, sure)
+}
+
+// says reports whether a state is what a version says.
+func (c *monthCheck) says(mt *monthType, state *monthState, v monthVersion, t time.Time, ignored, sure bool) bool {
 	if v.Kind == history.KindDeleted {
 		return true // see wasGone
 	}

@@ -75,7 +75,7 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 		}
 		opts.Seed, opts.Size, opts.LogSize = seed+uint64(i), size, 1_000_000
 		opts.Domain = [...]string{"mypurecloud.com", "mypurecloud.ie", "usw2.pure.cloud"}[i]
-		o := &monthOrg{Org: genesystest.New(&opts), latency: opts.Latency, hiddenGet: opts.HiddenGet, byName: map[string]*monthType{}}
+		o := &monthOrg{Org: genesystest.New(&opts), domain: opts.Domain, latency: opts.Latency, hiddenGet: opts.HiddenGet, byName: map[string]*monthType{}}
 		c := o.Config()
 		r.BaseURL, r.ClientID, r.ClientSecret = c.BaseURL, c.ClientID, environment.NewSecret(c.ClientSecret)
 		toggles := map[string]string{}
@@ -94,6 +94,7 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 		}
 		o.record = r
 		o.addTypes(toggles)
+		m.bury(o)
 		m.orgs = append(m.orgs, o)
 	}
 	return m
@@ -134,6 +135,10 @@ func (m *month) plan() {
 	})
 	repeat(0.2*rate, func(o *monthOrg) { m.removeMany(o, o.types[m.random.IntN(len(o.types))]) })
 	repeat(5*rate, m.trouble)
+	repeat(1*rate, m.lag)
+	repeat(0.3*rate, m.withdraw)
+	repeat(1*rate, m.refuse)
+	repeat(0.2*rate, m.impostor)
 	repeat(0.4*rate, m.narrow)
 	repeat(0.3*rate, m.forbid)
 	repeat(0.3*rate, m.changeRules)

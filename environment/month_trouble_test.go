@@ -130,7 +130,8 @@ func monthFaults() []genesystest.Fault {
 		genesystest.Throttle(3 * time.Second), genesystest.Throttle(2 * time.Minute), genesystest.HTML(http.StatusBadGateway), genesystest.HTML(http.StatusForbidden),
 		genesystest.Reset(), genesystest.CutBody(), genesystest.SlowBody(7 * time.Second), genesystest.Garbage(), genesystest.EvictedToken(), genesystest.ExpiredToken(),
 		genesystest.TooLarge(30), genesystest.PageSizeRefused(20), genesystest.Ceiling(60), genesystest.ShortPage(), genesystest.RepeatedCursor(),
-		genesystest.Endless(), genesystest.WrongTotal(3), genesystest.WrongTotal(-2),
+		genesystest.Endless(), genesystest.WrongTotal(3), genesystest.WrongTotal(-2), genesystest.Announce("nextUri", `{"href": "/more"}`),
+		genesystest.Announce("total", `"7"`), genesystest.Announce("pageCount", `900.0`), genesystest.Announce("nextUri", `"/more"`),
 	}
 	for _, status := range []int{http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
 		all = append(all, genesystest.Status(status))

@@ -57,8 +57,11 @@ type monthOrg struct {
 	serial    int
 	imported  time.Time
 	gone      []string // "type id" that could come back
+	lags      []monthLag
+	domain    string
 
-	mu        sync.Mutex // guards the passes of types
+	mu        sync.Mutex       // guards the passes of types, and other
+	other     *genesystest.Org // answers instead
 	calls     int
 	delivered []monthDelivery
 }
@@ -108,7 +111,7 @@ func (m *month) begin() {
 func (m *month) route(r *http.Request) (*http.Response, error) {
 	for _, o := range m.orgs {
 		if strings.HasSuffix(r.URL.Hostname(), strings.TrimPrefix(o.BaseURL(), "https://api")) {
-			return o.Transport().RoundTrip(r)
+			return o.answering().Transport().RoundTrip(r)
 		}
 	}
 	return nil, errors.New("no such host")
@@ -195,6 +198,13 @@ func (m *month) heal() {
 	engine := m.procs[0].engine
 	for _, o := range m.orgs {
 		o.Recover()
+		o.setOther(nil)
+		for i := range o.lags {
+			m.catchUp(o, i)
+		}
+		for _, mt := range o.types {
+			o.Withdraw(mt.Name, 0)
+		}
 		o.SetPermissions()
 		m.see(o, nil)
 		m.edited(o, "oauth.clients", genesystest.ClientID)

@@ -153,7 +153,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 		return s.putState(b, o, now)
 	}
 	_, err = p.Read(ctx, from, history.ReadOptions{
-		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From,
+		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From, AskAll: o.importing > 0,
 		Coverage: seen.coverage(), Requests: reading.requests.Load, Finish: finish,
 	})
 	if refused := new(history.RefusedError); errors.As(err, &refused) {

@@ -75,7 +75,7 @@ func (r *reader) parents(ctx context.Context) error {
 		case b.state[head.ID] == cut: // missed by its own pass
 			r.p.doubt(head.ID, fmt.Sprintf("%s %s was missed by its own pass", head.Type, head.ID))
 			continue
-		case known.rests(head, r.p.sum.Started):
+		case !r.opts.AskAll && known.rests(head, r.p.sum.Started):
 			b.state[head.ID] = refused
 			r.p.doubt(head.ID, fmt.Sprintf("%s %s refuses, and is asked again daily", head.Type, head.ID))
 			continue

@@ -158,6 +158,19 @@ func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, 
 	return out, nil
 }
 
+// unproven marks an Absence of a walk that was not complete.
+const unproven = -1
+
+// anySeen returns the first live object that the pass has seen, "" if there is none.
+func (p *Pass) anySeen() (first string) {
+	for id, s := range p.seen {
+		if s.live && s.seen && (first == "" || id < first) {
+			first = id
+		}
+	}
+	return first
+}
+
 // absencesOf returns absences that no walk proves.
 func (p *Pass) absencesOf(ctx context.Context, ids []string) ([]Absence, error) {
 	var out []Absence
@@ -167,7 +180,7 @@ func (p *Pass) absencesOf(ctx context.Context, ids []string) ([]Absence, error) 
 			return nil, err
 		}
 		if found && hd.live() {
-			out = append(out, Absence{Head: hd.export(p.typ, id)})
+			out = append(out, Absence{Head: hd.export(p.typ, id), Missed: unproven})
 		}
 	}
 	return out, nil

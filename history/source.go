@@ -86,6 +86,8 @@ type ReadOptions struct {
 	// ParentMarked says that the marker of a parent moves with what is below it,
 	// so that this need not be read while it stays.
 	ParentMarked bool
+	// AskAll asks the parents again that refused, however short ago that was.
+	AskAll bool
 	// From is the id of the parent to begin with, from a RefusedError.
 	From string
 
@@ -140,7 +142,7 @@ type reader struct {
 //     refuses says nothing of other parents: what is below them is read, compared,
 //     and found to be gone or not.
 //   - A parent that is not on record (forgotten, trimmed, never seen) proves nothing.
-//   - After a walk that was not complete, some of the absent are asked for.
+//   - After a walk that was not complete, up to 20 of the absent are asked for.
 //   - Who sees less than before, or sees a large part of a type gone at once,
 //     waits for a second walk; see Settle.
 //
@@ -308,8 +310,9 @@ func (r *reader) absences(ctx context.Context) ([]Absence, error) {
 	return append(absences, asked...), err
 }
 
-// askedAfterCut is how many absent objects are asked for after a walk that was not complete.
-const askedAfterCut = 20
+// askedAfterCut is how many absent objects are asked for after a walk that was not
+// complete; one more request is left for reader.answers.
+const askedAfterCut = 19
 
 // someOf returns some of the ids, others from pass to pass.
 func someOf(ids []string, pass uint64) []string {
@@ -336,10 +339,16 @@ func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 		r.coverage = now // what is remembered, so that what comes back into sight is not created then
 		return nil
 	}
+	answers := false
 	for _, a := range absences {
 		gone, err := r.isGone(ctx, a)
 		if err != nil {
 			return err
+		}
+		if gone && a.Missed == unproven && !answers {
+			if answers, err = r.answers(ctx); err != nil || !answers {
+				return err
+			}
 		}
 		if gone {
 			if err := r.p.remove(ctx, a.ID, a.Parent); err != nil {
@@ -348,6 +357,21 @@ func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 		}
 	}
 	return nil
+}
+
+// answers reports whether the call that reads one object works, by one that the
+// walk has seen. Where no complete list agrees, an API that is withdrawn in
+// mid-walk would else look like the end of every object that is asked for.
+func (r *reader) answers(ctx context.Context) (bool, error) {
+	id := r.p.anySeen()
+	if id == "" {
+		return false, nil
+	}
+	item, err := r.src.Get(ctx, id)
+	if unclear := new(UnclearError); errors.As(err, &unclear) || errors.Is(err, ErrGone) || errors.Is(err, ErrNoGet) {
+		return false, nil
+	}
+	return err == nil && !item.Deleted, err
 }
 
 // isGone reports whether one absence is proven: by reading the object where that

@@ -327,6 +327,24 @@ func TestSomeOfTheAbsentAreAskedFor(t *testing.T) {
 	})
 }
 
+// An API that is withdrawn in mid-walk answers 404 for what is there as well.
+func TestWithdrawnInMidWalk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), nil)
+		s := &fakeSource{lists: map[string][]Item{"": {item("a", "", "", `"n":1`), item("b", "", "", `"n":1`)}}}
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.lists[""] = s.lists[""][:1]
+		gone := func() (Item, error) { return Item{}, ErrGone }
+		s.gets = map[string]func() (Item, error){"a": gone, "b": gone}
+		s.ends = map[string]error{"": &UnclearError{Err: errors.New("404")}}
+		for range 3 {
+			require.Zero(t, s.mustRead(t, h, "queues", ReadOptions{}).Deleted)
+		}
+		delete(s.gets, "a")
+		require.Equal(t, 1, s.mustRead(t, h, "queues", ReadOptions{}).Deleted)
+	})
+}
+
 // An error that is none of these ends the pass; what it had found stays.
 func TestEndOfAPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

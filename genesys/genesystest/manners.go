@@ -100,10 +100,7 @@ func (o *Org) lagging(s *shape, parentID string, pos int, expand string) (body j
 // Announce puts a member into the page beside its objects, as it stands:
 // Announce("nextUri", `{"href": "/more"}`). It is there although the list is whole.
 func Announce(member, value string) Fault {
-	return Fault{Name: "announce " + member + " " + value, after: func(r *reply) {
-		if body, err := parseFields(r.body); err == nil {
-			body.put(member, json.RawMessage(value))
-			r.body = body.bytes()
-		}
+	return Fault{Name: "announce " + member + " " + value, twist: func(p *page) {
+		p.announced = append(p.announced, field{member, json.RawMessage(value)})
 	}}
 }

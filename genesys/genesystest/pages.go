@@ -49,6 +49,8 @@ type page struct {
 	total    int
 	hide     bool // the items are left out
 	bare     bool // total and pageCount are left out
+
+	announced fields // what the page says in a way of its own
 }
 
 func (o *Org) answerList(c *exchange, r *route, plain []string, sourced map[string]string) *reply {
@@ -272,6 +274,9 @@ func (p *page) envelope() json.RawMessage {
 		p.nextURI(&f)
 	default:
 		p.cursor(&f)
+	}
+	for _, m := range p.announced {
+		f.put(m.key, m.raw)
 	}
 	return f.bytes()
 }
