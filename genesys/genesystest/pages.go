@@ -30,7 +30,21 @@ var untotalled = []string{"routing.queues.members"}
 var homeOnly = []string{"telephony.extensionpools", "telephony.extensions"}
 
 // looksPaged are lists without paging whose envelopes show page members all the same.
-var looksPaged = []string{"oauth.clients", "identityproviders", "groups.individuals", "telephony.edges.logicalinterfaces", "wfm.managementunits"}
+var looksPaged = []string{
+	"authorization.products", "contentmanagement.securityprofiles", "groups.individuals", "identityproviders", "oauth.clients",
+	"outbound.schedules.emailcampaigns", "outbound.schedules.messagingcampaigns", "outbound.schedules.whatsappcampaigns",
+	"quality.programs.agentscoringrules", "routing.skillexpressions", "telephony.certificateauthorities",
+	"telephony.edges.logicalinterfaces", "wfm.managementunits",
+}
+
+// justTotal are lists without paging whose envelopes have a total.
+var justTotal = []string{
+	"conversations.customattributes.schemas", "conversations.keyconfigurations", "externalcontacts.contacts.schemas",
+	"externalcontacts.organizations.schemas", "gamification.metrics", "gamification.profiles", "gamification.templates",
+	"journey.externalevents.schemas", "oauth.authorizations", "oauth.scopes", "orgauthorization.trustees.clonedusers",
+	"presence.definitions", "presence.sources", "recording.keyconfigurations", "routing.queues.comparisonperiods",
+	"taskmanagement.workitems.schemas", "taskmanagement.worktypes.statuses", "users.customattributes.schemas",
+}
 
 // A page is a part of a view that a list request gets.
 type page struct {
@@ -177,6 +191,11 @@ func (p *page) askToken() *reply {
 	if p.token = p.parameter(param); p.token != "" && p.token != "null" {
 		var ok bool
 		if position, ok = p.openToken(p.token); !ok {
+			// The ID of an object will do as well: clients page by the last one's.
+			position, ok = p.org.locate(p.shape, p.parentID, p.token)
+			position++
+		}
+		if !ok {
 			return invalid(param, p.token, "a value from a previous response")
 		}
 	}
@@ -260,6 +279,9 @@ func (p *page) envelope() json.RawMessage {
 		if slices.Contains(looksPaged, t.Name) {
 			p.size = max(p.total, 1)
 			p.numbers(&f)
+		}
+		if slices.Contains(justTotal, t.Name) {
+			f.put("total", itoa(p.total))
 		}
 		f.put("selfUri", quote(p.uri()))
 	case t.Paging == genesys.PagingPage:

@@ -41,7 +41,7 @@ func (o *Org) special(c *exchange) func(*exchange) *reply {
 	if strings.HasPrefix(path, "audits/") {
 		return o.answerAudits
 	}
-	return nil
+	return o.plain(c)
 }
 
 type named struct {
