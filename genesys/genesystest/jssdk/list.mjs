@@ -59,7 +59,7 @@ function idOf(type, object) {
 async function walk(type, values, fixed) {
   const [param, field] = type.token.split('=');
   const counts = type.paging === 'page' || type.token === 'pageNumber';
-  const size = param === 'cursor' ? 10 : 3;
+  const size = Math.max(param === 'cursor' ? 10 : 3, type.size);
   const found = [];
   for (let next = counts ? 1 : undefined, requests = 0; ; requests++) {
     if (requests > 100) throw new Error('endless');
