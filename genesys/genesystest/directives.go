@@ -97,6 +97,7 @@ func makeDirectives() map[string]directive {
 		"decimal": asJSON(drawn(func(c *scope, args []string, salt uint64) string {
 			return drawInt(c, args, salt) + []string{".5", ".25", ".75"}[c.draw(salt+1, 3)]
 		})),
+		"field":   text(func(c *scope) string { return spaced(singularField(c.field)) }),
 		"word":    drawn(func(c *scope, _ []string, salt uint64) string { return words[c.draw(salt, len(words))] }),
 		"hexbyte": drawn(func(c *scope, _ []string, salt uint64) string { return fmt.Sprintf("%02x", c.draw(salt, 256)) }),
 		"file": drawn(func(c *scope, args []string, salt uint64) string {

@@ -245,7 +245,10 @@ func (p *property) renderOne(c *scope, i int) {
 		p.scalar.render(c)
 		return
 	}
+	field := c.field
+	c.field = p.name
 	c.renderModel(p.model)
+	c.field = field
 }
 
 // renderModel writes an object of a model.
@@ -254,6 +257,9 @@ func (c *scope) renderModel(m *modelForm) {
 	c.add("{")
 	first := true
 	for _, p := range m.properties {
+		if p.name == "selfUri" { // only what can be read by itself has one
+			continue
+		}
 		if !c.can(p) || !p.required && len(c.chain) > 1 && mix(c.place^p.salt)%4 == 0 {
 			continue
 		}

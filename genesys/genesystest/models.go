@@ -164,7 +164,7 @@ var modelForms = sync.OnceValues(func() (map[string]*modelForm, error) {
 			p.required = d.required
 			p.target = targetOf(m, p, f.Type, entities)
 			if p.model == nil {
-				p.scalar = c.scalar(p, f.Type, d, m)
+				p.scalar = c.scalar(p, f.Type, d)
 			}
 			m.properties = append(m.properties, p)
 			m.byName[f.Name] = p
@@ -205,6 +205,9 @@ func targetOf(owner *modelForm, p *property, typ string, entities map[string]str
 	if len(fields) == 0 || fields[0].Name != "id" {
 		return ""
 	}
+	if t, ok := refs[strings.ToLower(owner.name+"."+p.name)]; ok {
+		return t
+	}
 	if t, ok := refs[strings.ToLower(typ)]; ok {
 		return t
 	}
@@ -224,7 +227,7 @@ func lookupEnding(table map[string]string, name string) string {
 }
 
 // scalar is the value of a field that is neither a model nor a reference.
-func (c *compiler) scalar(p *property, typ string, d fieldDetail, owner *modelForm) node {
+func (c *compiler) scalar(p *property, typ string, d fieldDetail) node {
 	lower := strings.ToLower(p.name)
 	switch {
 	case len(d.values) > 0:
@@ -243,7 +246,7 @@ func (c *compiler) scalar(p *property, typ string, d fieldDetail, owner *modelFo
 		}
 		return c.generated(template, p)
 	case typ == "string":
-		return c.generated(textTemplate(p, d, owner), p)
+		return c.generated(textTemplate(p, d), p)
 	case p.mapped:
 		return c.generated("@word", p)
 	default: // anything at all
@@ -251,7 +254,7 @@ func (c *compiler) scalar(p *property, typ string, d fieldDetail, owner *modelFo
 	}
 }
 
-func textTemplate(p *property, d fieldDetail, owner *modelForm) string {
+func textTemplate(p *property, d fieldDetail) string {
 	switch d.kind {
 	case "time":
 		if t := lookupEnding(loadGuesses().texts, p.name); t == "@created" || t == "@modified" {
@@ -266,7 +269,7 @@ func textTemplate(p *property, d fieldDetail, owner *modelForm) string {
 		return "2025-0@num(1,6)-01T00:00:00.000Z/2025-0@num(7,9)-01T00:00:00.000Z"
 	}
 	if p.name == "name" {
-		return spaced(owner.name) + " @num(1,99)"
+		return "@field @num(1,99)"
 	}
 	if t := lookupEnding(loadGuesses().texts, p.name); t != "" {
 		return t

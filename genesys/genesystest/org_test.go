@@ -3,6 +3,7 @@ package genesystest_test
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"runtime"
 	"slices"
@@ -401,4 +402,59 @@ func TestConsistencyDelay(t *testing.T) {
 		require.Equal(t, 404, c.get("/api/v2/routing/queues/"+old).status)
 		require.Equal(t, "Late", c.get("/api/v2/routing/queues/"+made).field("name"))
 	})
+}
+
+// TestReferencesCanBeRead follows every address in the first objects of every
+// type: what an object refers to is there, and nothing leads off the machine.
+func TestReferencesCanBeRead(t *testing.T) {
+	org := genesystest.New(&genesystest.Options{RateLimit: -1})
+	c := newCaller(t, org)
+	status := map[string]int{}
+	for _, typ := range org.Types() {
+		n := 0
+		for id, body := range org.Objects(typ.Name) {
+			if n++; n > 3 {
+				break
+			}
+			for path, uri := range addresses(decoded(t, body), "") {
+				if path == ".selfUri" || !strings.HasPrefix(uri, "/api/v2/") {
+					continue
+				}
+				if _, known := status[uri]; !known {
+					status[uri] = c.get(uri).status
+				}
+				if status[uri] != 200 {
+					t.Errorf("%s %s: %s leads to %s, which answers %d", typ.Name, id, path, uri, status[uri])
+				}
+			}
+		}
+	}
+	require.Greater(t, len(status), 300)
+}
+
+// addresses yields the selfUri members of a document with their paths.
+func addresses(v any, path string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				for p, uri := range addresses(e, path) {
+					if !yield(p, uri) {
+						return
+					}
+				}
+			}
+		case map[string]any:
+			if uri, ok := v["selfUri"].(string); ok && !yield(path+".selfUri", uri) {
+				return
+			}
+			for name, e := range v {
+				for p, uri := range addresses(e, path+"."+name) {
+					if !yield(p, uri) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

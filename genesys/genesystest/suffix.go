@@ -29,6 +29,14 @@ func endings(name string) iter.Seq[string] {
 	}
 }
 
+// singularField is the name of one element of a field; that of a list's own object is Entry.
+func singularField(name string) string {
+	if name == "" {
+		return "Entry"
+	}
+	return singular(name)
+}
+
 func singular(word string) string {
 	switch {
 	case strings.HasSuffix(word, "ies"):

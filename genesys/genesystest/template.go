@@ -22,6 +22,7 @@ type scope struct {
 
 	place    uint64       // of the generated field that is written; 0 in templates
 	index    int          // of the element of its array
+	field    string       // of the model that is written
 	chain    []*modelForm // models that it is in, below the object's own
 	varied   int          // variety + 1, once it is known
 	refModel *modelForm   // of the reference that is written; nil for the usual one
