@@ -240,7 +240,7 @@ func (h *History) touched(ctx context.Context, a, b time.Time, f *filter) ([]tou
 			return nil, err
 		}
 		for _, e := range slices.Backward(frame.records) {
-			if e.Kind == KindForgotten || f.ID != "" && f.ID != e.ID {
+			if e.Kind == KindForgotten || e.Kind == KindShape || f.ID != "" && f.ID != e.ID {
 				continue
 			}
 			o := objects[[2]string{e.typ, e.ID}]
@@ -304,6 +304,7 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 		if c.Fields, err = h.edits(ctx, before.shape, after.shape, before.doc, after.doc); err != nil {
 			return named, err
 		}
+		c.Fields = withoutPlatform(c.Fields, o.later, func(r *record) bool { return !r.at.After(b) })
 		if !before.live {
 			c.Kind = KindRestored
 		} else if len(c.Fields) > 0 {

@@ -16,9 +16,11 @@ const (
 	KindUpdated   Kind = "updated"   // fields changed
 	KindDeleted   Kind = "deleted"   // gone
 	KindRestored  Kind = "restored"  // there again after it was deleted, with the same id
+	KindShape     Kind = "shape"     // the platform brought a field to the objects of a type, or took one; nobody edited them
 	KindForgotten Kind = "forgotten" // all that was known about an object was erased; names only its type
 
-	// kindRebased is the step from one set of rules to another. It keeps the log
+	// kindRebased is the step from one set of rules to another, or to the body after a
+	// release of the platform. It keeps the log
 	// exact and is no change of the object, so no query returns it.
 	kindRebased Kind = "rebased"
 )
@@ -35,6 +37,11 @@ type Change struct {
 	After       time.Time          `json:"after,omitzero"`   // it happened after this time and not after At; zero if unknown
 	Fields      []diff.FieldChange `json:"fields,omitempty"` // what changed, in the canonical form of the body
 	By          *Actor             `json:"by,omitempty"`     // who did it, as Object.By said; package environment does not say
+
+	// Of KindShape, which has no ID: the objects that the release reached, as far as they were read since, and how many
+	// there are at least.
+	Objects []string `json:"objects,omitempty"`
+	Number  int      `json:"number,omitempty"`
 }
 
 // An Actor is who made a change.

@@ -22,6 +22,12 @@
 // change, and a field that is compared from now on has its first value then.
 // As-of answers hold the fields that were compared at the time asked for.
 //
+// When the platform is released, a field may come to all objects of a type. That is
+// one change of [KindShape], which names the field and the objects, and no change
+// of each of them: see release.go for what tells it from edits. A person's script
+// that adds one value to nearly all objects of a type that has neither a version nor
+// a modification date cannot be told from it.
+//
 // # What a pass may say
 //
 // An object is recorded as deleted only by [Pass.Remove] or
@@ -33,7 +39,8 @@
 // # Times
 //
 // At of a change is when it was recorded, which is at most 10 seconds after the
-// pass saw it, unless the pass itself stood still. It never decreases along
+// pass saw it, unless the pass itself stood still, or a field came or went and
+// may be part of a release: then it is at the end of the walk. It never decreases along
 // Seq, so what was answered about the past stays true. The change happened
 // after After: the start of the last complete pass that did not show it.
 //
@@ -46,6 +53,7 @@
 //   - TestMissingIsNotDeleted, TestIncompleteWalkRemovesNothing, TestSuddenDrop and
 //     TestCoverage prove what is not a removal.
 //   - TestRulesChange: new rules make no change appear. TestTimeNeverDecreases.
+//   - TestReleasesAreToldFromEdits, TestReleaseByRotation.
 //   - TestKilledPass: a pass that dies anywhere, its last commit made or not, leaves what
 //     the next one completes. TestFence: who lost the right to write cannot.
 //   - TestRetention, TestTrimBesidePass, TestForget: what is removed, and what never is.

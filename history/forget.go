@@ -34,6 +34,9 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 		if err := h.forgetInPasses(ctx, t, objectType, id); err != nil {
 			return err
 		}
+		if err := h.forgetReleases(ctx, &t.batch, objectType, id); err != nil {
+			return err
+		}
 		_, err = t.append(record{Kind: KindForgotten})
 		return err
 	})

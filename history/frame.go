@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
@@ -32,6 +33,10 @@ type record struct {
 	Step   []diff.FieldChange `json:"step,omitempty"`
 	Before json.RawMessage    `json:"before,omitempty"`
 
+	// Platform is what changed beside Fields by releases of the platform. Number is that of the objects of a KindShape.
+	Platform []diff.FieldChange `json:"platform,omitempty"`
+	Number   int                `json:"number,omitempty"`
+
 	frameID // set when it is read
 }
 
@@ -45,13 +50,16 @@ func (r *record) step() []diff.FieldChange {
 	if r.Was != "" {
 		return r.Step
 	}
+	if len(r.Platform) > 0 {
+		return slices.Concat(r.Fields, r.Platform)
+	}
 	return r.Fields
 }
 
 func (h *History) change(r *record) Change {
 	return Change{
 		Seq: r.Seq, Environment: h.environment, Type: r.typ, ID: r.ID, Name: r.Name, Kind: r.Kind,
-		At: r.at, After: r.After, Fields: r.Fields, By: r.By,
+		At: r.at, After: r.After, Fields: r.Fields, By: r.By, Number: r.Number,
 	}
 }
 
@@ -225,7 +233,7 @@ func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 			clear(c.known)
 		}
 		for _, r := range f.records {
-			r.Fields, r.Step, r.Before, r.By = nil, nil, nil, nil
+			r.Fields, r.Step, r.Before, r.By, r.Platform = nil, nil, nil, nil, nil
 			c.known[r.Seq] = r
 		}
 	}

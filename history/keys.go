@@ -19,6 +19,8 @@ const secretKey = "history/secret"
 //	pass/<type>              the newest pass of a type
 //	head/<type>/<id>         what is known about an object, without its body
 //	body/<type>/<id>         its body, as it came
+//	release/<type>/<seq>     a field that the platform brought or took, by its entry
+//	released/<type>/<seq>/<id>  an object that it reached
 //	missing/<type>/<id>      a live object that a complete walk did not list
 //	parent/<type>/<id>       what a type knows of an object that it is listed under
 //	log/<seq>/<time>/<type>  a frame: changes that one commit appended
@@ -37,12 +39,16 @@ func (k keys) below(parts ...string) storage.Range {
 	return storage.Prefix(k.key(parts...) + "/")
 }
 
-func (k keys) state() string                   { return k.key("state") }
-func (k keys) shape(fingerprint string) string { return k.key("shape", fingerprint) }
-func (k keys) pass(typ string) string          { return k.key("pass", typ) }
-func (k keys) head(typ, id string) string      { return k.key("head", typ, id) }
-func (k keys) body(typ, id string) string      { return k.key("body", typ, id) }
-func (k keys) missing(typ, id string) string   { return k.key("missing", typ, id) }
+func (k keys) state() string                         { return k.key("state") }
+func (k keys) shape(fingerprint string) string       { return k.key("shape", fingerprint) }
+func (k keys) pass(typ string) string                { return k.key("pass", typ) }
+func (k keys) head(typ, id string) string            { return k.key("head", typ, id) }
+func (k keys) body(typ, id string) string            { return k.key("body", typ, id) }
+func (k keys) release(typ string, seq uint64) string { return k.key("release", typ, hex16(seq)) }
+func (k keys) released(typ string, seq uint64, id string) string {
+	return k.key("released", typ, hex16(seq), id)
+}
+func (k keys) missing(typ, id string) string { return k.key("missing", typ, id) }
 
 func (k keys) parent(typ, id string) string { return k.key("parent", typ, id) }
 

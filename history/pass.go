@@ -59,6 +59,13 @@ type Pass struct {
 	missed  map[string]missing // absences of a complete walk, by id
 	over    error              // why the pass is over
 
+	compared  int // live objects whose bodies were read
+	releases  map[releaseKey]uint64
+	held      []*pending // objects in which a field came or went; see release.go
+	heldIDs   map[string]bool
+	heldBytes int
+	decided   bool // nothing is held back any more
+
 	doubts map[string]reread // objects that are read again whatever their marker
 	due    map[string]bool   // objects whose turn in the rotation it is
 	cycle  cycle             // of the rotation, after this pass
@@ -95,7 +102,7 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 	p := &Pass{
 		h: h, typ: objectType, shape: sh, seed: maphash.MakeSeed(),
 		seen: map[string]*sighting{}, queued: map[string]bool{}, missed: map[string]missing{},
-		scopes: map[string]bool{}, doubts: map[string]reread{},
+		scopes: map[string]bool{}, doubts: map[string]reread{}, heldIDs: map[string]bool{},
 	}
 	h.mu.Lock()
 	h.passes[objectType] = p
@@ -129,6 +136,9 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 		}
 	}
 	p.turnTo(sure)
+	if p.releases, err = h.releases(ctx, objectType); err != nil {
+		return nil, err
+	}
 	for m, err := range h.missing(ctx, objectType) {
 		if err != nil {
 			return nil, err
@@ -226,6 +236,9 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	}
 	if s.seen && !same {
 		p.doubt(o.Parent, o.ID+" was seen twice with different content")
+	}
+	if known && s.live && !s.seen {
+		p.compared++
 	}
 	labels := p.hashLabels(o.Name, o.Parent)
 	again, after := p.judgeMarker(o, own, s, known, same)
@@ -428,6 +441,7 @@ func (p *Pass) keepFound(ctx context.Context) {
 
 // enqueue adds to what the next commit writes. An object is in it once.
 func (p *Pass) enqueue(ctx context.Context, o *pending) error {
+	p.unhold(o.ID)
 	if p.queued[o.ID] {
 		if err := p.flush(ctx); err != nil {
 			return err
@@ -449,5 +463,8 @@ func (p *Pass) commitIfDue(ctx context.Context) error {
 	if !due {
 		return nil
 	}
-	return p.flush(ctx)
+	if err := p.flush(ctx); err != nil || p.heldBytes < maxHeld {
+		return err
+	}
+	return p.decide(ctx)
 }

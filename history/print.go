@@ -17,6 +17,23 @@ func (r Ref) String() string {
 	return printable.Text(fmt.Sprintf("%s %q (%s)", r.Type, r.Name, r.ID))
 }
 
+// String returns the change for people: a line with its kind and its object, and one for each field.
+func (c Change) String() string {
+	var b strings.Builder
+	what := Ref{c.Type, c.ID, c.Name}.String()
+	switch c.Kind {
+	case KindShape:
+		what = fmt.Sprintf("%s: the platform changed %d objects", printable.Text(c.Type), c.Number)
+	case KindForgotten:
+		what = printable.Text(c.Type) + ": an object was forgotten"
+	}
+	fmt.Fprintf(&b, "%-8s %s", printable.Text(string(c.Kind)), what)
+	for _, f := range c.Fields {
+		fmt.Fprintf(&b, "\n    %s", f)
+	}
+	return b.String()
+}
+
 // String returns the reference in one line.
 func (r Reference) String() string {
 	gone := ""

@@ -98,6 +98,10 @@ func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error]
 			if !f.wants(&c) {
 				continue
 			}
+			if c, err = h.withObjects(ctx, c); err != nil {
+				yield(Change{}, err)
+				return
+			}
 			if n++; !yield(c, nil) || n == f.Limit {
 				return
 			}

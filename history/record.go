@@ -14,6 +14,10 @@ import (
 type pending struct {
 	Object
 	remove         bool
+	held           bool               // back by the commit that met it, to be decided about
+	decided        bool               // it was held back before
+	fields         []diff.FieldChange // of an object that is held back
+	edited         bool               // a witness of an edit moved in it
 	raw, canonical diff.Digest
 	again          reread
 	after          time.Time // when it was known to be what it was
@@ -46,6 +50,9 @@ func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) err
 		all := n == len(p.queue)
 		for _, o := range p.queue[:n] {
 			delete(p.queued, o.ID)
+			if o.held {
+				p.hold(o)
+			}
 		}
 		p.queue = slices.Delete(p.queue, 0, n)
 		if all {
@@ -239,6 +246,11 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 	}
 	if err := p.compare(ctx, &r, o, old); err != nil {
 		return "", err
+	}
+	if o.held = false; old.live() {
+		if o.held = p.separate(t, &r, o, old); o.held {
+			return "", nil
+		}
 	}
 	switch {
 	case !old.live():

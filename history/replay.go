@@ -116,7 +116,7 @@ func (r *replay) step(ctx context.Context, changes []Change) (ReplayStep, error)
 	renamed := len(changes) == 0
 	for _, c := range changes {
 		r.ring.at = c.At
-		if c.Kind == KindForgotten {
+		if c.Kind == KindForgotten || c.Kind == KindShape {
 			continue
 		}
 		ref := Ref{Type: c.Type, ID: c.ID}

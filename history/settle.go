@@ -63,6 +63,10 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	if p.over == nil {
 		p.over = p.flush(ctx)
 	}
+	if p.over == nil {
+		p.over = p.decide(ctx)
+	}
+	p.decided = true
 	if p.over != nil {
 		return nil, p.over
 	}
@@ -237,6 +241,10 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		p.doubt("", "the walk was not settled")
 		p.sum.Reason = p.reason
 	}
+	if err := p.decide(ctx); err != nil {
+		return err
+	}
+	p.decided = true
 	p.sum.Withheld = len(p.absent())
 	missing, err := p.writeMissing(ctx)
 	if err != nil {

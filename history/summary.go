@@ -28,7 +28,7 @@ type Summary struct {
 	Restored  int `json:"restored"`
 	Unchanged int `json:"unchanged"`
 	Ignored   int `json:"ignored"`  // of the unchanged: differ from the stored body in ignored fields
-	Rebased   int `json:"rebased"`  // of the unchanged: compared by new rules for the first time
+	Rebased   int `json:"rebased"`  // of the unchanged: compared by new rules, or after a release of the platform, for the first time
 	Withheld  int `json:"withheld"` // absent and not recorded as deleted
 }
 

@@ -82,7 +82,7 @@ type newer struct {
 // the cut, or there are enough newer ones. A hidden entry supersedes nothing; it
 // goes with the changes before it, as only they need it.
 func (t *trimmer) expired(e *record) bool {
-	if e.Kind == KindForgotten {
+	if e.Kind == KindForgotten || e.Kind == KindShape {
 		return false
 	}
 	key := [2]string{e.typ, e.ID}

@@ -199,11 +199,6 @@ func printChange(out io.Writer, c history.Change, asJSON bool) error {
 			history.Change
 		}{"change", c})
 	}
-	_, err := fmt.Fprintf(out, "%s  %-8s %s %q (%s)\n", c.At.Local().Format(time.DateTime), c.Kind, c.Type, c.Name, c.ID)
-	for _, f := range c.Fields {
-		if _, err := fmt.Fprintf(out, "    %s\n", f); err != nil {
-			return err
-		}
-	}
+	_, err := fmt.Fprintf(out, "%s  %s\n", c.At.Local().Format(time.DateTime), c)
 	return err
 }

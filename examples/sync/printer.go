@@ -141,7 +141,11 @@ func (p *printer) change(_ context.Context, c history.Change) error {
 			Fields []diff.FieldChange `json:"fields"`
 		}{"change", c, fields})
 	}
-	_, err := fmt.Fprintf(p.out, "%-8s %s %q, between %s and %s\n", c.Kind, c.Type, c.Name, c.After.Local().Format(time.TimeOnly), c.At.Local().Format(time.TimeOnly))
+	what := fmt.Sprintf("%s %q", c.Type, c.Name)
+	if c.Kind == history.KindShape {
+		what = fmt.Sprintf("%s: the platform changed %d objects", c.Type, c.Number)
+	}
+	_, err := fmt.Fprintf(p.out, "%-8s %s, between %s and %s\n", c.Kind, what, c.After.Local().Format(time.TimeOnly), c.At.Local().Format(time.TimeOnly))
 	for _, f := range c.Fields {
 		fmt.Fprintf(p.out, "         %s\n", f)
 	}

@@ -1,0 +1,333 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/jsonscan"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// When the platform is released, a field may come to all objects of a type, or go from them. Nobody edited them, so that
+// is one change of the type: an entry of KindShape. A pass can tell only when it has compared all objects, so it holds
+// back those in which a field came or went. Then it recognises a release where all of these hold:
+//
+//   - the pass has compared at least 10 objects,
+//   - the field came, or went, in at least 80 % of them,
+//   - with one value in all of these,
+//   - and no witness of an edit moved in any of these.
+//
+// The rest are edits. A release is remembered: an object that shows the same later, because it is read again later, joins
+// it. An object that was edited as well is a change without that field.
+const (
+	releaseObjects = 10
+	releaseShare   = 0.8
+	maxHeld        = 64 << 20 // bytes of bodies that are held back; with more the pass decides by what it has compared so far
+)
+
+// A release is a field that the platform brought to the objects of a type, or took from them.
+type release struct {
+	Op    diff.Op         `json:"op"`
+	Path  string          `json:"path"` // as a pointer, in which elements of arrays have no index
+	Value json.RawMessage `json:"value"`
+
+	seq uint64 // of its entry
+}
+
+// A releaseKey is what makes two releases the same.
+type releaseKey struct {
+	op          diff.Op
+	path, value string
+}
+
+// releaseOf returns the release that a field change may be a part of: a member that came or went.
+func releaseOf(c diff.FieldChange) (releaseKey, bool) {
+	if c.Path == "" || c.Op != diff.OpAdd && c.Op != diff.OpRemove {
+		return releaseKey{}, false
+	}
+	tokens := strings.Split(c.Path, "/")[1:]
+	if isIndex(tokens[len(tokens)-1]) {
+		return releaseKey{}, false
+	}
+	key := releaseKey{op: c.Op, value: string(c.New)}
+	if c.Op == diff.OpRemove {
+		key.value = string(c.Old)
+	}
+	for _, token := range tokens {
+		if !isIndex(token) {
+			key.path += "/" + token
+		}
+	}
+	return key, true
+}
+
+func isIndex(token string) bool { return token != "" && strings.Trim(token, "0123456789") == "" }
+
+// change returns the release as a field change.
+func (k releaseKey) change() diff.FieldChange {
+	c := diff.FieldChange{Op: k.op, Path: k.path}
+	if k.op == diff.OpAdd {
+		c.New = json.RawMessage(k.value)
+	} else {
+		c.Old = json.RawMessage(k.value)
+	}
+	return c
+}
+
+// releases reads what is remembered of the releases of a type.
+func (h *History) releases(ctx context.Context, typ string) (map[releaseKey]uint64, error) {
+	known := map[releaseKey]uint64{}
+	for e, err := range h.store.Scan(ctx, h.keys.below("release", typ)) {
+		var r release
+		var last string
+		if err == nil {
+			last, err = h.keys.last(e.Key)
+		}
+		if err == nil {
+			r.seq, err = strconv.ParseUint(last, 16, 64)
+		}
+		if err == nil {
+			err = decode(e.Key, e.Value, &r)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("history: releases of %s: %w", typ, err)
+		}
+		known[releaseKey{r.Op, r.Path, string(r.Value)}] = r.seq
+	}
+	return known, nil
+}
+
+// released iterates over the ids of the objects that a release reached, as far as they were read since.
+func (h *History) released(ctx context.Context, typ string, seq uint64) (ids []string, err error) {
+	for e, err := range h.store.Scan(ctx, h.keys.below("released", typ, hex16(seq))) {
+		var id string
+		if err == nil {
+			id, err = h.keys.last(e.Key)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("history: the objects of release %d: %w", seq, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// withObjects adds to a change of KindShape what it is about.
+func (h *History) withObjects(ctx context.Context, c Change) (Change, error) {
+	var err error
+	if c.Kind == KindShape {
+		c.Objects, err = h.released(ctx, c.Type, c.Seq)
+		c.Number = max(c.Number, len(c.Objects))
+	}
+	return c, err
+}
+
+// separate takes from the fields of a record what known releases have done, and reports whether to hold the object
+// back: because a field came or went that may be part of another one.
+func (p *Pass) separate(t *tx, r *record, o *pending, old knownObject) (hold bool) {
+	var edits []diff.FieldChange
+	seqs := map[uint64]bool{}
+	for _, c := range r.Fields {
+		key, ok := releaseOf(c)
+		seq, known := p.releases[key]
+		if ok && known {
+			r.Platform = append(r.Platform, c)
+			seqs[seq] = true
+			continue
+		}
+		hold = hold || ok && !o.decided && !p.decided && p.live >= releaseObjects
+		edits = append(edits, c)
+	}
+	if hold {
+		o.fields, o.edited = edits, p.witnessMoved(o, old)
+		return true
+	}
+	r.Fields = edits
+	for seq := range seqs {
+		t.batch.Put(p.h.keys.released(p.typ, seq, o.ID), []byte("{}"))
+	}
+	return false
+}
+
+// hold keeps an object back until the pass decides.
+func (p *Pass) hold(o *pending) {
+	p.held = append(p.held, o)
+	p.heldIDs[o.ID] = true
+	p.heldBytes += len(o.Body)
+}
+
+// unhold drops an object that was held back, because it was seen again.
+func (p *Pass) unhold(id string) {
+	if !p.heldIDs[id] {
+		return
+	}
+	delete(p.heldIDs, id)
+	for i, o := range p.held {
+		if o.ID == id {
+			p.heldBytes -= len(o.Body)
+			p.held = append(p.held[:i], p.held[i+1:]...)
+			return
+		}
+	}
+}
+
+// decide tells releases from edits among what was held back, and records both. All that was queued is committed.
+func (p *Pass) decide(ctx context.Context) error {
+	if len(p.held) == 0 {
+		return nil
+	}
+	if found := p.recognise(); len(found) > 0 {
+		if err := p.recordReleases(ctx, found); err != nil {
+			return err
+		}
+	}
+	for _, o := range p.held {
+		o.decided, o.fields = true, nil
+		p.queued[o.ID] = true
+	}
+	p.queue = append(p.held, p.queue...)
+	p.held, p.heldBytes = nil, 0
+	clear(p.heldIDs)
+	return p.flush(ctx)
+}
+
+// recognise returns the releases among what was held back, with the ids of the objects that show them.
+func (p *Pass) recognise() map[releaseKey][]string {
+	shown := map[releaseKey][]string{}
+	values := map[releaseKey]int{} // how many there are of a field that came or went
+	for _, o := range p.held {
+		if o.edited {
+			continue
+		}
+		own := map[releaseKey]bool{}
+		for _, c := range o.fields {
+			if key, ok := releaseOf(c); ok && !own[key] {
+				own[key] = true
+				if shown[key] == nil {
+					values[releaseKey{op: key.op, path: key.path}]++
+				}
+				shown[key] = append(shown[key], o.ID)
+			}
+		}
+	}
+	for key, ids := range shown {
+		one := values[releaseKey{op: key.op, path: key.path}] == 1
+		if !one || p.compared < releaseObjects || float64(len(ids)) < releaseShare*float64(p.compared) {
+			delete(shown, key)
+		}
+	}
+	return shown
+}
+
+// maxListed is how many objects are in the commit of a release. The others follow with the commits of their own.
+const maxListed = 10_000
+
+// recordReleases appends an entry for each release.
+func (p *Pass) recordReleases(ctx context.Context, found map[releaseKey][]string) error {
+	seqs := map[releaseKey]uint64{}
+	err := p.commit(ctx, func(t *tx) error {
+		listed := 0
+		for key, ids := range found {
+			seq, err := t.append(record{Kind: KindShape, After: p.origin.after, Fields: []diff.FieldChange{key.change()}, Number: len(ids)})
+			if err != nil {
+				return err
+			}
+			r := release{Op: key.op, Path: key.path, Value: json.RawMessage(key.value)}
+			value, err := encode(r)
+			if err != nil {
+				return fmt.Errorf("history: %w", err)
+			}
+			t.batch.Put(p.h.keys.release(p.typ, seq), value)
+			for _, id := range ids {
+				if listed++; listed <= maxListed {
+					t.batch.Put(p.h.keys.released(p.typ, seq, id), []byte("{}"))
+				}
+			}
+			seqs[key] = seq
+		}
+		return nil
+	})
+	for key, seq := range seqs {
+		p.releases[key] = seq
+	}
+	return err
+}
+
+// witnessMoved reports whether something says that an object was edited: its marker, or a version or a modification date
+// of the object itself, compared or not.
+func (p *Pass) witnessMoved(o *pending, old knownObject) bool {
+	if old.Marker != "" && o.Marker != "" && old.Marker != o.Marker {
+		return true
+	}
+	before := map[string][]byte{}
+	it := jsonscan.Members(old.body)
+	for it.Next() {
+		if isWitness(it.Key()) {
+			before[string(it.Key())] = it.Value()
+		}
+	}
+	it = jsonscan.Members(o.Body)
+	for it.Next() {
+		if value, ok := before[string(it.Key())]; ok && !p.h.sameValue(value, it.Value()) {
+			return true
+		}
+	}
+	return false
+}
+
+// isWitness reports whether the member with the raw key moves with an edit.
+func isWitness(key []byte) bool {
+	name := strings.ToLower(string(key))
+	for _, word := range []string{"version", "modified", "updated", "edited", "uploaded", "published"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *History) sameValue(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	canonicalA, errA := h.plain.Canonical(nil, a)
+	canonicalB, errB := h.plain.Canonical(nil, b)
+	return errors.Join(errA, errB) == nil && bytes.Equal(canonicalA, canonicalB)
+}
+
+// withoutPlatform returns the fields that no release brought or took, as records say that are not after a time.
+func withoutPlatform(fields []diff.FieldChange, records []record, counts func(*record) bool) []diff.FieldChange {
+	platform := map[releaseKey]bool{}
+	for i := range records {
+		if !counts(&records[i]) {
+			continue
+		}
+		for _, c := range records[i].Platform {
+			if key, ok := releaseOf(c); ok {
+				platform[key] = true
+			}
+		}
+	}
+	var edits []diff.FieldChange
+	for _, c := range fields {
+		if key, ok := releaseOf(c); !ok || !platform[key] {
+			edits = append(edits, c)
+		}
+	}
+	return edits
+}
+
+// forgetReleases erases that releases reached an object.
+func (h *History) forgetReleases(ctx context.Context, b *storage.Batch, typ, id string) error {
+	known, err := h.releases(ctx, typ)
+	for _, seq := range known {
+		b.Delete(h.keys.released(typ, seq, id))
+	}
+	return err
+}
