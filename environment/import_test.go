@@ -3,6 +3,7 @@ package environment_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -119,9 +120,15 @@ func TestCancelledImportGoesOn(t *testing.T) {
 		require.Equal(t, 101, first.Done)
 		require.False(t, first.End.After(result.Ended.Add(time.Minute)), "estimated %v, ended %v", first.End, result.Ended)
 		repeated := 0
-		for _, n := range listed(org) {
-			repeated += n - 1
+		for path, n := range listed(org) {
+			if !isDivisions(path) {
+				repeated += n - 1
+			}
 		}
 		require.LessOrEqual(t, repeated, 1, "what was cut off in the middle")
 	})
 }
+
+// isDivisions reports whether a path lists the divisions, which types that are
+// listed by division ask for, too.
+func isDivisions(path string) bool { return strings.HasPrefix(path, "/api/v2/authorization/divisions") }

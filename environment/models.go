@@ -26,7 +26,7 @@ func models(catalogue *genesys.Catalogue) map[string]history.Model {
 	all := make(map[string]history.Model, catalogue.Len())
 	for t := range catalogue.All() {
 		all[t.Name] = history.Model{
-			Parent: t.Parent, Singleton: t.Paging == genesys.PagingSingleton,
+			Parent: t.Parent, NaturalKey: t.Key, Singleton: t.Paging == genesys.PagingSingleton,
 			PerOrg: perOrg, Provenance: provenance, Secrets: t.Secrets,
 		}
 	}

@@ -169,7 +169,7 @@ func (o *monthOrg) calibrate(t *testing.T) {
 		for object, err := range listed {
 			require.NoError(t, err)
 			if !mt.Whole {
-				object, err = client.Get(t.Context(), mt.ObjectType, object.ID)
+				object, err = client.Read(t.Context(), mt.ObjectType, object)
 				require.NoError(t, err)
 			}
 			truth := mt.objects[object.ID]

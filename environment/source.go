@@ -59,8 +59,16 @@ func (s *source) item(o genesys.Object) history.Item {
 	}
 	return history.Item{
 		Object:  history.Object{ID: o.ID, Name: o.Name, Parent: o.Parent, Body: o.Body, Marker: o.Marker},
-		Deleted: o.Deleted, Partial: !s.t.Whole,
+		Deleted: o.Deleted, Partial: !s.t.Whole || len(s.t.Parts) > 0,
 	}
+}
+
+// Read implements history.Source.
+func (s *source) Read(ctx context.Context, listed history.Item) (history.Item, error) {
+	o, err := s.client.Read(ctx, s.t, genesys.Object{
+		Type: s.t.Name, ID: listed.ID, Name: listed.Name, Parent: listed.Parent, Body: listed.Body, Marker: listed.Marker,
+	})
+	return s.read(ctx, o, err)
 }
 
 // Get implements history.Source. A singleton has no other call than the one that
@@ -69,7 +77,20 @@ func (s *source) Get(ctx context.Context, id string) (history.Item, error) {
 	if s.t.Paging == genesys.PagingSingleton {
 		return history.Item{}, history.ErrNoGet
 	}
-	o, err := s.client.Get(ctx, s.t, id)
+	asked := genesys.Object{ID: id}
+	if s.t.GetNeedsBody() {
+		body, err := s.history.Body(ctx, s.t.Name, id)
+		if err != nil {
+			return history.Item{}, err
+		}
+		asked.Body = body
+	}
+	o, err := s.client.Get(ctx, s.t, asked)
+	return s.read(ctx, o, err)
+}
+
+// read translates what reading one object gave.
+func (s *source) read(ctx context.Context, o genesys.Object, err error) (history.Item, error) {
 	switch {
 	case err == nil:
 		return s.item(o), nil

@@ -33,6 +33,8 @@ func parseTypes(table string) ([]ObjectType, error) {
 	return types, nil
 }
 
+// parseType reads a row. Lists are separated by "," but for paths, which are
+// separated by "|", and for what makes one text, which is separated by "+".
 func parseType(row map[string]string) (ObjectType, error) {
 	list := func(column, sep string) []string {
 		if row[column] == "" {
@@ -41,15 +43,27 @@ func parseType(row map[string]string) (ObjectType, error) {
 		return strings.Split(row[column], sep)
 	}
 	t := ObjectType{
-		Name: row["name"], Label: row["label"], Group: row["group"], Default: row["default"] == "on", Parent: row["parent"],
-		Method: row["method"], Path: row["path"], Variants: list("variants", "|"), Body: row["body"],
-		Paging: Paging(row["paging"]), Token: row["token"], Items: row["items"],
-		ID: list("id", "+"), Title: row["title"], Whole: row["whole"] == "yes", Get: row["get"],
+		Name: row["name"], Label: row["label"], Group: row["group"], Default: row["default"] == "on", Reason: row["reason"],
+		Parent: row["parent"], Method: row["method"], Path: row["path"], Variants: list("variants", "|"), Body: row["body"],
+		Divisions: row["divisions"], Paging: Paging(row["paging"]), Token: row["token"], Items: row["items"],
+		ID: list("id", "+"), Former: list("former", "+"), Title: row["title"], Key: list("key", "+"),
+		Whole: row["whole"] == "yes", Get: row["get"], Absent: row["absent"] != "",
 		Split: list("split", "|"), Marker: list("marker", ","), Sets: list("sets", ","), Secrets: list("secrets", ","),
-		Volatile: list("volatile", ","), Permissions: list("permissions", ","),
+		Volatile: list("volatile", ","), Permissions: list("permissions", ","), Grade: row["grade"],
 	}
-	// Without the column, what the official providers say: identity providers, and what one object has or has not.
-	t.Absent = row["absent"] != "" || strings.HasPrefix(t.Name, "identityproviders.") || t.Paging == PagingSingleton && t.Parent != ""
+	switch {
+	case row["key"] == "-":
+		t.Key = nil
+	case row["key"] == "":
+		t.Key = list("title", "+")
+	}
+	if row["permissions"] == "?" {
+		t.Permissions, t.PermissionUnknown = nil, true
+	}
+	if words := strings.Fields(row["audit"]); len(words) > 0 {
+		words = append(words, "", "")
+		t.Audit = Audit{How: words[0], Service: words[1], Entity: words[2]}
+	}
 	if size := row["size"]; size != "" {
 		n, err := strconv.Atoi(size)
 		if err != nil {
@@ -57,5 +71,32 @@ func parseType(row map[string]string) (ObjectType, error) {
 		}
 		t.PageSize = n
 	}
+	for _, cell := range list("parts", "|") {
+		part, err := parsePart(cell)
+		if err != nil {
+			return t, err
+		}
+		t.Parts = append(t.Parts, part)
+	}
 	return t, nil
+}
+
+// parsePart reads "member text|json path" and, after it, "field=…" and "permission=…".
+func parsePart(cell string) (Part, error) {
+	words := strings.Fields(cell)
+	if len(words) < 3 || words[1] != "text" && words[1] != "json" {
+		return Part{}, fmt.Errorf("part %q is not a member, text or json, and a path", cell)
+	}
+	part := Part{Member: words[0], Text: words[1] == "text", Path: words[2]}
+	for _, word := range words[3:] {
+		switch name, value, _ := strings.Cut(word, "="); name {
+		case "field":
+			part.Field = value
+		case "permission":
+			part.Permissions = append(part.Permissions, value)
+		default:
+			return part, fmt.Errorf("part %q: what is %q?", cell, name)
+		}
+	}
+	return part, nil
 }

@@ -25,7 +25,7 @@ func (f fakeList) element(variant string, i int) []byte {
 	if len(f.t.ID) == 1 && f.t.ID[0] == "." {
 		return fmt.Appendf(nil, `"%s%d"`, variant, i)
 	}
-	tree := map[string]any{"name": fmt.Sprintf("Name %d", i)}
+	tree := map[string]any{"name": fmt.Sprintf("Name %d", i), "id": "id"}
 	for _, field := range append(f.t.ID, strings.Split(f.t.Title, "+")...) {
 		if field == "" || field == "." {
 			continue
@@ -48,6 +48,14 @@ func (f fakeList) element(variant string, i int) []byte {
 
 func (f fakeList) serve(r *http.Request) *http.Response {
 	q := r.URL.Query()
+	if f.t.Divisions != "" {
+		if r.URL.Path == "/api/v2/authorization/divisions" {
+			return answer(200, `{"entities":[{"id":"home"},{"id":"other"}],"total":2,"pageCount":1}`)
+		}
+		if got := q[f.t.Divisions]; len(got) != 2 || got[0] != "home" || got[1] != "other" {
+			return answer(400, `{"code":"bad.request"}`)
+		}
+	}
 	if r.Method != f.t.method() {
 		return answer(405, `{}`)
 	}

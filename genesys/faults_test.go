@@ -146,7 +146,7 @@ func TestAnswersToHiddenObjects(t *testing.T) {
 		seen := collectObjects(t, c.List(t.Context(), typ))
 		require.Less(t, len(seen), len(all))
 		for _, o := range all {
-			_, err := c.Get(t.Context(), typ, o.ID)
+			_, err := c.Get(t.Context(), typ, genesys.Object{ID: o.ID})
 			if slices.ContainsFunc(seen, func(s genesys.Object) bool { return s.ID == o.ID }) {
 				require.NoError(t, err)
 			} else {
@@ -161,13 +161,13 @@ func TestAnswersToHiddenObjects(t *testing.T) {
 		require.NoError(t, err)
 		before, err := drain(t.Context(), c, typ)
 		require.NoError(t, err)
-		_, err = c.Get(t.Context(), typ, id)
+		_, err = c.Get(t.Context(), typ, genesys.Object{ID: id})
 		require.ErrorIs(t, err, genesys.ErrNotFound)
 		time.Sleep(time.Minute)
 		after, err := drain(t.Context(), c, typ)
 		require.NoError(t, err)
 		require.Equal(t, before+1, after)
-		_, err = c.Get(t.Context(), typ, id)
+		_, err = c.Get(t.Context(), typ, genesys.Object{ID: id})
 		require.NoError(t, err)
 	})
 }

@@ -99,6 +99,12 @@ func (w *fieldWalk) run(all []decision) {
 	for _, model := range []string{models.Item, models.ByID} {
 		w.model(model, "", map[string]string{model: ""})
 	}
+	t, _ := DefaultCatalogue().Lookup(w.typ)
+	for _, part := range t.Parts {
+		if o, ok := operation("GET", part.Path); ok && part.Field == "" {
+			w.model(o.Answer, part.Member+".", map[string]string{o.Answer: part.Member})
+		}
+	}
 	w.unroll()
 	for _, c := range common {
 		if kind, name := c[0], c[1]; !w.kinds["names"]["."] && w.isEverywhere(w.kinds[kind], name) {

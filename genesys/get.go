@@ -6,10 +6,12 @@ import (
 	"strings"
 )
 
-// Get reads one object by its ID. The error is ErrNotFound when it is gone,
-// ErrNoGet when the type has no such call, and otherwise like that of List.
-func (c *Client) Get(ctx context.Context, t ObjectType, id string) (Object, error) {
-	path, values, err := t.getPath(id)
+// Get reads one object, without its Parts: by its ID, and where the type's Get
+// has a variable with a source by its Body as it was listed. The error is
+// ErrNotFound when it is gone, ErrNoGet when the type has no such call, and
+// otherwise like that of List.
+func (c *Client) Get(ctx context.Context, t ObjectType, o Object) (Object, error) {
+	path, values, err := t.getPath(o)
 	if err != nil {
 		return Object{}, err
 	}
@@ -20,20 +22,20 @@ func (c *Client) Get(ctx context.Context, t ObjectType, id string) (Object, erro
 	if !isObject(data) {
 		return Object{}, fmt.Errorf("genesys: GET %s: the answer is not an object", cutQuery(path))
 	}
-	parts := SplitID(id)
+	parts := SplitID(o.ID)
 	parent := ""
 	if own := t.ownParts(); t.Parent != "" && own < len(parts) {
 		parent = JoinID(parts[:len(parts)-own]...)
 	}
 	r := newObjectReader(t, parent)
-	o, err := r.single(id, data)
+	got, err := r.single(o.ID, data)
 	if err != nil {
 		return Object{}, fmt.Errorf("genesys: GET %s: %w", cutQuery(path), err)
 	}
-	if o.Name == "" && t.Paging == PagingSingleton {
-		o.Name = strings.Join(append([]string{t.Label}, values...), " ")
+	if got.Name == "" && t.Paging == PagingSingleton {
+		got.Name = strings.Join(append([]string{t.Label}, values...), " ")
 	}
-	return o, nil
+	return got, nil
 }
 
 // asksOne is the role of a call for one object of the type.
@@ -58,8 +60,8 @@ func (t ObjectType) asksAll() role {
 }
 
 // getPath returns the path that reads one object, and what tells a singleton from its siblings.
-func (t ObjectType) getPath(id string) (path string, values []string, err error) {
-	parts := SplitID(id)
+func (t ObjectType) getPath(o Object) (path string, values []string, err error) {
+	parts := SplitID(o.ID)
 	template := t.Get
 	switch {
 	case template != "":
@@ -77,11 +79,8 @@ func (t ObjectType) getPath(id string) (path string, values []string, err error)
 		values = parts[len(parts)-t.ownParts():]
 		template = withoutSources(t.Path)
 	}
-	targets, err := expand(template, parts, nil)
-	if err != nil {
-		return "", nil, err
-	}
-	return targets[0].path, values, nil
+	path, err = expandOne(template, parts, o.Body)
+	return path, values, err
 }
 
 // withoutSources makes plain variables of those with a source.

@@ -70,6 +70,7 @@ const (
 	asksSingleton                  // the one object of a type at the top
 	asksOptional                   // a singleton that is answered 404 while it is not configured
 	asksBelow                      // the list, or the one object, below a parent
+	asksPart                       // a Part of an object: only that it is not there is a word about it
 
 	asksAny = asksObject | asksList | asksSingleton | asksOptional | asksBelow
 )
@@ -94,6 +95,7 @@ var meanings = meaningTable{
 	{asksAny, http.StatusNotImplemented, Unavailable, `the API's "Feature toggle is not enabled"; Genesys's Terraform provider takes it for a missing product`},
 	{asksObject, http.StatusNotFound, Deleted, "the API's not.found"},
 	{asksObject, http.StatusGone, Deleted, "measured: architect.flow.deleted; Genesys's Terraform provider takes 404 and 410 alike"},
+	{asksPart, http.StatusNotFound, Deleted, "the API's not.found: a data action that is no function has none"},
 	{asksOptional, http.StatusNotFound, Deleted, "Genesys's Terraform provider: an identity provider that is not configured is answered 404"},
 	{asksBelow, http.StatusNotFound, Deleted, "the API's not.found, about the parent"},
 	{asksBelow, http.StatusGone, Deleted, "as 404, about the parent"},

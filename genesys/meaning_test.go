@@ -22,7 +22,7 @@ type heard struct {
 
 func allHeard() []heard {
 	var all []heard
-	for _, asks := range []role{asksObject, asksList, asksSingleton, asksOptional, asksBelow, 0} {
+	for _, asks := range []role{asksObject, asksList, asksSingleton, asksOptional, asksBelow, asksPart, 0} {
 		for _, status := range []int{400, 408, 409, 412, 413, 422, 423, 424, 429, 500, 502, 503, 504} {
 			all = append(all, heard{asks, status, Unclear})
 		}
@@ -36,7 +36,8 @@ func allHeard() []heard {
 	for _, asks := range []role{asksList, asksSingleton} {
 		all = append(all, heard{asks, 404, Unavailable}, heard{asks, 405, Unavailable}, heard{asks, 410, Unavailable})
 	}
-	return append(all, heard{asksOptional, 404, Deleted}, heard{asksOptional, 405, Unavailable}, heard{asksOptional, 410, Unavailable}, heard{0, 404, Unclear}, heard{0, 403, Unclear})
+	return append(all, heard{asksOptional, 404, Deleted}, heard{asksOptional, 405, Unavailable}, heard{asksOptional, 410, Unavailable}, heard{0, 404, Unclear}, heard{0, 403, Unclear},
+		heard{asksPart, 404, Deleted}, heard{asksPart, 403, Unclear}, heard{asksPart, 410, Unclear}, heard{asksPart, 501, Unclear})
 }
 
 // misheard returns the first answer that the table gets wrong.
@@ -94,7 +95,7 @@ func TestMeaningsOfEveryType(t *testing.T) {
 			if typ.Get == "" {
 				continue
 			}
-			_, err := c.Get(t.Context(), typ, strings.Repeat("p/", strings.Count(typ.Get, "{"))+"x")
+			_, err := c.Get(t.Context(), typ, Object{ID: strings.Repeat("p/", strings.Count(typ.Get, "{")) + "x"})
 			if errors.As(err, new(*APIError)) {
 				require.Equal(t, meanings.of(asksObject, status, true), MeaningOf(err), "%s: %d", typ.Name, status)
 			}
@@ -126,7 +127,7 @@ func TestTombstones(t *testing.T) {
 		objects, err := collect(t.Context(), c, list())
 		require.NoError(t, err)
 		require.Equal(t, dead, objects[0].Deleted, "in a list: %s", body)
-		o, err := c.Get(t.Context(), things(2), "a")
+		o, err := c.Get(t.Context(), things(2), Object{ID: "a"})
 		require.NoError(t, err)
 		require.Equal(t, dead, o.Deleted, "by a GET: %s", body)
 	}
@@ -142,7 +143,7 @@ func TestNoObject(t *testing.T) {
 	for _, body := range []string{``, ` `, `null`, `true`, `"gone"`, `404`} {
 		for _, status := range []int{200, 202, 204} {
 			c, _ := newTestClient(t, pages(fmt.Sprintf("!%d%s", status, body)), func(o *Options) { o.MaxRetries = -1 })
-			_, err := c.Get(t.Context(), things(2), "a")
+			_, err := c.Get(t.Context(), things(2), Object{ID: "a"})
 			require.Error(t, err, "%d %q", status, body)
 			require.Equal(t, Unclear, MeaningOf(err))
 			objects, err := collect(t.Context(), c, single)

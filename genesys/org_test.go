@@ -317,7 +317,7 @@ func TestGetAgreesWithList(t *testing.T) {
 		}
 		for o, err := range walk {
 			require.NoError(t, err, typ.Name)
-			got, err := c.Get(t.Context(), typ, o.ID)
+			got, err := c.Get(t.Context(), typ, o)
 			if errors.Is(err, genesys.ErrNoGet) {
 				parents[typ.Name] = o
 				break

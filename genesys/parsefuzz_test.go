@@ -185,7 +185,7 @@ func FuzzObjectType(f *testing.F) {
 				break
 			}
 		}
-		if o, err := c.Get(t.Context(), own, id); err == nil {
+		if o, err := c.Get(t.Context(), own, Object{ID: id}); err == nil {
 			require.True(t, json.Valid(o.Body))
 		}
 		require.Less(t, len(sent), 1000)

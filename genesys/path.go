@@ -40,8 +40,13 @@ func parseTemplate(path string) (vars []variable, rest string) {
 
 // NeedsParentBody reports whether Children needs the parent's Body: whether a
 // variable of the path has a source.
-func (t ObjectType) NeedsParentBody() bool {
-	vars, _ := parseTemplate(t.Path)
+func (t ObjectType) NeedsParentBody() bool { return hasSource(t.Path) }
+
+// GetNeedsBody reports whether Get needs the Body of the object that it reads.
+func (t ObjectType) GetNeedsBody() bool { return hasSource(t.Get) }
+
+func hasSource(template string) bool {
+	vars, _ := parseTemplate(template)
 	for _, v := range vars {
 		if v.source != "" {
 			return true
@@ -89,6 +94,18 @@ func expand(template string, parts []string, body []byte) ([]target, error) {
 	return targets, nil
 }
 
+// expandOne is expand for a template that stands for one path.
+func expandOne(template string, parts []string, body []byte) (string, error) {
+	targets, err := expand(template, parts, body)
+	if err != nil {
+		return "", err
+	}
+	if len(targets) != 1 {
+		return "", fmt.Errorf("genesys: %s stands for %d paths, not one", template, len(targets))
+	}
+	return targets[0].path, nil
+}
+
 func multiply(targets []target, before string, values []string) []target {
 	product := make([]target, 0, len(targets)*len(values))
 	for _, t := range targets {
@@ -117,7 +134,7 @@ func escapeVariable(before, value string) string {
 // sourced collects the distinct values of the fields that a source names.
 func sourced(body []byte, source string) ([]string, error) {
 	if len(body) == 0 {
-		return nil, fmt.Errorf("the parent's body is needed for its %s", source)
+		return nil, fmt.Errorf("the body is needed for its %s", source)
 	}
 	var values []string
 	seen := map[string]bool{}

@@ -318,6 +318,7 @@ func (c *Client) divisions(ctx context.Context, p *Permissions) error {
 // whether the client may read it: nil, or the error that List would end with.
 func (c *Client) Probe(ctx context.Context, t ObjectType) error {
 	t.PageSize = min(t.PageSize, t.leastPage())
+	t.Divisions = "" // the home division is enough
 	if len(t.Variants) > 0 {
 		t.Variants = t.Variants[:1]
 	}

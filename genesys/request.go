@@ -62,7 +62,7 @@ func (c *Client) sendCall(ctx context.Context, asks role, method, path string, s
 	if err != nil {
 		return nil, fmt.Errorf("genesys: path %q: %w", cutQuery(path), withoutURL(err))
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", "application/json, text/plain;q=0.5") // Parts are text
 	req.Header.Set("User-Agent", c.opts.UserAgent)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

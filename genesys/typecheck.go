@@ -41,6 +41,11 @@ func (t ObjectType) problem() error {
 	case t.PageSize < 0:
 		return fmt.Errorf("the PageSize is %d", t.PageSize)
 	}
+	for _, part := range t.Parts {
+		if part.Member == "" || !strings.HasPrefix(part.Path, "/api/v2/") {
+			return fmt.Errorf("the part %q needs a Member and a Path that begins with /api/v2/, not %q", part.Member, part.Path)
+		}
+	}
 	if t.Paging != PagingSingleton {
 		if t.Items == "" {
 			return errors.New(`the Items are required: the path to the array of objects, such as "entities"`)

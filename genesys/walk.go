@@ -86,9 +86,10 @@ func (w *walk) run(parts []string) {
 		w.yield(Object{}, err)
 		return
 	}
-	variants := w.t.Variants
-	if len(variants) == 0 {
-		variants = []string{""}
+	variants, err := w.variants()
+	if err != nil {
+		w.yield(Object{}, err)
+		return
 	}
 	for _, target := range targets {
 		for _, variant := range variants {
@@ -97,7 +98,7 @@ func (w *walk) run(parts []string) {
 				_, value, _ := strings.Cut(variant, "=")
 				err = w.singleton(path, append(target.values, nonEmpty(value)...))
 			} else {
-				err = w.walkList(path)
+				err = w.walkVariant(target.path, variant)
 			}
 			if err != nil && !w.stopped {
 				w.yield(Object{}, err)

@@ -396,12 +396,12 @@ func TestGet(t *testing.T) {
 		}
 		return answer(200, ` {"name":"N","state":"deleted"} `)
 	})
-	o, err := c.Get(t.Context(), things(2), "a%2Fb")
+	o, err := c.Get(t.Context(), things(2), Object{ID: "a%2Fb"})
 	require.NoError(t, err)
 	require.Equal(t, Object{Type: "things", ID: "a%2Fb", Name: "N", Deleted: true, Body: json.RawMessage(`{"name":"N","state":"deleted"}`)}, o)
-	_, err = c.Get(t.Context(), things(2), "gone")
+	_, err = c.Get(t.Context(), things(2), Object{ID: "gone"})
 	require.ErrorIs(t, err, ErrNotFound)
-	_, err = c.Get(t.Context(), list2("x"), "a")
+	_, err = c.Get(t.Context(), list2("x"), Object{ID: "a"})
 	require.ErrorIs(t, err, ErrNoGet)
 
 	parent := Object{ID: "p", Name: "P", Body: json.RawMessage(`{"latest":{"n":4},"live":{"n":2}}`)}
@@ -410,14 +410,14 @@ func TestGet(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "p", o.Parent)
 		found = append(found, o.ID)
-		again, err := c.Get(t.Context(), versions, o.ID)
+		again, err := c.Get(t.Context(), versions, Object{ID: o.ID})
 		require.NoError(t, err)
 		require.Equal(t, "p", again.Parent)
 	}
 	require.Equal(t, []string{"p/4", "p/2"}, found)
 	for o, err := range c.List(t.Context(), field) {
 		require.NoError(t, err)
-		_, err = c.Get(t.Context(), field, o.ID)
+		_, err = c.Get(t.Context(), field, Object{ID: o.ID})
 		require.NoError(t, err)
 	}
 	require.Equal(t, []string{
@@ -426,7 +426,7 @@ func TestGet(t *testing.T) {
 		"GET /api/v2/field?type=a", "GET /api/v2/field?type=a", "GET /api/v2/field?type=b", "GET /api/v2/field?type=b",
 	}, s.requests())
 	for _, err := range c.Children(t.Context(), versions, Object{ID: "p"}) {
-		require.ErrorContains(t, err, "the parent's body is needed")
+		require.ErrorContains(t, err, "the body is needed")
 	}
 }
 

@@ -22,8 +22,12 @@ type Source interface {
 	// it has yielded; there is nothing after the error.
 	List(ctx context.Context, parent *Head) iter.Seq2[Item, error]
 
-	// Get reads one object whole. ErrGone says that it does not exist, ErrNoGet
-	// that the source cannot read one.
+	// Read reads the whole of a Partial object that was listed. ErrGone says that
+	// it does not exist any more, ErrNoGet that the source cannot read one.
+	Read(ctx context.Context, listed Item) (Item, error)
+
+	// Get finds out whether an object that was not listed exists: ErrGone says that
+	// it does not, ErrNoGet that the source cannot read one.
 	Get(ctx context.Context, id string) (Item, error)
 
 	// Coverage returns how much of the type can be seen, as it was at since or
@@ -35,7 +39,7 @@ type Source interface {
 type Item struct {
 	Object
 	Deleted bool // it says of itself that it is deleted
-	Partial bool // Get reads the rest of it
+	Partial bool // Read reads the rest of it
 }
 
 // Coverage is how much of a type a Source can see. The zero value is all of it.
@@ -242,7 +246,7 @@ func (r *reader) observe(ctx context.Context, scope string, item Item) error {
 		return r.p.Keep(item.ID)
 	}
 	before := r.opts.Requests()
-	full, err := r.src.Get(ctx, item.ID)
+	full, err := r.src.Read(ctx, item)
 	r.account(item, r.opts.Requests()-before)
 	unclear := new(UnclearError)
 	switch {

@@ -64,6 +64,10 @@ func (s *fakeSource) Get(_ context.Context, id string) (Item, error) {
 	return Item{}, ErrGone
 }
 
+func (s *fakeSource) Read(ctx context.Context, listed Item) (Item, error) {
+	return s.Get(ctx, listed.ID)
+}
+
 func (s *fakeSource) Coverage(context.Context, time.Time) (Coverage, error) { return s.coverage, nil }
 
 func item(id, parent, marker, body string) Item {

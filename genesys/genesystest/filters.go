@@ -62,6 +62,9 @@ func filterFor(s *shape, query url.Values) filter {
 			f.want(strings.TrimSuffix(name, "s"), matchWhole, value)
 		}
 	}
+	if s.t.Divisions != "" && !query.Has(s.t.Divisions) {
+		f.want("division.name", matchWhole, "Home")
+	}
 	for _, parameter := range filtersByType()[s.t.Name] {
 		f.read(s, parameter, query)
 	}

@@ -26,19 +26,19 @@ func TestManners(t *testing.T) {
 				break
 			}
 			require.NoError(t, org.Delete("routing.queues", id))
-			o, err := client.Get(t.Context(), queues, id)
+			o, err := client.Get(t.Context(), queues, genesys.Object{ID: id})
 			require.True(t, o.Deleted || genesys.MeaningOf(err) == genesys.Deleted, "%d: %v", as, err)
 		}
 
 		org.Lag("Queues", time.Minute)
 		id, err = org.Create("routing.queues", map[string]any{"name": "One"})
 		require.NoError(t, err)
-		_, err = client.Get(t.Context(), queues, id)
+		_, err = client.Get(t.Context(), queues, genesys.Object{ID: id})
 		require.ErrorIs(t, err, genesys.ErrNotFound)
 		time.Sleep(time.Minute)
 		require.NoError(t, org.Update("routing.queues", id, map[string]any{"name": "Two"}))
 		for _, want := range []string{"One", "Two"} {
-			o, err := client.Get(t.Context(), queues, id)
+			o, err := client.Get(t.Context(), queues, genesys.Object{ID: id})
 			require.NoError(t, err)
 			require.Equal(t, want, o.Name)
 			time.Sleep(time.Minute)

@@ -160,9 +160,14 @@ func (c *caller) checkCreateDelete(typ genesys.ObjectType, sibling string) {
 	if len(typ.ID) == 1 && !strings.Contains(typ.ID[0], ".") {
 		fields[typ.ID[0]] = "made-here"
 	} else {
-		fields["subjectId"], fields["externalKey"], fields["version"], fields["namespace"] = "made", "made", "made", "made"
-		fields["authorityName"], fields["role"] = "made", map[string]any{"id": "made"}
-		fields["program"], fields["client"] = map[string]any{"id": "made"}, map[string]any{"id": "made"}
+		for _, path := range typ.ID {
+			if name, below, nested := strings.Cut(path, "."); nested {
+				fields[name] = map[string]any{below: "made"}
+			} else {
+				fields[name] = "made"
+			}
+		}
+		fields["namespace"] = "made"
 	}
 	id, err := c.org.CreateChild(typ.Name, parentID, fields)
 	require.NoError(c.t, err)

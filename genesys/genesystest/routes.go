@@ -215,6 +215,9 @@ func (o *Org) parentFor(r *route, plain []string, sourced map[string]string) (pa
 	if s.parent == nil {
 		return "", true
 	}
+	if len(plain) == 0 {
+		return o.bySource(s.parent, r.segs, sourced)
+	}
 	parentID = genesys.JoinID(plain...)
 	if !o.exists(s.parent, parentID) {
 		return "", false
@@ -234,6 +237,10 @@ func (o *Org) objectFor(r *route, plain []string, sourced map[string]string, que
 		return o.singletonFor(r, plain, sourced, query)
 	}
 	if s.parent == nil {
+		if len(plain) == 0 {
+			key, ok = o.bySource(s, r.segs, sourced)
+			return "", key, ok
+		}
 		key = genesys.JoinID(plain...)
 		_, ok = o.locate(s, "", key)
 		return "", key, ok

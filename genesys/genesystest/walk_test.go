@@ -337,6 +337,13 @@ func (c *caller) checkList(typ genesys.ObjectType, path string, want []string) {
 		}
 		return
 	}
+	if typ.Divisions != "" {
+		separator := "?"
+		for division := range c.org.Objects("authorization.divisions") {
+			path += separator + typ.Divisions + "=" + division
+			separator = "&"
+		}
+	}
 	for _, size := range []int{max(1, len(want)/4), typ.PageSize} {
 		items, requests := c.walk(typ, path, size)
 		if len(want) != len(items) {
@@ -382,12 +389,14 @@ func (c *caller) checkGet(typ genesys.ObjectType, id []string, item any) {
 	path := typ.Get
 	vars := strings.Count(path, "{")
 	for i := range vars {
-		part := id[i]
-		if i == vars-1 {
-			part = id[len(id)-1]
-		}
 		before, rest, _ := strings.Cut(path, "{")
-		_, after, _ := strings.Cut(rest, "}")
+		variable, after, _ := strings.Cut(rest, "}")
+		part := id[len(id)-1]
+		if _, source, sourced := strings.Cut(variable, "="); sourced {
+			part = at(item, source)
+		} else if i < vars-1 {
+			part = id[i]
+		}
 		path = before + url.PathEscape(part) + after
 	}
 	if _, query, ok := strings.Cut(typ.Path, "expand="); ok && !strings.Contains(path, "?") {

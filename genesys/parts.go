@@ -1,0 +1,101 @@
+package genesys
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// Read reads all of a listed object: what its list leaves out, by Get, and its
+// Parts. One that the list holds whole takes no request. The error is like that
+// of Get; a part that cannot be read is an error of the object.
+func (c *Client) Read(ctx context.Context, t ObjectType, listed Object) (Object, error) {
+	o := listed
+	if !t.Whole {
+		full, err := c.Get(ctx, t, listed)
+		switch {
+		case errors.Is(err, ErrNoGet):
+		case err != nil:
+			return Object{}, err
+		default:
+			o.Body, o.Deleted, o.Marker = full.Body, full.Deleted, full.Marker
+			if full.Name != "" {
+				o.Name = full.Name
+			}
+		}
+	}
+	if o.Deleted {
+		return o, nil
+	}
+	for _, part := range t.Parts {
+		value, err := c.part(ctx, part, listed)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return Object{}, fmt.Errorf("its part %s: %w", part.Member, err)
+		}
+		if o.Body, err = withMember(o.Body, part.Member, value); err != nil {
+			return Object{}, fmt.Errorf("genesys: %s %s: %w", t.Name, o.ID, err)
+		}
+	}
+	return o, nil
+}
+
+// part reads one part as a JSON value; nil if there is none in the answer.
+func (c *Client) part(ctx context.Context, p Part, of Object) ([]byte, error) {
+	path, err := expandOne(p.Path, SplitID(of.ID), of.Body)
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.send(ctx, asksPart, "GET", path, nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.Text:
+		return jsonString(string(data)), nil
+	case len(bytes.TrimSpace(data)) == 0:
+		return nil, nil
+	}
+	if data, _, err = clean(bytes.TrimSpace(data), nil); err != nil {
+		return nil, fmt.Errorf("genesys: GET %s: %w", cutQuery(path), err)
+	}
+	if p.Field != "" {
+		data, _ = lookup(data, p.Field)
+	}
+	return data, nil
+}
+
+// withMember returns the object body with a member added, or in place of the one
+// of that name. Everything else stays byte for byte. A nil value changes nothing.
+func withMember(body []byte, name string, value []byte) ([]byte, error) {
+	if value == nil {
+		return body, nil
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) < 2 || body[0] != '{' {
+		return nil, errors.New("only an object can have parts")
+	}
+	it := jsonscan.Members(body)
+	empty := true
+	for it.Next() {
+		empty = false
+		if it.KeyIs(name) {
+			old := it.Value()
+			at := cap(body) - cap(old) // the value is a slice of the body
+			return slices.Concat(body[:at], value, body[at+len(old):]), nil
+		}
+	}
+	if err := it.Err(); err != nil {
+		return nil, err
+	}
+	member := slices.Concat(jsonString(name), []byte{':'}, value, []byte{'}'})
+	if !empty {
+		member = append([]byte{','}, member...)
+	}
+	return append(bytes.TrimRight(slices.Clone(body[:len(body)-1]), " \t\r\n"), member...), nil
+}
