@@ -12,7 +12,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "seed of the property tests; 0 takes one at random")
-	hoursFlag = flag.Int("hours", 600, "virtual hours of TestNeverOverLimit")
+	hoursFlag = flag.Int("hours", 250, "virtual hours of TestNeverOverLimit")
 )
 
 func newSeed(tb testing.TB) uint64 {
