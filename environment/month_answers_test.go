@@ -26,8 +26,17 @@ func (m *month) bury(o *monthOrg) {
 
 // lag lets the GETs of a type lag behind its lists for a while, by less than two of its passes.
 func (m *month) lag(o *monthOrg) {
-	mt := o.types[m.random.IntN(len(o.types))]
-	if mt.Whole && mt.Paging != genesys.PagingSingleton || slices.ContainsFunc(o.lags, func(l monthLag) bool { return l.typ == mt.Name && l.until.IsZero() }) {
+	var apart []*monthType // their bodies do not come with the list
+	for _, mt := range o.types {
+		if !mt.Whole || mt.Paging == genesys.PagingSingleton && mt.Parent != "" {
+			apart = append(apart, mt)
+		}
+	}
+	if len(apart) == 0 {
+		return
+	}
+	mt := apart[m.random.IntN(len(apart))]
+	if slices.ContainsFunc(o.lags, func(l monthLag) bool { return l.typ == mt.Name && l.until.IsZero() }) {
 		return
 	}
 	at := len(o.lags)

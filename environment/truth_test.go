@@ -218,3 +218,31 @@ func TestAnotherOrg(t *testing.T) {
 		require.NotEmpty(t, changes(t, engine, env.ID, history.Query{}))
 	})
 }
+
+// A type of which no pass has proven for a week what is gone is named.
+func TestUnprovenForAWeek(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(nil)
+		engine := open(t, org, memory.New(), nil)
+		env := create(t, engine, recordOf(org, "routing.queues", "teams"))
+		_, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		org.Fail("teams", genesystest.Announce("total", `"many"`), -1)
+		for day := range 9 {
+			status, err := engine.Status(t.Context(), env.ID)
+			require.NoError(t, err)
+			if day <= 7 {
+				require.Empty(t, status.Unproven, "after %d days", day)
+			} else {
+				require.Equal(t, []string{"teams"}, status.Unproven)
+			}
+			pollAll(t, engine, env.ID, "routing.queues", "teams")
+			time.Sleep(23 * time.Hour)
+		}
+		org.Recover()
+		pollAll(t, engine, env.ID, "teams")
+		status, err := engine.Status(t.Context(), env.ID)
+		require.NoError(t, err)
+		require.Empty(t, status.Unproven)
+	})
+}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +69,19 @@ func TestMeanings(t *testing.T) {
 			less[i].roles &^= bit
 			require.NotEmpty(t, less.misheard(), "the table without role %b in its row %d says the same", bit, i)
 		}
+	}
+}
+
+// TestMeaningsPage: the page for people has every row.
+func TestMeaningsPage(t *testing.T) {
+	raw, err := os.ReadFile("../docs/meanings.md")
+	require.NoError(t, err)
+	page := string(raw)
+	for _, row := range meanings {
+		require.Regexp(t, fmt.Sprintf(`\| %d \| %s[^|]*\| %s \|`, row.status, row.meaning, regexp.QuoteMeta(row.source)), page)
+	}
+	for _, s := range tombstones {
+		require.Contains(t, page, "| "+s.source+" |")
 	}
 }
 
