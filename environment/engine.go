@@ -323,13 +323,17 @@ func (e *Engine) records(ctx context.Context) iter.Seq2[Record, error] {
 }
 
 // History returns what was recorded of an environment, to read: what writes fails
-// with history.ErrReadOnly. Forget, AcceptRemovals, Delete and Record.RetentionDays
+// with history.ErrReadOnly. Types are named by name or label there. Forget, AcceptRemovals, Delete and Record.RetentionDays
 // change what is kept; they ask Options.Authorize, and confirm in production.
 func (e *Engine) History(ctx context.Context, id int64) (*history.History, error) {
 	if _, err := e.Get(ctx, id); err != nil {
 		return nil, err
 	}
-	h, err := history.Open(ctx, e.store, id, &history.Options{Logger: e.opts.Logger, Models: e.models})
+	var h *history.History
+	h, err := history.Open(ctx, e.store, id, &history.Options{
+		Logger: e.opts.Logger, Models: e.models,
+		Resolve: func(named string) (string, error) { return e.recordedType(ctx, h, named) },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -18,7 +19,7 @@ func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string
 		err = e.authorize(ctx, OpAccept, s.record, s.record)
 	}
 	if err == nil {
-		objectType, err = s.recordedType(ctx, objectType)
+		objectType, err = e.recordedType(ctx, s.history, objectType)
 	}
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 		err = s.record.confirmed(confirm, "erases the history of an object")
 	}
 	if err == nil {
-		objectType, err = s.recordedType(ctx, objectType)
+		objectType, err = e.recordedType(ctx, s.history, objectType)
 	}
 	if err != nil {
 		return err
@@ -60,12 +61,12 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 
 // recordedType returns the name of an object type, which may be one that the
 // catalogue no longer has.
-func (s *session) recordedType(ctx context.Context, nameOrLabel string) (string, error) {
-	name, unknown := s.engine.typeName(nameOrLabel)
+func (e *Engine) recordedType(ctx context.Context, h *history.History, nameOrLabel string) (string, error) {
+	name, unknown := e.typeName(nameOrLabel)
 	if unknown == nil {
 		return name, nil
 	}
-	_, ok, err := s.history.LastPass(ctx, nameOrLabel)
+	_, ok, err := h.LastPass(ctx, nameOrLabel)
 	if err != nil || ok {
 		return nameOrLabel, err
 	}

@@ -48,7 +48,7 @@ func resolver(catalogue *genesys.Catalogue) func(string) (string, bool) {
 func (e *Engine) typeName(nameOrLabel string) (string, error) {
 	t, ok := e.opts.Catalogue.Lookup(nameOrLabel)
 	if !ok {
-		return "", fmt.Errorf("environment: %q is no object type%s", nameOrLabel, suggestion(e.opts.Catalogue, nameOrLabel))
+		return "", fmt.Errorf("environment: %q is no type%s", nameOrLabel, suggestion(e.opts.Catalogue, nameOrLabel))
 	}
 	return t.Name, nil
 }

@@ -22,8 +22,9 @@ import (
 // Any other error ends the iteration.
 func (h *History) AsOf(ctx context.Context, objectType string, t time.Time) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
-		types, err := []string{objectType}, error(nil)
-		if objectType == "" {
+		objectType, err := h.resolveType(objectType)
+		types := []string{objectType}
+		if err == nil && objectType == "" {
 			types, err = h.types(ctx)
 		}
 		if err != nil {
@@ -187,7 +188,11 @@ func (h *History) types(ctx context.Context) ([]string, error) {
 func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		q.Since, q.Until, q.AfterSeq = time.Time{}, time.Time{}, 0
-		f, err := q.compile()
+		q, err := h.resolved(q)
+		var f *filter
+		if err == nil {
+			f, err = q.compile()
+		}
 		if err == nil && b.Before(a) {
 			err = fmt.Errorf("history: between %s and %s: the second time is before the first", a.Format(time.RFC3339), b.Format(time.RFC3339))
 		}

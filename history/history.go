@@ -59,6 +59,11 @@ type Options struct {
 	// lease: who has lost it cannot write. Defaults to nothing.
 	Fence func(*storage.Batch)
 
+	// Resolve returns the name of the type that a person has named, by its label for
+	// instance, or an error that says what would be right. Changes, Between, AsOf,
+	// ObjectAsOf and Versions ask it. Defaults to taking every name as it is.
+	Resolve func(named string) (string, error)
+
 	// Models say, for some types, what their bodies mean. Questions about references, comparisons
 	// and exports need them. Defaults to none: objects are known by their names.
 	Models map[string]Model

@@ -15,7 +15,7 @@ import (
 // A Query selects changes. The zero Query selects all but the imports, oldest
 // first.
 type Query struct {
-	Types []string // of these object types; empty for all. Names such as "routing.queues", not labels
+	Types []string // of these types; empty for all. Names such as "routing.queues"; labels where Options.Resolve knows them
 	ID    string   // of this object; needs exactly one type
 	Kinds []Kind   // of these kinds; empty for all
 
@@ -83,6 +83,11 @@ func (f *filter) wants(c *Change) bool {
 // began.
 func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
+		q, err := h.resolved(q)
+		if err != nil {
+			yield(Change{}, err)
+			return
+		}
 		f, err := q.compile()
 		if err != nil {
 			yield(Change{}, err)

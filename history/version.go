@@ -98,6 +98,11 @@ func (h *History) version(s *state, until time.Time) Version {
 // seen.
 func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
+		objectType, err := h.resolveType(objectType)
+		if err != nil {
+			yield(Version{}, err)
+			return
+		}
 		o, err := h.load(ctx, objectType, id)
 		if err != nil {
 			if !errors.Is(err, ErrNotFound) {
@@ -127,6 +132,10 @@ func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2
 // that were compared at t. It returns ErrNotFound if the object did not exist
 // then, as far as known, and ErrTrimmed if retention has removed what t needs.
 func (h *History) ObjectAsOf(ctx context.Context, objectType, id string, t time.Time) (Version, error) {
+	objectType, err := h.resolveType(objectType)
+	if err != nil {
+		return Version{}, err
+	}
 	o, err := h.load(ctx, objectType, id)
 	if err != nil {
 		return Version{}, err

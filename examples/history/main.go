@@ -2,9 +2,9 @@
 // versions of one object, or the state at a time.
 //
 //	history -data cxsync-data                                      the newest changes
-//	history -data cxsync-data -since 24h -type Queues              changes of one type since yesterday
+//	history -data cxsync-data -since 7d -type Queues               changes of one type in a week
 //	history -data cxsync-data -type routing.queues -id ID          all versions of one queue
-//	history -data cxsync-data -type Queues -at 2026-11-01T12:00:00Z  all queues as they were then
+//	history -data cxsync-data -type Queues -at '2026-11-01 12:00'   all queues as they were then
 //	history -data cxsync-data -type Queues -id ID -used            where a queue is used; with -at, was used
 //	history -data cxsync-data -search +4312345                     what holds a text
 //	history -data cxsync-data -name Test -compare Production       what differs between two environments
@@ -12,6 +12,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,7 +32,9 @@ import (
 
 type options struct {
 	data, name, objectType, id string
+	sinceText, atText          string
 	since, at                  time.Time
+	loc                        *time.Location // of the environment
 	limit                      int
 	json                       bool
 	questions
@@ -43,8 +46,8 @@ func main() {
 	flag.StringVar(&o.name, "name", "", "environment; may be left out if there is one only")
 	flag.StringVar(&o.objectType, "type", "", "object type by name or label")
 	flag.StringVar(&o.id, "id", "", "object; with -type")
-	flag.Func("since", "changes since a `time` (RFC 3339) or a duration ago (24h)", moment(&o.since))
-	flag.Func("at", "the state at a `time` (RFC 3339) or a duration ago (24h)", moment(&o.at))
+	flag.StringVar(&o.sinceText, "since", "", "changes since a `time`: 7d or 24h ago, 2026-11-26, or 2026-11-26 05:32 in the environment's time zone")
+	flag.StringVar(&o.atText, "at", "", "the state at a `time`, written likewise")
 	flag.IntVar(&o.limit, "n", 50, "at most so many changes; 0 for all")
 	o.questions.flags()
 	flag.BoolVar(&o.json, "json", false, "print one JSON object a line")
@@ -54,22 +57,19 @@ func main() {
 	}
 }
 
-func moment(t *time.Time) func(string) error {
-	return func(s string) (err error) {
-		if ago, err := time.ParseDuration(s); err == nil {
-			*t = time.Now().Add(-ago)
-			return nil
-		}
-		*t, err = time.Parse(time.RFC3339, s)
-		return err
+// noType refuses what is no type, with the one that may have been meant.
+func noType(text string) error {
+	if t, ok := genesys.DefaultCatalogue().Suggest(text); ok {
+		return fmt.Errorf("%q is no type; did you mean %s (%s)?", text, t.Name, t.Label)
 	}
+	return fmt.Errorf("%q is no type; use a name such as routing.queues or a label such as Queues", text)
 }
 
 func show(ctx context.Context, o options, out io.Writer) (err error) {
 	if o.objectType != "" {
 		t, ok := genesys.DefaultCatalogue().Lookup(o.objectType)
 		if !ok {
-			return fmt.Errorf("%q is no object type; use a name such as routing.queues or a label such as Queues", o.objectType)
+			return noType(o.objectType)
 		}
 		o.objectType = t.Name
 	}
@@ -89,6 +89,13 @@ func show(ctx context.Context, o options, out io.Writer) (err error) {
 	record, err := choose(ctx, engine, o.name)
 	if err != nil {
 		return err
+	}
+	o.loc = record.Location()
+	if o.since, err = optional(o.sinceText, o.loc); err != nil {
+		return fmt.Errorf("-since: %w", err)
+	}
+	if o.at, err = optional(o.atText, o.loc); err != nil {
+		return fmt.Errorf("-at: %w", err)
 	}
 	h, err := engine.History(ctx, record.ID)
 	if err != nil {
@@ -131,13 +138,21 @@ func timeline(ctx context.Context, h *history.History, o options, out io.Writer)
 	if o.objectType != "" {
 		q.Types = []string{o.objectType}
 	}
+	found := false
 	for c, err := range h.Changes(ctx, q) {
+		if err == nil {
+			found, err = true, printChange(out, c, o)
+		}
 		if err != nil {
 			return err
 		}
-		if err := printChange(out, c, o.json); err != nil {
-			return err
-		}
+	}
+	switch {
+	case found || o.json:
+	case o.since.IsZero():
+		fmt.Fprintln(out, "no changes yet")
+	default:
+		fmt.Fprintln(out, "no changes since", o.since.In(o.loc).Format(time.DateTime))
 	}
 	return nil
 }
@@ -153,7 +168,7 @@ func versions(ctx context.Context, h *history.History, o options, out io.Writer)
 		if o.json {
 			err = printState(out, v, true)
 		} else {
-			err = printChange(out, v.Change, false)
+			err = printChange(out, v.Change, o)
 		}
 		if err != nil {
 			return err
@@ -163,6 +178,17 @@ func versions(ctx context.Context, h *history.History, o options, out io.Writer)
 }
 
 func asOf(ctx context.Context, h *history.History, o options, out io.Writer) error {
+	var types []string
+	if o.objectType != "" {
+		types = []string{o.objectType}
+	}
+	first, err := firstSeen(ctx, h, types)
+	if err != nil {
+		return err
+	}
+	if first.IsZero() || o.at.Before(first) {
+		return unknown(o, first)
+	}
 	if o.id != "" {
 		v, err := h.ObjectAsOf(ctx, o.objectType, o.id, o.at)
 		if err != nil {
@@ -181,6 +207,15 @@ func asOf(ctx context.Context, h *history.History, o options, out io.Writer) err
 	return nil
 }
 
+// unknown is the answer to a question about a time before anything was known.
+func unknown(o options, first time.Time) error {
+	what := cmp.Or(o.objectType, "the environment")
+	if first.IsZero() {
+		return fmt.Errorf("nothing is known of %s: no pass has recorded anything of it", what)
+	}
+	return fmt.Errorf("nothing is known of %s at %s: it was first seen at %s", what, o.at.In(o.loc).Format(time.DateTime), first.In(o.loc).Format(time.DateTime))
+}
+
 func printState(out io.Writer, v history.Version, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(struct {
@@ -192,13 +227,13 @@ func printState(out io.Writer, v history.Version, asJSON bool) error {
 	return err
 }
 
-func printChange(out io.Writer, c history.Change, asJSON bool) error {
-	if asJSON {
+func printChange(out io.Writer, c history.Change, o options) error {
+	if o.json {
 		return json.NewEncoder(out).Encode(struct {
 			Event string `json:"event"`
 			history.Change
 		}{"change", c})
 	}
-	_, err := fmt.Fprintf(out, "%s  %s\n", c.At.Local().Format(time.DateTime), c)
+	_, err := fmt.Fprintf(out, "%s  %s\n", c.At.In(o.loc).Format(time.DateTime), c)
 	return err
 }
