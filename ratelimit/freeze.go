@@ -33,8 +33,8 @@ func (f *freezes) add(route string, now, wait, most int64, why string) {
 
 // endsAt returns when requests of a route may be sent again.
 func (f freezes) endsAt(now int64, route string) int64 {
-	if z := f[route]; z != nil {
-		return z.until
+	if len(f) > 0 && f[route] != nil {
+		return f[route].until
 	}
 	return now
 }

@@ -153,10 +153,9 @@ func (l *Limiter) abandon(w *waiter) {
 
 // tick brings everything up to the present, and returns it.
 func (l *Limiter) tick() int64 {
-	t := time.Now()
-	now := int64(t.Sub(l.base))
+	now := int64(time.Since(l.base)) // reads the monotonic clock alone
 	if l.share != nil {
-		l.share.noticeLeap(now, t.UnixNano())
+		l.share.noticeLeap(now, time.Now().UnixNano())
 	}
 	hold := int64(l.opts.HoldTimeout)
 	l.inFlight.overdue(now-hold, func(entry uint32, r pending) { l.end(entry, r.id, r.started+hold) })
@@ -202,7 +201,9 @@ func (l *Limiter) end(entry, id uint32, at int64) bool {
 	if r.next&isAnswered == 0 {
 		l.server.missed(at)
 	}
-	l.freezes.probed(id)
+	if len(l.freezes) > 0 {
+		l.freezes.probed(id)
+	}
 	if l.limit.N > 0 {
 		l.cooling.push(at, l.limit.N)
 		if l.share != nil {
@@ -225,18 +226,20 @@ func (l *Limiter) opensAt(now int64, reserve int) int64 {
 	if l.limit.N == 0 {
 		return at
 	}
-	n := l.limit.N
-	if l.share != nil {
-		if !l.share.mayStart(now) {
-			return never // until the ledger has been asked
-		}
-		n = l.share.grant.slots
+	if l.share == nil {
+		return max(at, l.slotAt(now, reserve, l.limit.N))
 	}
-	return max(at, l.slotAt(now, reserve, n))
+	if !l.share.mayStart(now) {
+		return never // until the ledger has been asked
+	}
+	return max(at, l.slotAt(now, reserve, l.share.grant.slots))
 }
 
 // slotAt returns when the slot after the next k ones is free, out of n.
 func (l *Limiter) slotAt(now int64, k, n int) int64 {
+	if l.taken()+k < n {
+		return now
+	}
 	if n <= 0 {
 		return never
 	}

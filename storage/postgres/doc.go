@@ -155,14 +155,14 @@
 // Without flags it is about large orgs with the defaults of package environment, and
 // a server with 16 GiB of memory and the settings that PostgreSQL comes with, and prints
 //
-//	20000 objects of 1500 bytes, 328 types every 1h0m0s, 2000 changes a day, kept 365 days;
+//	20000 objects of 1500 bytes, 331 types every 1h0m0s, 2000 changes a day, kept 365 days;
 //	processes: 10 of 4 connections; consumers of each org: 1, followed in all processes
 //
 //	orgs                                  100             1000            10000
-//	passes/s                              9.1               91              910
-//	commits/s                              51              510             5.1k
-//	  passes                               18              180             1.8k
-//	  quotas                               16              160             1.6k
+//	passes/s                              9.2               92              920
+//	commits/s                              47              470             4.7k
+//	  passes                               19              190             1.9k
+//	  quotas                               12              120             1.2k
 //	  consumers                            16              160             1.6k
 //	small reads/s                        1.3k              13k             130k
 //	  passes                              130             1.3k              13k
@@ -170,7 +170,7 @@
 //	  consumers                            41              410             4.1k
 //	  waiting for consumers               360             3.6k              36k
 //	heads read/s                          560             5.6k              56k
-//	WAL a day                            11GB            110GB            1.1TB
+//	WAL a day                            10GB            100GB            1.0TB
 //	rows, imported                       4.2M              42M             420M
 //	  table, index               4.6GB, 640MB      46GB, 6.4GB      460GB, 64GB
 //	rows, a month more                   5.3M              53M             530M
@@ -179,7 +179,7 @@
 //	  table, index                 36GB, 11GB     360GB, 110GB     3.6TB, 1.1TB
 //	connections                            40               40               40
 //	requests a day and org                48k              48k              48k
-//	cores of all processes                0.1              0.9              9.3
+//	cores of all processes                0.1              0.9              9.4
 //
 //	100 orgs, of what there is:
 //	  quota           81 %  slower schedules for the large types, fewer types
@@ -187,14 +187,14 @@
 //	1000 orgs, of what there is:
 //	  memory          91 %  more memory; then several databases by environment
 //	  quota           81 %  slower schedules for the large types, fewer types
-//	  WAL             65 %  raise max_wal_size; slower schedules
-//	  reads           63 %  fewer consumers, in fewer processes; then several databases by environment
+//	  reads           64 %  fewer consumers, in fewer processes; then several databases by environment
+//	  WAL             61 %  raise max_wal_size; slower schedules
 //
 //	10000 orgs, of what there is:
 //	  memory         910 %  more memory; then several databases by environment
-//	  WAL            650 %  raise max_wal_size; slower schedules
-//	  reads          630 %  fewer consumers, in fewer processes; then several databases by environment
-//	  commits        130 %  fewer processes, slower schedules, a faster disk; then several databases by environment
+//	  reads          640 %  fewer consumers, in fewer processes; then several databases by environment
+//	  WAL            610 %  raise max_wal_size; slower schedules
+//	  commits        120 %  fewer processes, slower schedules, a faster disk; then several databases by environment
 //	  quota           81 %  slower schedules for the large types, fewer types
 //
 // Only the newest change of an object stays beyond the retention, so "in the end"

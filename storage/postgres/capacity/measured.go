@@ -7,8 +7,8 @@ const (
 	// Statements. A pass is one look at one object type of one environment.
 	passReads   = 14.2
 	passCommits = 2.03 // takes the lease; ends the pass, with up to 500 changes, and gives the lease back
-	passSwaps   = 0.62 // of the quota's ledger, while one process makes pass after pass
-	sharedSwaps = 1.8  // where several processes take turns
+	passSwaps   = 0.29 // of the quota's ledger, while one process makes pass after pass
+	sharedSwaps = 1.35 // where several processes take turns
 	otherReads  = 9    // of each other process, when it comes to a tick that had its pass
 	lookReads   = 1.94 // a consumer looks for changes
 	waitReads   = 2    // another process tries to become the one that delivers to it
