@@ -22,7 +22,7 @@ func (c *Client) Read(ctx context.Context, t ObjectType, listed Object) (Object,
 		case err != nil:
 			return Object{}, err
 		default:
-			o.Body, o.Deleted, o.Marker = full.Body, full.Deleted, full.Marker
+			o.Body, o.Deleted, o.Marker, o.Masked = full.Body, full.Deleted, full.Marker, full.Masked
 			if full.Name != "" {
 				o.Name = full.Name
 			}
@@ -52,12 +52,12 @@ func (c *Client) part(ctx context.Context, p Part, of Object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := c.send(ctx, asksPart, "GET", path, nil)
+	data, err := c.sendCall(ctx, asksPart, "GET", path, &call{text: p.Text})
 	switch {
 	case err != nil:
 		return nil, err
 	case p.Text:
-		return jsonString(string(data)), nil
+		data = jsonString(string(data))
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, nil
 	}

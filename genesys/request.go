@@ -18,6 +18,7 @@ type call struct {
 	body    []byte
 	attempt int
 	once    bool // what its like did not help against is not tried again
+	text    bool // the answer may be text: it need not be JSON
 }
 
 type callKey struct{}

@@ -275,7 +275,8 @@ type whole struct {
 func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, body, err := w.read(r)
-	if err == nil && resp.StatusCode/100 == 2 && !wholeJSON(body) {
+	call, _ := r.Context().Value(callKey{}).(*call)
+	if err == nil && resp.StatusCode/100 == 2 && (call == nil || !call.text) && !wholeJSON(body) {
 		err = &brokenError{plainText(body, w.c.redact)}
 	}
 	w.c.logTry(r, resp, err, len(body), time.Since(start))
