@@ -125,6 +125,13 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	if err != nil {
 		return result, err
 	}
+	if len(t.Parts) > 0 {
+		may, err := s.permissions(ctx, time.Now().Add(-accessFor))
+		if err != nil {
+			return result, err
+		}
+		t = may.Readable(t)
+	}
 	seen, p, err := s.begin(ctx, lease, t, state, o)
 	if err != nil {
 		return result, err

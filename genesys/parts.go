@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
@@ -98,4 +99,15 @@ func withMember(body []byte, name string, value []byte) ([]byte, error) {
 		member = append([]byte{','}, member...)
 	}
 	return append(bytes.TrimRight(slices.Clone(body[:len(body)-1]), " \t\r\n"), member...), nil
+}
+
+// Reads names what a body of the type is made of: the calls with what they are
+// asked for, and the parts. Bodies that were read in different ways differ in
+// what was asked for, although nobody edited anything.
+func (t ObjectType) Reads() string {
+	calls := []string{t.method() + " " + t.Path, t.Get}
+	for _, part := range t.Parts {
+		calls = append(calls, part.Member+" "+part.Path+" "+part.Field)
+	}
+	return strings.Join(calls, "\n")
 }

@@ -83,6 +83,17 @@ func (p *Permissions) Allows(t ObjectType) (v Verdict, missing []string) {
 	return VerdictMissing, t.Permissions
 }
 
+// Readable returns the type without the parts that the client is known to be
+// refused, so that a permission that is missing for a part costs the part only.
+func (p *Permissions) Readable(t ObjectType) ObjectType {
+	if p.known {
+		t.Parts = slices.DeleteFunc(slices.Clone(t.Parts), func(part Part) bool {
+			return len(part.Permissions) > 0 && !slices.ContainsFunc(part.Permissions, p.Has)
+		})
+	}
+	return t
+}
+
 func (p *Permissions) inOrg(permission string) bool {
 	_, ok := p.catalogue[strings.ToLower(permission)]
 	return ok

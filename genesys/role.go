@@ -59,6 +59,7 @@ type Need struct {
 // nobody write. None of them can be left out. A type of which no permission is known
 // is in none; see ObjectType.Permissions.
 func Needs(types []ObjectType) []Need {
+	types = withParts(types)
 	unlocks := map[string][]string{}
 	for _, t := range types {
 		for _, p := range t.Permissions {
@@ -90,9 +91,22 @@ func Needs(types []ObjectType) []Need {
 	}
 	needs := []Need{}
 	for _, p := range slices.Sorted(maps.Keys(chosen)) {
-		needs = append(needs, Need{p, slices.Sorted(slices.Values(unlocks[p]))})
+		needs = append(needs, Need{p, slices.Compact(slices.Sorted(slices.Values(unlocks[p])))})
 	}
 	return needs
+}
+
+// withParts returns types with what their Parts need beside them, as types of the same name.
+func withParts(types []ObjectType) []ObjectType {
+	all := slices.Clone(types)
+	for _, t := range types {
+		for _, part := range t.Parts {
+			if len(part.Permissions) > 0 {
+				all = append(all, ObjectType{Name: t.Name, Permissions: part.Permissions})
+			}
+		}
+	}
+	return all
 }
 
 func compareBool(a, b bool) int {
