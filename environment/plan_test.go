@@ -125,7 +125,7 @@ func TestWhatTheRecordCannotSay(t *testing.T) {
 	engine = open(t, genesystest.New(nil), memory.New(), func(o *environment.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	r := contoso()
 	r.Polling = append(entry("Users", "@daily"), poller.Entry{Type: "Queues", Cron: " */5 * * * *\n"})
-	r.Ignore = []environment.IgnoreRule{{Type: "users", Field: "name"}, {Type: "All objects", Field: "**.selfUri"}}
+	r.Ignore = []environment.IgnoreRule{{Type: "users", Field: "name"}, environment.DefaultIgnore()[0]}
 	create(t, engine, r)
 	for _, doubt := range []string{
 		`field=polling[1].type problem="\"Users\" is not among the types that are selected`, `field=ignore[0].type`, `field=ignore[1] problem="is a default rule already"`,
