@@ -44,6 +44,19 @@
 // lost when those who want it have seen no renewal for its term, which each of them
 // measures by itself.
 //
+// # Time
+//
+// Changes and passes are recorded with the org's time: that of the Date in its answers,
+// and what has passed since by the monotonic clock of this machine. So they compare with
+// the org's audits, whatever the clock of this machine says. Date has whole seconds and
+// an answer travels; spans are widened by that: a change that was seen just now may
+// have a time up to a second and the way of an answer ahead. Retention counts by the
+// org's time too, and removes nothing before the org has answered, nor what is not old
+// enough by the clock of this machine as well. [Status] has what is known of the org's time.
+//
+// Schedules follow the wall clock of this machine, in the zone of the record, because
+// that is what CRON means. A wrong one costs late or extra passes, nothing else.
+//
 // # Planning schedules against a quota
 //
 // A pass takes a request for each page of its list: one for most types, and one or

@@ -69,13 +69,17 @@ func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (Imp
 		return newImportResult(), err
 	}
 	asked, imports := time.Now(), s.imports.Load()
+	before, err := s.lastImport(ctx)
+	if err != nil {
+		return newImportResult(), err
+	}
 	result := newImportResult()
 	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
 		if s.imports.Load() > imports {
 			result = s.imported // it was under way when this one was asked for
 			return nil
 		}
-		im := &importing{session: s, lease: lease, began: asked, result: newImportResult()}
+		im := &importing{session: s, lease: lease, began: asked, before: before, result: newImportResult()}
 		if opts != nil {
 			im.opts = *opts
 		}
@@ -95,7 +99,8 @@ type importing struct {
 	lease *lease
 	opts  ImportOptions
 
-	state importState
+	before importState // the newest one when this one was asked for
+	state  importState
 
 	mu       sync.Mutex
 	progress Progress
@@ -106,10 +111,13 @@ type importing struct {
 }
 
 func (im *importing) run(ctx context.Context) error {
-	if err := im.begin(ctx); err != nil {
+	if _, err := im.permissions(ctx, im.began); err != nil {
 		return err
 	}
-	if _, err := im.permissions(ctx, im.began); err != nil {
+	if err := im.learnTime(ctx); err != nil {
+		return err
+	}
+	if err := im.begin(ctx); err != nil {
 		return err
 	}
 	types := im.engine.Selected(im.record)
@@ -129,7 +137,7 @@ func (im *importing) run(ctx context.Context) error {
 			return im.fatal
 		}
 	}
-	im.result.Ended = time.Now().UTC()
+	im.result.Ended = later(im.result.Started, im.now())
 	if err := im.trim(ctx, im.lease); err != nil {
 		return err
 	}
@@ -221,14 +229,13 @@ type importState struct {
 // begin notes that an import has started, or finds the one that was interrupted,
 // or that another process has ended one since this one was asked for.
 func (im *importing) begin(ctx context.Context) error {
-	state, err := storage.GetJSON[importState](ctx, im.engine.store, im.stateKey())
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+	state, err := im.lastImport(ctx)
+	if err != nil {
 		return err
 	}
-	now := time.Now().UTC()
-	isOver := !state.Ended.IsZero() && !state.Ended.After(im.began) || im.engine.ahead(later(state.Started, state.Ended))
-	if state.Number == 0 || isOver || state.Ended.IsZero() && now.Sub(state.Started) >= resumeWithin {
-		state = importState{Number: state.Number + 1, Started: now}
+	wasOver := !state.Ended.IsZero() && state.Number == im.before.Number && state.Ended.Equal(im.before.Ended)
+	if state.Number == 0 || wasOver || state.Ended.IsZero() && im.since(state.Started) >= resumeWithin {
+		state = importState{Number: state.Number + 1, Started: im.now()}
 	}
 	im.state, im.result.Started = state, state.Started
 	var b storage.Batch

@@ -15,6 +15,7 @@ import (
 // its end says nothing.
 type monthPass struct {
 	history.Summary
+	over   time.Time // not before it ended; Ended may be later, as the org's time is not known exactly
 	read   bool
 	fooled bool // by what no client can notice
 }

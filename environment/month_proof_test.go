@@ -15,6 +15,9 @@ func (c *monthCheck) passBefore(mt *monthType, t time.Time) time.Time {
 		if p := mt.passes[i]; p.read && mt.Parent != "" {
 			return p.Started // the parents may have been read since
 		} else if p.read {
+			if p.over.Before(p.Ended) {
+				return p.over
+			}
 			return p.Ended
 		}
 	}

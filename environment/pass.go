@@ -151,7 +151,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	finish := func(b *storage.Batch, r history.Reading) error {
 		lease.ReleaseWith(b)
 		result.Summary, result.steady = r.Summary, r.Steady
-		now := state.after(o, result, "")
+		now := state.after(o, result, "", s.now())
 		masked, all := from.masked.Load() > 0, r.Complete && t.Whole && t.Parent == ""
 		now.Masked = masked || state.Masked && !all // what was not read may hold some still
 		if r.Complete {
@@ -178,6 +178,9 @@ func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType,
 		seen, err = s.sight(ctx, t, now) // who asks may just have given the permission
 	}
 	if err != nil {
+		return seen, nil, err
+	}
+	if err := s.learnTime(ctx); err != nil {
 		return seen, nil, err
 	}
 	p, err := s.history.Fenced(lease.Fence).Begin(ctx, t.Name, s.rules(t))

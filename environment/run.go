@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/ratelimit"
 	"github.com/cxsync/cxsync/storage"
@@ -20,6 +21,8 @@ const (
 	retryUnavailable = 24 * time.Hour
 	// trimEvery is how often expired changes are removed while Run polls.
 	trimEvery = 24 * time.Hour
+	// retryTrim is when that is tried again while the org's time is not known.
+	retryTrim = time.Minute
 	// spread is the window over which object types that share a tick start.
 	spread = 30 * time.Second
 )
@@ -71,9 +74,6 @@ func isOver(err error) bool {
 
 // glance is how often a process looks at what others may have done.
 func (e *Engine) glance() time.Duration { return e.opts.Lease / 6 }
-
-// ahead reports whether a stored time is one of a clock that ran ahead, so that it says nothing.
-func (e *Engine) ahead(stored time.Time) bool { return time.Until(stored) > e.opts.Lease/4 }
 
 // running is what Run has started.
 type running struct {
@@ -193,7 +193,7 @@ func (e *Engine) poll(ctx context.Context, id int64, f poller.Firing) error {
 	if err != nil {
 		return err
 	}
-	if state.Unavailable != "" && time.Since(state.Checked) < retryUnavailable && !e.ahead(state.Checked) {
+	if state.Unavailable != "" && s.since(state.Checked) < retryUnavailable {
 		return nil
 	}
 	err = s.tryPass(ctx, t, f.Due)
@@ -250,17 +250,19 @@ func (e *Engine) Poll(ctx context.Context, id int64, types ...string) ([]PassRes
 }
 
 func (e *Engine) trimDaily(ctx context.Context, id int64) {
-	ticker := time.NewTicker(trimEvery)
-	defer ticker.Stop()
 	for {
+		wait := trimEvery
 		err := e.trim(ctx, id)
-		if err != nil && ctx.Err() == nil && !errors.Is(err, storage.ErrLocked) {
+		switch {
+		case errors.Is(err, history.ErrNoTime): // nothing was read yet
+			wait = retryTrim
+		case err != nil && ctx.Err() == nil && !errors.Is(err, storage.ErrLocked):
 			e.opts.Logger.ErrorContext(ctx, "removing expired changes failed", "environment_id", id, "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-time.After(wait):
 		}
 	}
 }
@@ -269,6 +271,9 @@ func (e *Engine) trim(ctx context.Context, id int64) error {
 	s, err := e.session(ctx, id)
 	if err != nil || s.record.RetentionDays == 0 {
 		return err // without a lease, which takes two commits
+	}
+	if _, _, confirmed := s.orgTime(); !confirmed {
+		return history.ErrNoTime
 	}
 	return e.unlessHeld(ctx, id, s.trim, "trim")
 }
@@ -281,6 +286,9 @@ func (s *session) trim(ctx context.Context, lease *lease) error {
 	_, err := s.history.Fenced(lease.Fence).Trim(ctx, s.record.retention(), nil)
 	if errors.Is(err, storage.ErrConflict) && !lease.Lost(err) && !gone(s.record.ID, err) {
 		return nil // somebody else removes from the same log: what is left goes the next time
+	}
+	if errors.Is(err, history.ErrNoTime) {
+		return nil // of an org whose answers have no Date; the client has warned of it
 	}
 	return err
 }

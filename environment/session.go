@@ -23,7 +23,8 @@ type session struct {
 	history *history.History
 
 	connecting gate
-	client     *genesys.Client // from connect on
+	client     *genesys.Client                // from connect on
+	answers    atomic.Pointer[genesys.Client] // the same, for who does not connect
 
 	access   accessCache
 	health   health
@@ -73,6 +74,7 @@ func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*sessi
 		Rotation: e.opts.Rotation,
 		Logger:   e.opts.Logger,
 		Models:   e.models,
+		Clock:    s.orgTime,
 		Fence:    func(b *storage.Batch) { b.Require(aliveKey(r.ID), alive) },
 	})
 	return s, err
@@ -136,6 +138,7 @@ func (s *session) connect(ctx context.Context) (err error) {
 		Catalogue: e.opts.Catalogue,
 		Logger:    e.opts.Logger,
 	})
+	s.answers.Store(s.client)
 	return err
 }
 

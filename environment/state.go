@@ -40,15 +40,15 @@ func (s *session) note(ctx context.Context, lease *lease, t genesys.ObjectType, 
 		return err
 	}
 	var b storage.Batch
-	if err := s.putState(&b, o, state.after(o, result, failed)); err != nil {
+	if err := s.putState(&b, o, state.after(o, result, failed, s.now())); err != nil {
 		return err
 	}
 	return lease.finish(ctx, s.engine.store, &b)
 }
 
 // after returns what is to be remembered after a pass.
-func (state TypeState) after(o occasion, result PassResult, failed string) TypeState {
-	state.Checked, state.Unavailable, state.Failed = time.Now().UTC(), result.Unavailable, failed
+func (state TypeState) after(o occasion, result PassResult, failed string, now time.Time) TypeState {
+	state.Checked, state.Unavailable, state.Failed = now, result.Unavailable, failed
 	state.From = result.next
 	if result.Complete {
 		state.Unproven = time.Time{}

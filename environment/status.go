@@ -17,6 +17,16 @@ type Status struct {
 	// Unproven names the types of which no pass has proven for a week what is
 	// gone: a deletion may not be on record. TypeStatus.Reason says why.
 	Unproven []string `json:"unproven"`
+
+	Clock ClockStatus `json:"clock"`
+}
+
+// A ClockStatus tells what this process knows of the org's time, which changes and
+// passes are recorded with.
+type ClockStatus struct {
+	Now       time.Time `json:"now,omitzero"`    // at latest; zero before an answer came
+	Confirmed bool      `json:"confirmed"`       // whether answers say so; nothing expires before that
+	Leaps     int64     `json:"leaps,omitempty"` // answers that contradicted those before
 }
 
 // unprovenFor is how long a type may go without a proof before Status names it.
@@ -55,7 +65,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Record: s.record, Quota: s.limiter.State(), Types: []TypeStatus{}, Unproven: []string{}}
+	status := Status{Record: s.record, Quota: s.limiter.State(), Types: []TypeStatus{}, Unproven: []string{}, Clock: s.clockStatus()}
 	polled := map[string]poller.Status{}
 	if p, ok := e.polling.Load(id); ok {
 		for _, ps := range p.(*poller.Poller).Status() {
@@ -82,7 +92,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 			ts.Next = schedule.Next(time.Now())
 		}
 		status.Types = append(status.Types, ts)
-		if !ts.Unproven.IsZero() && time.Since(ts.Unproven) >= unprovenFor {
+		if !ts.Unproven.IsZero() && s.since(ts.Unproven) >= unprovenFor {
 			status.Unproven = append(status.Unproven, t.Name)
 		}
 	}

@@ -136,6 +136,7 @@ type Client struct {
 	sizes      sync.Map // name of a type -> page size that the service took, when it is not the type's own
 	stubborn   sync.Map // name of a type -> true, while its requests fail whatever is tried
 	stats      counters
+	clock      *clock
 }
 
 // NewClient returns a Client. It makes no request: a wrong secret shows with
@@ -157,6 +158,7 @@ func NewClient(cfg Config, opts *Options) (*Client, error) {
 		c.opts = *opts
 	}
 	c.opts = c.opts.withDefaults()
+	c.clock = c.newClock()
 	redactSecret := redactor(cfg.ClientID, cfg.ClientSecret)
 	c.tokens = newTokens(cfg, c, redactSecret)
 	c.redact = func(s string) string { return redactSecret(c.tokens.redact(s)) }
@@ -180,6 +182,9 @@ type Stats struct {
 	Throttled int64 // answers 429
 	Retries   int64 // tries that repeat a failed one
 	Bytes     int64 // of answers' bodies, after decompression
+
+	// ClockLeaps counts answers whose Date contradicted those before; see Now.
+	ClockLeaps int64
 }
 
 type counters struct {
@@ -190,7 +195,7 @@ type counters struct {
 func (c *Client) Stats() Stats {
 	return Stats{
 		Requests: c.stats.requests.Load(), Tokens: c.stats.tokens.Load(), Throttled: c.stats.throttled.Load(),
-		Retries: c.stats.retries.Load(), Bytes: c.stats.bytes.Load(),
+		Retries: c.stats.retries.Load(), Bytes: c.stats.bytes.Load(), ClockLeaps: c.clock.leapsSoFar(),
 	}
 }
 

@@ -184,7 +184,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), w.c.opts.Timeout, errSlow)
 	ctx, silent := context.WithCancelCause(ctx)
 	silence := time.AfterFunc(maxSilence, func() { silent(errSlow) })
+	sent := time.Now()
 	resp, err := w.base.RoundTrip(r.WithContext(ctx))
+	if err == nil && w.c.isAPI(r.URL) {
+		w.c.clock.note(sent, time.Now(), resp.Header)
+	}
 	silence.Stop()
 	if err != nil {
 		err = &wireError{slowOr(ctx, err)}

@@ -97,7 +97,7 @@ func (h *History) tryCommit(ctx context.Context, o origin, build func(*tx) error
 	if t.now.Deleting {
 		return fmt.Errorf("history: environment %d: %w", h.environment, ErrDeleted)
 	}
-	t.now.At = later(t.now.At, time.Now().UTC().Round(0))
+	t.now.At = later(t.now.At, h.latest())
 	requirements := t.batch.Len()
 	if err := build(&t); err != nil {
 		return err
@@ -151,6 +151,13 @@ func (h *History) Cursor(ctx context.Context) (uint64, error) {
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
 		return a
 	}
 	return b

@@ -64,6 +64,10 @@ type Options struct {
 	// ObjectAsOf and Versions ask it. Defaults to taking every name as it is.
 	Resolve func(named string) (string, error)
 
+	// Clock tells the time that changes and passes are recorded with, such as that of
+	// the org. Defaults to the clock of this machine.
+	Clock Clock
+
 	// Models say, for some types, what their bodies mean. Questions about references, comparisons
 	// and exports need them. Defaults to none: objects are known by their names.
 	Models map[string]Model
@@ -82,6 +86,9 @@ func (o *Options) withDefaults() Options {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	c.BatchObjects = cmp.Or(c.BatchObjects, 500)
 	c.Rotation = cmp.Or(c.Rotation, 168)
+	if c.Clock == nil {
+		c.Clock = localClock
+	}
 	return c
 }
 

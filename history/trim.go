@@ -40,7 +40,9 @@ type TrimResult struct {
 }
 
 // Trim removes the changes that r does not keep. It works in small commits, may
-// be stopped at any moment and called again, and never makes a pass wait. If
+// be stopped at any moment and called again, and never makes a pass wait. Age is by
+// Options.Clock, and by that of this machine where it is younger; while it is not
+// confirmed, MaxAge ends Trim with ErrNoTime. If
 // somebody else removes from the same log meanwhile, the error matches
 // storage.ErrConflict.
 func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (TrimResult, error) {
@@ -49,7 +51,12 @@ func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (Tri
 	}
 	t := trimmer{MaxChanges: r.MaxChanges, newer: map[[2]string]newer{}}
 	if r.MaxAge > 0 {
-		t.cut = time.Now().Add(-r.MaxAge)
+		now, _, confirmed := h.opts.Clock()
+		if !confirmed {
+			return TrimResult{}, fmt.Errorf("history: trim: %w", ErrNoTime)
+		}
+		// A removal is for ever, so one clock that is ahead does not suffice for it.
+		t.cut = earlier(plain(now), plain(time.Now())).Add(-r.MaxAge)
 	}
 	frames := h.keys.log()
 	if r.MaxChanges == 0 {

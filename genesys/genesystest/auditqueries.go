@@ -26,7 +26,7 @@ func (o *Org) answerAuditQuery(c *exchange) *reply {
 	if refused != nil {
 		return refused
 	}
-	now := time.Now()
+	now := o.opts.Clock()
 	query := auditQuery{
 		ID: makeUUID(o.opts.Seed^0x7175657279, 0, len(o.audit.queries)), State: "Queued", StartDate: stamp(now),
 		Interval: q.Interval, ServiceName: q.ServiceName, Filters: append([]auditFilter{}, q.Filters...), asked: now, results: found,

@@ -226,7 +226,7 @@ func (o *Org) find(body []byte) (q auditRequest, found []auditRecord, refused *r
 	if !ok || err1 != nil || err2 != nil || end.Before(start) {
 		return q, nil, invalid("interval", q.Interval, "two ISO-8601 times, with a slash between them")
 	}
-	visible := time.Now().Add(-o.opts.AuditDelay)
+	visible := o.opts.Clock().Add(-o.opts.AuditDelay)
 	for _, r := range o.audit.records {
 		if r.at.Before(start) || !r.at.Before(end) || r.at.After(visible) ||
 			q.ServiceName != "" && !strings.EqualFold(r.ServiceName, q.ServiceName) || !r.passes(q.Filters) {
@@ -292,7 +292,7 @@ func (o *Org) answerRealtime(c *exchange) *reply {
 	if q.ServiceName == "" {
 		return invalid("serviceName", "", "the names of GET /api/v2/audits/query/realtime/servicemapping")
 	}
-	oldest := time.Now().AddDate(0, 0, -realtimeDays)
+	oldest := o.opts.Clock().AddDate(0, 0, -realtimeDays)
 	found = slices.DeleteFunc(found, func(r auditRecord) bool { return r.at.Before(oldest) })
 	size, number := q.PageSize, q.PageNumber
 	if size == 0 {

@@ -183,7 +183,7 @@ func (o *Org) clientAuthor() author { return author{clientID: o.opts.ClientID, a
 
 // tick is the time of an edit. No two edits have the same, so that a date always tells them apart.
 func (o *Org) tick() time.Time {
-	now := time.Now().Truncate(time.Millisecond)
+	now := o.opts.Clock().UTC().Truncate(time.Millisecond)
 	if !now.After(o.lastEdit) {
 		now = o.lastEdit.Add(time.Millisecond)
 	}

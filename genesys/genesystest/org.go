@@ -58,6 +58,8 @@ type Options struct {
 	// answer for the home division only, as the service does.
 	HomeDivisionOnly bool
 
+	Clock func() time.Time // of the org, for the Date of answers and all times in it. Defaults to time.Now.
+
 	Latency          time.Duration // before each answer
 	ConsistencyDelay time.Duration // until an edit is seen by requests
 	AuditDelay       time.Duration // until an edit's audit record is seen, and that an audit query takes
@@ -77,6 +79,9 @@ func (o *Options) withDefaults() Options {
 	var opts Options
 	if o != nil {
 		opts = *o
+	}
+	if opts.Clock == nil {
+		opts.Clock = time.Now
 	}
 	if opts.Catalogue == nil {
 		opts.Catalogue = genesys.DefaultCatalogue()

@@ -18,7 +18,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rep.reset {
 		panic(http.ErrAbortHandler)
 	}
-	maps.Copy(w.Header(), rep.header)
+	maps.Copy(w.Header(), o.dated(rep.header))
 	w.WriteHeader(rep.status)
 	if r.Method == http.MethodHead {
 		return
@@ -36,6 +36,17 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = w.Write(rep.body)
+}
+
+// dated returns the headers of an answer with the org's time, unless they have another.
+func (o *Org) dated(header http.Header) http.Header {
+	if header == nil {
+		header = http.Header{}
+	}
+	if header.Get("Date") == "" {
+		header.Set("Date", o.opts.Clock().UTC().Format(http.TimeFormat))
+	}
+	return header
 }
 
 // sleep waits unless the context ends first.

@@ -44,7 +44,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", rep.status, http.StatusText(rep.status)), StatusCode: rep.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: rep.header, Body: body, ContentLength: int64(len(rep.body)), Request: r,
+		Header: t.org.dated(rep.header), Body: body, ContentLength: int64(len(rep.body)), Request: r,
 	}, nil
 }
 

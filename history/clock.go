@@ -1,0 +1,37 @@
+package history
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrNoTime reports that nothing may be removed for its age, because Options.Clock has
+// not confirmed the time yet.
+var ErrNoTime = errors.New("the time is not confirmed yet")
+
+// A Clock returns between which two times it is now. It may be imprecise: what was seen
+// is told to have been seen at latest, and what a pass did not see change was so at
+// earliest, so spans are widened by that and never narrowed. Zero times say that it is
+// not known what time it is: what is recorded then has the time of what was recorded
+// last. Confirmed says that the time is not this machine's word alone; without that
+// nothing is removed for its age.
+type Clock = func() (earliest, latest time.Time, confirmed bool)
+
+// localClock is the clock of this machine, believed.
+func localClock() (earliest, latest time.Time, confirmed bool) {
+	now := time.Now()
+	return now, now, true
+}
+
+func (h *History) earliest() time.Time {
+	t, _, _ := h.opts.Clock()
+	return plain(t)
+}
+
+func (h *History) latest() time.Time {
+	_, t, _ := h.opts.Clock()
+	return plain(t)
+}
+
+// plain returns t as it is stored.
+func plain(t time.Time) time.Time { return t.UTC().Round(0) }
