@@ -63,11 +63,14 @@ func makeDirectives() map[string]directive {
 				string(quote(c.org.selfURI(p, p.parentOf(c.parentID), lastPart(c.parentID)))) + `}`
 		})),
 		"adminref": {json: true, run: func(c *scope, _ []string, _ uint64) { c.addRef("users", 0) }},
-		"variant": drawn(func(c *scope, _ []string, _ uint64) string {
+		"variant": asJSON(drawn(func(c *scope, _ []string, _ uint64) string {
 			v := c.shape.t.Variants
 			_, value, _ := strings.Cut(v[c.n%len(v)], "=")
-			return value
-		}),
+			if value == "true" || value == "false" {
+				return value
+			}
+			return string(quote(value))
+		})),
 
 		"first": text(func(c *scope) string { first, _ := person(c.n); return first }),
 		"last":  text(func(c *scope) string { _, last := person(c.n); return last }),

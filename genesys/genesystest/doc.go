@@ -19,31 +19,43 @@
 //
 // Objects are made from the seed when they are looked at; an org of 200,000
 // users holds its edits and little else. Two orgs with the same options are
-// equal. References lead to objects that exist; they keep the name that the
-// object had at first. [Org.Create], [Org.Update], [Org.Touch] and [Org.Delete]
-// edit it; they move version, modification date and author as the service
-// does and write an audit record. IDs are in the form of genesys.Object: a
-// child's begins with its parent's.
+// equal. [Org.Create], [Org.Update], [Org.Touch] and [Org.Delete] edit it; they
+// move version, modification date and author as the service does and write an
+// audit record. [Org.SetTemplate] edits what is kept apart from a body. IDs are
+// in the form of genesys.Object: a child's begins with its parent's.
+//
+// Bodies follow the official models. Templates say what matters of a type: its
+// names, its counts, the members that other objects depend on. The models add
+// every other field, in its type and format, with values of its enumeration, at
+// most three models deep. The first object of a type has all of them; optional
+// ones are absent in a part of the others. Fields that refer to an object name
+// one that exists, by the name that it had at first. A path is open to whoever
+// has the permission that the API's own description names for it.
 //
 // # Trouble
 //
 // [Org.Fail] and [Org.Chaos] make requests meet faults, from a 429 to pages
-// that repeat. [Options] has latency, consistency delay, permissions and
-// divisions. [Org.Requests] and [Org.Stats] tell what clients did.
+// that repeat. [Options] has latency, consistency delay, permissions,
+// divisions and sets that are shuffled. [Org.Release] is a release of the
+// platform, [Org.Bury], [Org.Lag] and [Org.Withdraw] are ways of single types.
+// Addresses of files are signed anew in every answer and served by the org.
+// [Org.Requests] and [Org.Stats] tell what clients did.
 //
 // # How true it is
 //
-// A client of its own walks every type in its paging family and finds what Objects
-// says: TestEveryType. References lead somewhere: TestReferences. Logins, rate
-// windows, permissions, divisions and faults have a test each: TestLogin, TestWindow,
-// TestPermissions, TestDivisions, TestFaults. The service's own JavaScript SDK reads
-// it: TestJavaScriptSDK, which is skipped where that SDK is not installed.
+// A client of its own walks every type in its paging family and finds what
+// Objects says. Every official field occurs, and no other; every value, at any
+// depth, has the type that its model gives it; what an object refers to can be
+// read. The service's own JavaScript SDK lists and reads every type that it has
+// a call for; that test is skipped where the SDK is not installed:
+//
+//	npm ci --prefix genesys/genesystest/jssdk
 //
 // # What it does not do
 //
 // Lists can be narrowed by id, name, state, type and division and be ordered
-// where the service offers that; other filters are ignored. Of the search calls
-// there is POST /api/v2/users/search. Bodies of writes are merged, not validated.
+// where the service offers that; other filters are ignored, and searches know a
+// name at most, but for users. Bodies of writes are merged, not validated.
 // References to a deleted object stay, also in lists such as queue members.
 // Users, conversations and analytics have no life of their own.
 package genesystest

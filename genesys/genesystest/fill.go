@@ -65,7 +65,7 @@ func (f *form) fillIn(t genesys.ObjectType) error {
 		body[i].detail = body[i].detail || !list.has(name)
 		f.detail[name] = body[i].detail
 	}
-	f.body = body.filled(list, always)
+	f.body = body.completed(list, always)
 	for i := range f.body.(object) {
 		m := &f.body.(object)[i]
 		m.listOnly = list.has(m.name()) && !models[byID].has(m.name())
@@ -84,6 +84,14 @@ func (o object) filled(m *modelForm, always []string) object {
 		if p := m.byName[o[i].name()]; p != nil {
 			o[i].value = filledValue(o[i].value, p)
 		}
+	}
+	return o.completed(m, always)
+}
+
+// completed is an object with the fields of a model that it lacks.
+func (o object) completed(m *modelForm, always []string) object {
+	if m == nil {
+		return o
 	}
 	for _, p := range m.properties {
 		if slices.ContainsFunc(o, func(have member) bool { return have.name() == p.name }) {
@@ -277,10 +285,14 @@ func (c *scope) renderModel(m *modelForm) {
 // A choice is one of the values of an enumeration.
 type choice [][]byte
 
-func choiceOf(values []string) choice {
+func choiceOf(values []string, numbers bool) choice {
 	var c choice
 	for _, v := range values {
-		c = append(c, quote(v))
+		if numbers {
+			c = append(c, []byte(v))
+		} else {
+			c = append(c, quote(v))
+		}
 	}
 	return c
 }

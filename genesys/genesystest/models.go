@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	_ "embed"
+	"slices"
 	"strings"
 	"sync"
 
@@ -51,6 +52,9 @@ var referenceTable string
 
 //go:embed data/guesses.txt
 var guessTable string
+
+//go:embed data/required.txt
+var requiredTable string
 
 //go:embed data/expands.txt
 var expandTable string
@@ -151,7 +155,10 @@ var modelForms = sync.OnceValues(func() (map[string]*modelForm, error) {
 	for name := range official.Models() {
 		all[name] = &modelForm{name: name, byName: map[string]*property{}}
 	}
-	entities := entityModels()
+	entities, required := entityModels(), map[string][]string{}
+	for words := range tableLines(requiredTable) {
+		required[words[0]] = words[1:]
+	}
 	c := &compiler{form: &form{detail: map[string]bool{}, expand: map[string]string{}}}
 	for name, fields := range official.Models() {
 		m := all[name]
@@ -161,7 +168,7 @@ var modelForms = sync.OnceValues(func() (map[string]*modelForm, error) {
 				salt: hashText(hashText(0, name), f.Name), model: all[f.Type],
 			}
 			d := details()[name][f.Name]
-			p.required = d.required
+			p.required = d.required || slices.Contains(required[name], f.Name)
 			p.target = targetOf(m, p, f.Type, entities)
 			if p.model == nil {
 				p.scalar = c.scalar(p, f.Type, d)
@@ -231,7 +238,7 @@ func (c *compiler) scalar(p *property, typ string, d fieldDetail) node {
 	lower := strings.ToLower(p.name)
 	switch {
 	case len(d.values) > 0:
-		return choiceOf(d.values)
+		return choiceOf(d.values, typ == "number")
 	case typ == "boolean" && strings.Contains(lower, "deleted"):
 		return literal("false")
 	case typ == "boolean":

@@ -1,6 +1,7 @@
 package genesystest_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -110,4 +111,130 @@ func TestFieldsAreOfficial(t *testing.T) {
 	require.GreaterOrEqual(t, sum/float64(types), 0.97)
 	require.LessOrEqual(t, len(poor), 10)
 	require.LessOrEqual(t, len(empty), 12)
+}
+
+// TestBodiesAreTyped holds every value, at any depth, against the type that its
+// model gives it, and every nested field against its model: what a client with
+// types, such as the official SDK for Go, cannot read would fail here.
+func TestBodiesAreTyped(t *testing.T) {
+	org := genesystest.New(nil)
+	wrong := map[string]string{}
+	values := 0
+	for _, typ := range org.Types() {
+		tm, n := official.TypeModels()[typ.Name], 0
+		for id, body := range org.Objects(typ.Name) {
+			if n++; n > 12 {
+				break
+			}
+			model := cmp.Or(tm.ByID, tm.Item)
+			if len(official.Models()[model]) > 0 && typ.Name != "license.users" { // its list and its GET disagree
+				checkModel(decoded(t, body), model, typ.Name, func(path, problem string) { wrong[path+" "+problem] = id }, &values)
+			}
+		}
+	}
+	for problem, id := range wrong {
+		t.Errorf("%s, in %s", problem, id)
+	}
+	t.Logf("%d values", values)
+	require.Greater(t, values, 50_000)
+}
+
+// checkModel reports the values of an object that its model does not allow.
+func checkModel(v any, model, path string, report func(path, problem string), values *int) {
+	object, ok := v.(map[string]any)
+	if !ok {
+		report(path, "is no object")
+		return
+	}
+	fields := official.Models()[model]
+	for name, value := range object {
+		i := slices.IndexFunc(fields, func(f official.Field) bool { return f.Name == name })
+		if i < 0 {
+			if path != typeName(path) { // TestFieldsAreOfficial has the others
+				report(joined(path, name), "is no field of "+model)
+			}
+			continue
+		}
+		checkField(value, fields[i], joined(path, name), report, values)
+	}
+}
+
+// joined is the path of a field; a colon follows the type's name.
+func joined(path, name string) string {
+	if typeName(path) == path {
+		return path + ":" + name
+	}
+	return path + "." + name
+}
+
+// typeName is the part of a path that names the type.
+func typeName(path string) string {
+	name, _, _ := strings.Cut(path, ":")
+	return name
+}
+
+func checkField(v any, f official.Field, path string, report func(path, problem string), values *int) {
+	*values++
+	switch {
+	case v == nil:
+		return
+	case f.Array:
+		list, ok := v.([]any)
+		if !ok {
+			report(path, "is no array")
+		}
+		f.Array = false
+		for _, e := range list {
+			checkField(e, f, path, report, values)
+		}
+		return
+	case f.Map:
+		object, ok := v.(map[string]any)
+		if !ok {
+			report(path, "is no object")
+		}
+		f.Map = false
+		for _, e := range object {
+			checkField(e, f, path+".*", report, values)
+		}
+		return
+	}
+	ok := true
+	switch f.Type {
+	case "string":
+		_, ok = v.(string)
+	case "number":
+		_, ok = v.(float64)
+	case "boolean":
+		_, ok = v.(bool)
+	case "object":
+	default:
+		if len(official.Models()[f.Type]) > 0 {
+			checkModel(v, f.Type, path, report, values)
+		}
+	}
+	if !ok {
+		report(path, "is no "+f.Type)
+	}
+}
+
+// TestRequiredFieldsAreThere: every object has the fields that its model
+// requires, and those without which official clients stop.
+func TestRequiredFieldsAreThere(t *testing.T) {
+	org := genesystest.New(nil)
+	for path, typ := range map[string]string{
+		"defaultCountryCode": "organizations.me", "knowledgeBase.id": "knowledge.categories", "jsonSchema": "taskmanagement.workitems.schemas",
+		"directRouting.callMediaSettings.useAgentAddressOutbound": "routing.queues", "ignoreFrequencyCap": "journey.actionmaps",
+		"mediaType": "journey.actiontemplates", "state": "journey.actiontemplates", "outcome.id": "journey.outcomes.predictors",
+		"contentLocation": "responsemanagement.responseassets", "worktype.id": "taskmanagement.worktypes.rules.oncreate",
+		"id": "conversations.messaging.supportedcontent.default", "name": "outbound.campaigns", "dialingMode": "outbound.campaigns",
+		"phoneColumns": "outbound.campaigns", "callerAddress": "outbound.campaigns", "version": "users", "contactList.id": "outbound.campaigns",
+	} {
+		n := 0
+		for id, body := range org.Objects(typ) {
+			require.NotEmpty(t, at(decoded(t, body), path), "%s %s: %s", typ, id, path)
+			n++
+		}
+		require.Positive(t, n, typ)
+	}
 }
