@@ -94,7 +94,7 @@ func (o object) completed(m *modelForm, always []string) object {
 		return o
 	}
 	for _, p := range m.properties {
-		if slices.ContainsFunc(o, func(have member) bool { return have.name() == p.name }) {
+		if always == nil && p.name == "selfUri" || slices.ContainsFunc(o, func(have member) bool { return have.name() == p.name }) {
 			continue
 		}
 		must := p.required || slices.ContainsFunc(always, func(path string) bool {

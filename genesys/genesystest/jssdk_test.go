@@ -65,6 +65,12 @@ func TestJavaScriptSDK(t *testing.T) {
 	types := map[string]jsType{}
 	var all []jsType
 	for _, typ := range org.Types() {
+		switch typ.Name {
+		case "telephony.prefixes": // the SDK demands a parameter that the catalogue does not give
+			continue
+		case "telephony.extensions": // the SDK cannot name divisions, so that it gets the home division's
+			continue
+		}
 		js := jsTypeOf(t, org, typ)
 		for _, list := range js.Lists {
 			js.Size = max(js.Size, (len(list.want)+2)/3)
@@ -121,6 +127,12 @@ func jsTypeOf(t *testing.T, org *genesystest.Org, typ genesys.ObjectType) jsType
 	js.Get, js.GetQuery = "GET "+nameless(get), parameters(t, getQuery)
 	if typ.Parent == "" {
 		js.Lists = []jsList{{Queries: queriesOf(t, typ, query), want: []string{}}}
+		if typ.Divisions != "" { // else the home division alone
+			js.Lists[0].Queries = nil
+			for id := range org.Objects("authorization.divisions") {
+				js.Lists[0].Queries = append(js.Lists[0].Queries, queriesOf(t, typ, query+"&"+typ.Divisions+"="+id)...)
+			}
+		}
 		js.Lists[0].expect(t, org, typ, "")
 		return js.existing(t, org, typ, map[int]string{0: path})
 	}

@@ -190,7 +190,7 @@ func entityModels() map[string]string {
 		}
 		tm := official.TypeModels()[t.Name]
 		for _, model := range []string{tm.Item, tm.ByID} {
-			if _, known := types[model]; !known && model != "" {
+			if _, known := types[model]; !known && len(official.Models()[model]) > 3 { // those with fewer fields refer to anything
 				types[model] = t.Name
 			}
 		}

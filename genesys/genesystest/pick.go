@@ -1,6 +1,10 @@
 package genesystest
 
-import "github.com/cxsync/cxsync/genesys"
+import (
+	"slices"
+
+	"github.com/cxsync/cxsync/genesys"
+)
 
 // pick chooses an object of a type for a reference from the object that is
 // written: a sibling where both have the same parent, else one of the first
@@ -63,6 +67,7 @@ func (c *scope) renderReference(p *property) {
 		c.out = appendQuoted(c.out, key)
 		return
 	}
+	key = c.org.readKey(s, parentID, n, key)
 	c.add(`{"id":`)
 	c.out = appendQuoted(c.out, key)
 	whole := len(p.model.properties) > 8 // the whole object: references leave most of it out
@@ -82,6 +87,14 @@ func (c *scope) renderReference(p *property) {
 		}
 	}
 	c.add("}")
+}
+
+// readKey is what an object is read by: its key, or, as with forms, another field of it.
+func (o *Org) readKey(s *shape, parentID string, n int, key string) string {
+	if i := slices.IndexFunc(s.self, func(seg segment) bool { return seg.source != nil }); s.parent == nil && i >= 0 {
+		return o.fieldAt(s, parentID, n, s.self[i].source[0])
+	}
+	return key
 }
 
 // renderNested writes a field of a model that is not the object's own.

@@ -372,6 +372,9 @@ func (o *Org) selfURI(s *shape, parentID, key string) string {
 		}
 	}
 	return fillPath(s.self, parts, func(seg segment) string {
+		if s.parent == nil {
+			return key
+		}
 		if values := o.sourced(s, parentID, seg); len(values) > 0 && !s.singleton() {
 			return values[0]
 		}
