@@ -161,7 +161,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	}
 	_, err = p.Read(ctx, from, history.ReadOptions{
 		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From, AskAll: o.importing > 0,
-		Coverage: seen.coverage(), Requests: reading.requests.Load, Finish: finish,
+		Coverage: seen.coverage(), Requests: reading.requests.Load, Clean: t.Clean, Finish: finish,
 	})
 	if refused := new(history.RefusedError); errors.As(err, &refused) {
 		err = &unavailableError{reason: err.Error(), next: refused.Next}

@@ -102,10 +102,10 @@ func withMember(body []byte, name string, value []byte) ([]byte, error) {
 }
 
 // Reads names what a body of the type is made of: the calls with what they are
-// asked for, and the parts. Bodies that were read in different ways differ in
+// asked for, the parts, and what passes the border. Bodies that were read in different ways differ in
 // what was asked for, although nobody edited anything.
 func (t ObjectType) Reads() string {
-	calls := []string{t.method() + " " + t.Path, t.Get}
+	calls := []string{borderForm, t.method() + " " + t.Path, t.Get}
 	for _, part := range t.Parts {
 		calls = append(calls, part.Member+" "+part.Path+" "+part.Field)
 	}

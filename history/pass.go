@@ -38,6 +38,7 @@ type Pass struct {
 	last   passRecord // of the pass before
 	seed   maphash.Seed
 	origin origin
+	clean  func(body []byte) ([]byte, error) // see ReadOptions; nil for none
 
 	mu      sync.Mutex
 	seen    map[string]*sighting // live objects, and those seen by this pass

@@ -277,8 +277,13 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 // and that of o.
 func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObject) error {
 	fingerprint := p.shape.comparer.Fingerprint()
-	var err error
-	if r.Fields, err = p.h.edits(ctx, old.Shape, fingerprint, old.body, o.Body); err != nil || old.Shape == fingerprint {
+	was, err := old.body, error(nil)
+	if p.clean != nil && old.Shape != fingerprint {
+		if was, err = p.clean(was); err != nil {
+			return fmt.Errorf("history: stored body of %s %q: %w", p.typ, o.ID, err)
+		}
+	}
+	if r.Fields, err = p.h.edits(ctx, old.Shape, fingerprint, was, o.Body); err != nil || old.Shape == fingerprint {
 		return err
 	}
 	before, err := p.h.comparerOf(ctx, old.Shape)

@@ -98,6 +98,12 @@ type ReadOptions struct {
 	// Coverage is how much the source can see as the pass begins.
 	Coverage Coverage
 
+	// Clean brings a body that was recorded under other rules into the form in which
+	// the source gives it now, where that has changed: without a member that has
+	// been recognised as a secret since, for instance. It is compared in that form.
+	// Defaults to leaving bodies as they are.
+	Clean func(body []byte) ([]byte, error)
+
 	// Requests returns how many requests the source has sent, to reckon what a
 	// pass takes. Defaults to a function that returns 0.
 	Requests func() int64
@@ -156,6 +162,7 @@ func (p *Pass) Read(ctx context.Context, src Source, opts ReadOptions) (Reading,
 	if opts.Requests == nil {
 		opts.Requests = func() int64 { return 0 }
 	}
+	p.clean = opts.Clean
 	r := &reader{p: p, src: src, opts: opts, began: time.Now(), coverage: opts.Coverage}
 	result, err := r.run(ctx)
 	if err != nil && ctx.Err() == nil {
