@@ -19,11 +19,18 @@ import (
 //
 // For an object of which retention has removed what t needs, it yields an error
 // that matches ErrTrimmed, with a Version that names the object, and goes on.
-// Any other error ends the iteration.
+// Any other error ends the iteration: one that matches ErrUnknown if the type was
+// not known at t.
 func (h *History) AsOf(ctx context.Context, objectType string, t time.Time) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
 		objectType, err := h.resolveType(objectType)
 		types := []string{objectType}
+		if objectType == "" {
+			types = nil
+		}
+		if err == nil {
+			err = h.checkAllKnown(ctx, types, t)
+		}
 		if err == nil && objectType == "" {
 			types, err = h.types(ctx)
 		}
@@ -183,7 +190,7 @@ func (h *History) types(ctx context.Context) ([]string, error) {
 // that q selects, one change from what it was at a to what it was at b, or none
 // if that is the same in all fields that were compared at both times. After is
 // a; Seq and At are those of the newest entry of the log in between. Since, Until
-// and AfterSeq of q do not count. ErrTrimmed is yielded as AsOf does. What the log
+// and AfterSeq of q do not count. ErrTrimmed and ErrUnknown are yielded as AsOf does. What the log
 // says of these types since a is in memory meanwhile.
 func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
@@ -195,6 +202,9 @@ func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq
 		}
 		if err == nil && b.Before(a) {
 			err = fmt.Errorf("history: between %s and %s: the second time is before the first", a.Format(time.RFC3339), b.Format(time.RFC3339))
+		}
+		if err == nil {
+			err = h.checkAllKnown(ctx, q.Types, a)
 		}
 		var touched []touchedObject
 		if err == nil {

@@ -586,11 +586,25 @@ func (o *modelObject) stateAt(at time.Time) (v modelVersion) {
 	return v
 }
 
+// wasKnown reports whether an object of the type was recorded at a time or before.
+func (m *model) wasKnown(typ string, at time.Time) bool {
+	for _, o := range m.objects[typ] {
+		if o.stateAt(at).seq > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *model) checkAsOf(h *History, typ string, at time.Time, exact bool) {
 	t := m.t
 	got := map[string]string{}
 	trimmed := map[string]bool{}
 	for v, err := range h.AsOf(t.Context(), typ, at) {
+		if errors.Is(err, ErrUnknown) {
+			require.False(t, m.wasKnown(typ, at), "%v", err)
+			return
+		}
 		if errors.Is(err, ErrTrimmed) {
 			require.False(t, exact, "%s %s at %s is inside of the window", typ, v.ID, at)
 			trimmed[v.ID] = true
@@ -663,6 +677,12 @@ func (m *model) checkBetween(h *History, a, b time.Time, exact bool) {
 	t := m.t
 	got := map[string]Kind{}
 	for c, err := range h.Between(t.Context(), a, b, Query{Imported: true}) {
+		if errors.Is(err, ErrUnknown) {
+			for _, typ := range modelTypes {
+				require.False(t, m.wasKnown(typ, a), "%v", err)
+			}
+			return
+		}
 		if errors.Is(err, ErrTrimmed) {
 			require.False(t, exact)
 			got[c.Type+" "+c.ID] = "trimmed"

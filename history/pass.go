@@ -60,7 +60,8 @@ type Pass struct {
 	missed  map[string]missing // absences of a complete walk, by id
 	over    error              // why the pass is over
 
-	compared  int // live objects whose bodies were read
+	first     time.Time // when the first objects of the type were recorded
+	compared  int       // live objects whose bodies were read
 	releases  map[releaseKey]uint64
 	held      []*pending // objects in which a field came or went; see release.go
 	heldIDs   map[string]bool
@@ -117,6 +118,7 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 	if p.sum.Started.IsZero() {
 		p.sum.Started = p.last.Completed // spans begin where those of the last pass did
 	}
+	p.first = p.last.First
 	p.origin = origin{typ: objectType, pass: p.sum.Number, after: p.last.Completed}
 	p.cycle = p.last.Cycle
 	p.spans = func(string, bool) time.Time { return p.last.Completed }
@@ -124,6 +126,9 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 	for hd, err := range h.heads(ctx, objectType) {
 		if err != nil {
 			return nil, err
+		}
+		if at := hd.export(objectType, hd.id).FirstSeen; p.last.First.IsZero() && (p.first.IsZero() || at.Before(p.first)) {
+			p.first = at
 		}
 		if hd.live() {
 			p.live++

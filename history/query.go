@@ -80,7 +80,8 @@ func (f *filter) wants(c *Change) bool {
 
 // Changes iterates over the changes that q selects, in the order of their
 // sequence numbers. It sees the changes that were recorded when the iteration
-// began.
+// began. A type that no pass was ever made over is an error that matches
+// ErrUnknown, unless q follows what comes behind a change.
 func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		q, err := h.resolved(q)
@@ -89,6 +90,9 @@ func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error]
 			return
 		}
 		f, err := q.compile()
+		if err == nil && len(q.Types) > 0 && q.AfterSeq == 0 {
+			err = h.checkAllKnown(ctx, q.Types, time.Time{})
+		}
 		if err != nil {
 			yield(Change{}, err)
 			return

@@ -40,7 +40,7 @@ func TestQueries(t *testing.T) {
 			"only imports":     {Query{Kinds: []Kind{KindImported}}, []uint64{1, 2, 3}},
 			"newest":           {Query{Newest: true, Limit: 3}, []uint64{8, 7, 6}},
 			"type":             {Query{Types: []string{"users"}}, []uint64{6, 7, 8}},
-			"types":            {Query{Types: []string{"users", "queues", "none"}}, []uint64{4, 5, 6, 7, 8}},
+			"types":            {Query{Types: []string{"users", "queues"}}, []uint64{4, 5, 6, 7, 8}},
 			"object":           {Query{Types: []string{"queues"}, ID: "a", Imported: true}, []uint64{1, 4}},
 			"object, newest":   {Query{Types: []string{"queues"}, ID: "a", Imported: true, Newest: true}, []uint64{4, 1}},
 			"object, after":    {Query{Types: []string{"queues"}, ID: "a", Imported: true, AfterSeq: 1}, []uint64{4}},
@@ -228,7 +228,9 @@ func TestBetween(t *testing.T) {
 		require.Equal(t, []string{"updated a 1"}, short(t1, t5, Query{Field: "n"}))
 		require.Empty(t, short(t1, t5, Query{Field: "noise"}), "it was not compared at both times")
 		require.Equal(t, []string{"updated b 1", "created d 0"}, short(t1, t2, Query{})[1:])
-		require.Equal(t, []string{"imported a 0", "imported b 0"}, short(t0, t5, Query{Imported: true}))
+		for _, err := range h.Between(t.Context(), t0, t5, Query{Imported: true}) {
+			require.ErrorIs(t, err, ErrUnknown)
+		}
 		require.Empty(t, short(t3, t3, Query{}))
 		for _, err := range h.Between(t.Context(), t5, t1, Query{}) {
 			require.ErrorContains(t, err, "the second time is before the first")
@@ -324,4 +326,56 @@ func TestCircularLog(t *testing.T) {
 	}
 	require.ErrorIs(t, err, storage.ErrCorrupt)
 	require.ErrorContains(t, err, "change 3 comes after change 3")
+}
+
+// What cannot be known is said, and is no empty answer.
+func TestUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		before := tick()
+		tick()
+		first := time.Now()
+		pass(t, h, diff.Rules{}, obj("a", `"n":1`))
+		passOver(t, h, "empty", diff.Rules{}, Walk{Complete: true})
+		now := tick()
+		err := func(seq func(func(Change, error) bool)) (err error) {
+			for _, err = range seq {
+			}
+			return err
+		}
+		versions := func(seq func(func(Version, error) bool)) (err error) {
+			for _, err = range seq {
+			}
+			return err
+		}
+		objectAsOf := func(typ, id string, at time.Time) error { _, err := h.ObjectAsOf(t.Context(), typ, id, at); return err }
+		for name, err := range map[string]error{
+			"a label in a query":    err(h.Changes(t.Context(), Query{Types: []string{"queues", "Queues"}})),
+			"an object of no type":  err(h.Changes(t.Context(), Query{Types: []string{"typo"}, ID: "a"})),
+			"versions of no type":   versions(h.Versions(t.Context(), "typo", "a")),
+			"as of, no type":        versions(h.AsOf(t.Context(), "typo", now)),
+			"as of, before":         versions(h.AsOf(t.Context(), "queues", before)),
+			"as of, all before":     versions(h.AsOf(t.Context(), "", before)),
+			"as of, an empty type":  versions(h.AsOf(t.Context(), "empty", before)),
+			"between, before":       err(h.Between(t.Context(), before, now, Query{Types: []string{"queues"}})),
+			"between, all before":   err(h.Between(t.Context(), before, now, Query{})),
+			"between, no type":      err(h.Between(t.Context(), first, now, Query{Types: []string{"typo"}})),
+			"one object, before":    objectAsOf("queues", "a", before),
+			"one object of no type": objectAsOf("typo", "a", now),
+		} {
+			require.ErrorIs(t, err, ErrUnknown, name)
+		}
+		require.ErrorContains(t, objectAsOf("queues", "a", before), "first seen at "+first.UTC().Format(time.RFC3339))
+		for _, err := range []error{
+			err(h.Changes(t.Context(), Query{Types: []string{"empty"}})),
+			err(h.Changes(t.Context(), Query{Types: []string{"typo"}, AfterSeq: 1})), // follows what may come
+			versions(h.AsOf(t.Context(), "empty", now)),
+			versions(h.AsOf(t.Context(), "queues", first)),
+			versions(h.Versions(t.Context(), "queues", "never seen")),
+			err(h.Between(t.Context(), first, now, Query{})),
+		} {
+			require.NoError(t, err)
+		}
+		require.ErrorIs(t, objectAsOf("queues", "never seen", now), ErrNotFound)
+	})
 }

@@ -66,8 +66,12 @@ func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) err
 // in it.
 func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n int, err error) {
 	var sum Summary
+	first := p.first
 	err = p.commit(ctx, func(t *tx) error {
 		n, sum = 0, p.sum
+		if first = p.first; first.IsZero() {
+			first = t.now.At
+		}
 		if len(p.queue) > 0 && !p.shape.stored.Load() {
 			if err := t.batch.PutJSON(p.h.keys.shape(p.shape.comparer.Fingerprint()), p.shape.Rules); err != nil {
 				return err
@@ -101,7 +105,7 @@ func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n i
 	if len(p.queue) > 0 {
 		p.shape.stored.Store(true)
 	}
-	p.sum = sum
+	p.sum, p.first = sum, first
 	return n, nil
 }
 

@@ -82,7 +82,7 @@ func TestRestoredUnderOtherRules(t *testing.T) {
 		_, err = h.ObjectAsOf(t.Context(), "queues", "a", t3.Add(-1))
 		require.ErrorIs(t, err, ErrNotFound)
 		_, err = h.ObjectAsOf(t.Context(), "queues", "a", t1.Add(-1))
-		require.ErrorIs(t, err, ErrNotFound)
+		require.ErrorIs(t, err, ErrUnknown)
 	})
 }
 

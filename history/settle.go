@@ -257,11 +257,14 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		sum.Ended = later(sum.Started, t.now.At) // not before what it recorded, though the time is known better by now
 		final = sum
 		r := passRecord{
-			Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage,
+			Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage, First: p.first,
 			Walked: p.walked, Cycle: p.cycle, Forgot: p.last.Forgot && !sum.Complete,
 		}
 		if sum.Complete {
 			r.Completed = sum.AsOf
+		}
+		if r.First.IsZero() {
+			r.First = t.now.At
 		}
 		if err := p.putMissing(ctx, t, missing); err != nil {
 			return err

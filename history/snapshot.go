@@ -25,7 +25,8 @@ type snapshot struct {
 // that matches ErrTrimmed beside the object's name.
 func (h *History) snapshots(ctx context.Context, types []string, at time.Time) iter.Seq2[snapshot, error] {
 	return func(yield func(snapshot, error) bool) {
-		if len(types) == 0 {
+		all := len(types) == 0
+		if all {
 			var err error
 			if types, err = h.types(ctx); err != nil {
 				yield(snapshot{}, err)
@@ -38,6 +39,9 @@ func (h *History) snapshots(ctx context.Context, types []string, at time.Time) i
 				one = h.past(ctx, typ, at)
 			}
 			for o, err := range one {
+				if all && errors.Is(err, ErrUnknown) {
+					continue // the type came later
+				}
 				if !yield(o, err) || err != nil && !errors.Is(err, ErrTrimmed) {
 					return
 				}

@@ -53,6 +53,7 @@ func (s *Summary) count(k Kind) {
 type passRecord struct {
 	Summary
 	Completed time.Time `json:"completed,omitzero"` // AsOf of the last complete pass
+	First     time.Time `json:"first,omitzero"`     // when the first objects of the type were recorded
 	Coverage  string    `json:"coverage,omitempty"` // digest of what it could see
 	Walked    time.Time `json:"walked,omitzero"`    // when what was below the parents that were read was so
 	Cycle     cycle     `json:"cycle,omitzero"`     // of the rotation

@@ -105,7 +105,10 @@ func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2
 		}
 		o, err := h.load(ctx, objectType, id)
 		if err != nil {
-			if !errors.Is(err, ErrNotFound) {
+			if errors.Is(err, ErrNotFound) {
+				err = h.checkKnown(ctx, objectType, time.Time{})
+			}
+			if err != nil {
 				yield(Version{}, err)
 			}
 			return
@@ -130,9 +133,12 @@ func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2
 
 // ObjectAsOf returns the version of an object that held at t, with the fields
 // that were compared at t. It returns ErrNotFound if the object did not exist
-// then, as far as known, and ErrTrimmed if retention has removed what t needs.
+// then, as far as known, ErrUnknown if the type was not known, and ErrTrimmed if retention has removed what t needs.
 func (h *History) ObjectAsOf(ctx context.Context, objectType, id string, t time.Time) (Version, error) {
 	objectType, err := h.resolveType(objectType)
+	if err == nil {
+		err = h.checkKnown(ctx, objectType, t)
+	}
 	if err != nil {
 		return Version{}, err
 	}

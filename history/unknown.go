@@ -1,0 +1,63 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// firstSeen returns since when a type is known: when its first objects were recorded, or its first pass that found none.
+// The error matches ErrUnknown if it never was.
+func (h *History) firstSeen(ctx context.Context, typ string) (time.Time, error) {
+	r, err := h.passRecord(ctx, typ)
+	if err != nil || !r.First.IsZero() {
+		return r.First, err
+	}
+	first := r.Ended
+	for hd, err := range h.heads(ctx, typ) { // of a pass that has not ended, or one of before First was kept
+		if err != nil {
+			return time.Time{}, err
+		}
+		if at := hd.export(typ, hd.id).FirstSeen; first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	if first.IsZero() {
+		return time.Time{}, fmt.Errorf("history: %q: %w: no pass over a type of that name was ever made; names are like %q", typ, ErrUnknown, "routing.queues")
+	}
+	return first, nil
+}
+
+// checkKnown returns an error that matches ErrUnknown if nothing is known of a type, or was at a time, unless that is zero.
+func (h *History) checkKnown(ctx context.Context, typ string, at time.Time) error {
+	first, err := h.firstSeen(ctx, typ)
+	if err == nil && !at.IsZero() && at.Before(first) {
+		err = fmt.Errorf("history: %s at %s: %w: first seen at %s", typ, at.Format(time.RFC3339), ErrUnknown, first.Format(time.RFC3339))
+	}
+	return err
+}
+
+// checkAllKnown is checkKnown for some types, or, for none, for all of which at least one must have been known.
+func (h *History) checkAllKnown(ctx context.Context, types []string, at time.Time) error {
+	for _, typ := range types {
+		if err := h.checkKnown(ctx, typ, at); err != nil {
+			return err
+		}
+	}
+	if len(types) > 0 {
+		return nil
+	}
+	var first error
+	for sum, err := range h.Passes(ctx) {
+		if err != nil {
+			return err
+		}
+		if err = h.checkKnown(ctx, sum.Type, at); err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
