@@ -208,6 +208,7 @@ func (p *Pass) same(o *pending, hd head) bool {
 // write adds to t what follows from o, and returns the kind of the entry that
 // it appended to the log, "" for none.
 func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
+	o.held = false
 	switch {
 	case o.remove && (!old.found || !old.live()):
 		return "", nil
@@ -251,10 +252,9 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 	if err := p.compare(ctx, &r, o, old); err != nil {
 		return "", err
 	}
-	if o.held = false; old.live() {
-		if o.held = p.separate(t, &r, o, old); o.held {
-			return "", nil
-		}
+	if old.live() && p.separate(t, &r, o, old) {
+		o.held = true
+		return "", nil
 	}
 	switch {
 	case !old.live():
