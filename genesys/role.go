@@ -125,12 +125,12 @@ func reads(permission string) bool {
 	return strings.HasPrefix(action, "view") || strings.HasPrefix(action, "search") || strings.HasPrefix(action, "read")
 }
 
-// Excess returns what the client may do beyond reading types: permissions, sorted,
-// apart those that let it write something. Wildcards are resolved where the
+// Excess returns what the client may do beyond reading types and their parts: permissions,
+// sorted, apart those that let it write something. Wildcards are resolved where the
 // org's permissions could be read, and stand as they are where not.
 func (p *Permissions) Excess(types []ObjectType) (writing, reading []string) {
 	needed := map[string]bool{}
-	for _, t := range types {
+	for _, t := range withParts(types) {
 		for _, permission := range t.Permissions {
 			needed[strings.ToLower(permission)] = true
 		}
