@@ -70,6 +70,32 @@ func visit(t *testing.T, pattern string, f func(ast.Node)) {
 	}
 }
 
+// TestAnswersToWrongClocks: a client takes the time from the Date of the answers,
+// whichever clock is wrong; one that agrees with its own suffices, else it takes three.
+func TestAnswersToWrongClocks(t *testing.T) {
+	t.Parallel()
+	for ahead, answers := range map[time.Duration]int{0: 1, 20 * time.Second: 1, -time.Hour: 3, 24 * time.Hour: 3, -3650 * 24 * time.Hour: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			clock := func() time.Time { return time.Now().Add(ahead) }
+			org := genesystest.New(&genesystest.Options{Clock: clock, Latency: time.Second})
+			c := newClient(t, org)
+			typ := typeNamed(t, "routing.queues")
+			for n := range 5 {
+				earliest, latest, confirmed := c.Now()
+				require.Equal(t, n >= answers, confirmed, "%v ahead, after %d answers", ahead, n)
+				if confirmed {
+					require.WithinRange(t, clock(), earliest, latest, "%v ahead", ahead)
+					require.Less(t, latest.Sub(earliest), 5*time.Second, "%v ahead", ahead)
+				}
+				for _, err := range c.List(t.Context(), typ) {
+					require.NoError(t, err)
+					break
+				}
+			}
+		})
+	}
+}
+
 // TestAnswersToLimits has one row for each limit of the local org, and says
 // what a client makes of it that lists 90 queues in pages of 25.
 func TestAnswersToLimits(t *testing.T) {
