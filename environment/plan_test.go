@@ -280,52 +280,57 @@ func TestLimitsAreExplained(t *testing.T) {
 // Types are named by name or label wherever history is asked, and what is neither is
 // refused with what may have been meant.
 func TestHistoryKnowsLabels(t *testing.T) {
-	ctx := t.Context()
-	org := genesystest.New(&genesystest.Options{Size: 5, LogSize: 1})
-	engine := open(t, org, memory.New(), nil)
-	env := create(t, engine, recordOf(org, "Queues"))
-	_, err := engine.Import(ctx, env.ID, nil)
-	require.NoError(t, err)
-	id := firstID(t, org.Objects("routing.queues"))
-	require.NoError(t, org.Update("routing.queues", id, map[string]any{"description": "x"}))
-	_, err = engine.Poll(ctx, env.ID)
-	require.NoError(t, err)
-	h, err := engine.History(ctx, env.ID)
-	require.NoError(t, err)
-	count := func(seq func(named string) error) {
-		t.Helper()
-		for _, named := range []string{"routing.queues", "Queues", " queues"} {
-			require.EqualError(t, seq(named), "found", named)
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		org := genesystest.New(&genesystest.Options{Size: 5, LogSize: 1})
+		engine := open(t, org, memory.New(), nil)
+		env := create(t, engine, recordOf(org, "Queues"))
+		_, err := engine.Import(ctx, env.ID, nil)
+		require.NoError(t, err)
+		time.Sleep(time.Minute) // by the bounds of the org's clock, what was just recorded is ahead of time.Now
+		imported := time.Now()
+		id := firstID(t, org.Objects("routing.queues"))
+		require.NoError(t, org.Update("routing.queues", id, map[string]any{"description": "x"}))
+		_, err = engine.Poll(ctx, env.ID)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		h, err := engine.History(ctx, env.ID)
+		require.NoError(t, err)
+		count := func(seq func(named string) error) {
+			t.Helper()
+			for _, named := range []string{"routing.queues", "Queues", " queues"} {
+				require.EqualError(t, seq(named), "found", named)
+			}
+			require.ErrorContains(t, seq("queue"), `"queue" is no type; did you mean routing.queues (Queues)?`)
 		}
-		require.ErrorContains(t, seq("queue"), `"queue" is no type; did you mean routing.queues (Queues)?`)
-	}
-	found := errors.New("found")
-	count(func(named string) error {
-		for _, err := range h.Changes(ctx, history.Query{Types: []string{named}}) {
+		found := errors.New("found")
+		count(func(named string) error {
+			for _, err := range h.Changes(ctx, history.Query{Types: []string{named}}) {
+				return cmp.Or(err, found)
+			}
+			return nil
+		})
+		count(func(named string) error {
+			for _, err := range h.Between(ctx, imported, time.Now(), history.Query{Types: []string{named}}) {
+				return cmp.Or(err, found)
+			}
+			return nil
+		})
+		count(func(named string) error {
+			for _, err := range h.AsOf(ctx, named, time.Now()) {
+				return cmp.Or(err, found)
+			}
+			return nil
+		})
+		count(func(named string) error {
+			for _, err := range h.Versions(ctx, named, id) {
+				return cmp.Or(err, found)
+			}
+			return nil
+		})
+		count(func(named string) error {
+			_, err := h.ObjectAsOf(ctx, named, id, time.Now())
 			return cmp.Or(err, found)
-		}
-		return nil
-	})
-	count(func(named string) error {
-		for _, err := range h.Between(ctx, env.Created, time.Now(), history.Query{Types: []string{named}, Imported: true}) {
-			return cmp.Or(err, found)
-		}
-		return nil
-	})
-	count(func(named string) error {
-		for _, err := range h.AsOf(ctx, named, time.Now()) {
-			return cmp.Or(err, found)
-		}
-		return nil
-	})
-	count(func(named string) error {
-		for _, err := range h.Versions(ctx, named, id) {
-			return cmp.Or(err, found)
-		}
-		return nil
-	})
-	count(func(named string) error {
-		_, err := h.ObjectAsOf(ctx, named, id, time.Now())
-		return cmp.Or(err, found)
+		})
 	})
 }
