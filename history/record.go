@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -56,7 +57,8 @@ func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) err
 		}
 		p.queue = slices.Delete(p.queue, 0, n)
 		if all {
-			p.bytes, p.found = 0, p.found[:0]
+			p.bytes = 0
+			p.found = slices.DeleteFunc(p.found, func(id string) bool { return !p.heldIDs[id] })
 			return nil
 		}
 	}
@@ -94,8 +96,14 @@ func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n i
 				n++
 			}
 		}
+		held := maps.Clone(p.heldIDs)
+		for _, o := range p.queue[:n] {
+			held[o.ID] = held[o.ID] || o.held
+		}
 		for _, id := range p.found {
-			t.batch.Delete(p.h.keys.missing(p.typ, id))
+			if !held[id] { // the record says since when its change may have happened
+				t.batch.Delete(p.h.keys.missing(p.typ, id))
+			}
 		}
 		return last(t, sum)
 	})
