@@ -137,6 +137,10 @@ func (c *monthCheck) checkSpan(mt *monthType, object *monthObject, before []mont
 	if len(before) > 0 {
 		old = before[len(before)-1]
 	}
+	from := v.After
+	if len(mt.Marker) == 0 && c.lagged(mt.Name, from) {
+		from = from.Add(-monthLagsBy) // nothing tells that a replica lags where there is no marker
+	}
 	for i := object.at(read); i >= -1; i-- {
 		state := &monthState{}
 		if i >= 0 {
@@ -146,7 +150,7 @@ func (c *monthCheck) checkSpan(mt *monthType, object *monthObject, before []mont
 		if i+1 < len(object.states) {
 			until = object.states[i+1].at
 		}
-		if !until.IsZero() && !until.After(v.After) {
+		if !until.IsZero() && !until.After(from) {
 			break
 		}
 		was := mt.textOf(state)
