@@ -51,11 +51,12 @@ func (r Record) Check(catalogue *genesys.Catalogue) error {
 		catalogue = genesys.DefaultCatalogue()
 	}
 	var e InvalidError
-	if strings.TrimSpace(r.Name) == "" {
+	switch {
+	case strings.TrimSpace(r.Name) == "":
 		e.add("name", "is required")
-	} else if len(r.Name) > 200 {
+	case len(r.Name) > 200:
 		e.add("name", "is longer than 200 bytes")
-	} else if !isPrintable(r.Name) {
+	case !isPrintable(r.Name):
 		e.add("name", "%q has characters that cannot be printed", r.Name)
 	}
 	if !isPrintable(r.ClientID) || len(r.ClientID) > 200 {

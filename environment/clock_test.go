@@ -77,6 +77,7 @@ func orgBehind(by, latency time.Duration) (*genesystest.Org, func() time.Time) {
 // TestTimesAreTheOrgs: whatever the clock of the process says, each change lies between
 // its After and its At by the clock of the org, by which audits have it too.
 func TestTimesAreTheOrgs(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range wrong {
 		for _, latency := range []time.Duration{0, 300 * time.Millisecond, 4 * time.Second} {
 			t.Run(fmt.Sprint(ahead, " ahead, ", latency), func(t *testing.T) {

@@ -94,9 +94,11 @@ func TestCompareOfTwoOrgs(t *testing.T) {
 		for d, err := range engine.Compare(t.Context(), sides[0], sides[1], opts) {
 			require.NoError(t, err)
 			line := d.Type + " " + d.Key
+			var lineSb97 strings.Builder
 			for _, f := range d.Fields {
-				line += " " + f.String()
+				lineSb97.WriteString(" " + f.String())
 			}
+			line += lineSb97.String()
 			found[d.Kind] = append(found[d.Kind], line)
 		}
 		return found

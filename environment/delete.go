@@ -73,16 +73,16 @@ func (r Record) confirmed(confirm, loss string) error {
 	return nil
 }
 
-// lossBy says what an update to r would take away for good: history, or the guard
+// lossBy says what an update would take away for good: history, or the guard
 // of what takes away history. It returns "" if nothing.
-func (old Record) lossBy(r Record) string {
+func (r Record) lossBy(update Record) string {
 	switch {
-	case !r.IsProduction && old.IsProduction:
+	case !update.IsProduction && r.IsProduction:
 		return "would no longer be guarded as production"
-	case r.RetentionDays > 0 && old.RetentionDays == 0:
-		return fmt.Sprintf("would keep superseded changes for %d days only, instead of for ever", r.RetentionDays)
-	case r.RetentionDays > 0 && r.RetentionDays < old.RetentionDays:
-		return fmt.Sprintf("would keep superseded changes for %d days only, instead of %d", r.RetentionDays, old.RetentionDays)
+	case update.RetentionDays > 0 && r.RetentionDays == 0:
+		return fmt.Sprintf("would keep superseded changes for %d days only, instead of for ever", update.RetentionDays)
+	case update.RetentionDays > 0 && update.RetentionDays < r.RetentionDays:
+		return fmt.Sprintf("would keep superseded changes for %d days only, instead of %d", update.RetentionDays, r.RetentionDays)
 	}
 	return ""
 }

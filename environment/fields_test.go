@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -48,8 +49,8 @@ func TestFieldsOfEveryType(t *testing.T) {
 // nested returns a body with a value at a path of rules.
 func nested(path, value string) []byte {
 	names := strings.Split(path, ".")
-	for i := len(names) - 1; i >= 0; i-- {
-		name := names[i]
+	for _, name := range slices.Backward(names) {
+
 		if name == "*" || strings.HasPrefix(name, "**") {
 			name = "any" + strings.TrimLeft(name, "*")
 		}

@@ -74,7 +74,7 @@ func checkSyntax(data []byte) error {
 // and with what is inside. at is the field's name; "" for the record itself.
 // encoding/json alone would let a repeated or misspelt member pass, or stop there.
 func (e *InvalidError) decode(at string, raw json.RawMessage, into reflect.Value) {
-	_, decodesItself := into.Addr().Interface().(json.Unmarshaler)
+	_, decodesItself := reflect.TypeAssert[json.Unmarshaler](into.Addr())
 	switch kind := into.Kind(); {
 	case string(bytes.TrimSpace(raw)) == "null":
 		return // as if it were left out

@@ -2,7 +2,6 @@ package environment
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 
@@ -103,6 +102,6 @@ func typeOf(catalogue *genesys.Catalogue, nameOrLabel string) string {
 func (e *Engine) logDoubts(r Record) {
 	for _, doubt := range r.doubts(e.opts.Catalogue) {
 		e.opts.Logger.Warn("the record may not say what was meant",
-			"environment", r.Name, "environment_id", r.ID, slog.String("field", doubt.Field), slog.String("problem", doubt.Problem))
+			"environment", r.Name, "environment_id", r.ID, "field", doubt.Field, "problem", doubt.Problem)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -35,7 +36,7 @@ func pollAll(t *testing.T, engine *environment.Engine, id int64, types ...string
 // one request, and one for the divisions where the type is listed division by division.
 func TestWithdrawnAPIs(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				org := genesystest.New(&genesystest.Options{Size: 3, RateLimit: -1})
 				engine := open(t, org, memory.New(), func(o *environment.Options) { o.Concurrency = 1 })
@@ -108,7 +109,7 @@ func TestOneParentThatFails(t *testing.T) {
 	const codes = "routing.queues.wrapupcodes"
 	faults := map[string]genesystest.Fault{"garbage": genesystest.Garbage(), "html": genesystest.HTML(403), "reset": genesystest.Reset()}
 	for _, status := range []int{400, 403, 404, 405, 409, 410, 422, 500, 501} {
-		faults[fmt.Sprint(status)] = genesystest.Status(status)
+		faults[strconv.Itoa(status)] = genesystest.Status(status)
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {

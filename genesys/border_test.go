@@ -67,8 +67,10 @@ func TestCleanByPlace(t *testing.T) {
 		{`{"list":[{"status":"Pending"},{"status":"Inactive"},{"status":"Error"},{"status":7}],"status":"Pending"}`, `{"list":[{"status":"Active"},{"status":"Inactive"},{"status":"Active"},{"status":7}],"status":"Pending"}`, 0},
 		{`{"columns":{"Door Token":"x","token":{"deep":["y"]},"colour":"red","passwords":1},"token":"z"}`, `{"columns":{"Door Token":"[secret]","token":{"deep":["[secret]"]},"colour":"red","passwords":1}}`, 2},
 		{`{"columns":{"Authorization":"Basic x","cookie":"${credentials.c}"},"Authorization":"stays"}`, `{"columns":{"Authorization":"[secret]","cookie":"${credentials.c}"},"Authorization":"stays"}`, 1},
-		{`{"schema":{"properties":{"password":{"type":"string","title":"Password","default":"x","enum":["y"],"properties":{"token":{"type":"string","const":"z"}}}},"token":"t"}}`,
-			`{"schema":{"properties":{"password":{"type":"string","title":"Password","default":"[secret]","enum":["[secret]"],"properties":{"token":{"type":"string","const":"[secret]"}}}}}}`, 3},
+		{
+			`{"schema":{"properties":{"password":{"type":"string","title":"Password","default":"x","enum":["y"],"properties":{"token":{"type":"string","const":"z"}}}},"token":"t"}}`,
+			`{"schema":{"properties":{"password":{"type":"string","title":"Password","default":"[secret]","enum":["[secret]"],"properties":{"token":{"type":"string","const":"[secret]"}}}}}}`, 3,
+		},
 	} {
 		out, masked, err := clean([]byte(test.in), &types["t"].border)
 		require.NoError(t, err, test.in)

@@ -139,10 +139,12 @@ func (c *Catalogue) parent(t ObjectType) (ObjectType, bool) {
 // types when t is listed under itself.
 func (c *Catalogue) depth(t ObjectType) int {
 	n := 0
-	for ok := true; n <= len(c.types); n++ {
-		if t, ok = c.parent(t); !ok {
+	for ; n <= len(c.types); n++ {
+		above, ok := c.parent(t)
+		if !ok {
 			break
 		}
+		t = above
 	}
 	return n
 }

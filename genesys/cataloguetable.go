@@ -51,10 +51,10 @@ func parseType(row map[string]string) (ObjectType, error) {
 		Split: list("split", "|"), Marker: list("marker", ","), Sets: list("sets", ","), Secrets: list("secrets", ","),
 		Volatile: list("volatile", ","), Permissions: list("permissions", ","), Grade: row["grade"],
 	}
-	switch {
-	case row["key"] == "-":
+	switch row["key"] {
+	case "-":
 		t.Key = nil
-	case row["key"] == "":
+	case "":
 		t.Key = list("title", "+")
 	}
 	if row["permissions"] == "?" {

@@ -24,16 +24,16 @@ type decision struct {
 }
 
 // decisions reads fields.tsv. A field has one decision about what it is, and one about its order if it is an array.
-func decisions(t testing.TB) []decision {
-	t.Helper()
+func decisions(tb testing.TB) []decision {
+	tb.Helper()
 	table, err := os.ReadFile("fields.tsv")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	lines := strings.Split(strings.TrimSuffix(string(table), "\n"), "\n")
-	require.Equal(t, "model\tfield\tclass\tgrade\tdetail\treason", lines[0])
+	require.Equal(tb, "model\tfield\tclass\tgrade\tdetail\treason", lines[0])
 	all := make([]decision, 0, len(lines))
 	for _, line := range lines[1:] {
 		cells := strings.Split(line, "\t")
-		require.Len(t, cells, 6, line)
+		require.Len(tb, cells, 6, line)
 		all = append(all, decision{cells[0], cells[1], cells[2], cells[3], cells[4], cells[5]})
 	}
 	return all

@@ -93,13 +93,14 @@ func TestMeaningsOfEveryType(t *testing.T) {
 		for typ := range DefaultCatalogue().All() {
 			want := meanings.of(typ.asksAll(), status, true)
 			var listed error
-			if typ.Parent == "" {
+			switch {
+			case typ.Parent == "":
 				for _, listed = range c.List(t.Context(), typ) {
 				}
-			} else if !typ.NeedsParentBody() {
+			case !typ.NeedsParentBody():
 				for _, listed = range c.Children(t.Context(), typ, Object{ID: strings.TrimSuffix(strings.Repeat("p/", strings.Count(typ.Path, "{")), "/")}) {
 				}
-			} else {
+			default:
 				continue
 			}
 			if want == Deleted && typ.Absent {

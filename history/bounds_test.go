@@ -93,7 +93,8 @@ func TestLongTextsAreCut(t *testing.T) {
 			require.Equal(t, before[key], after[key], key)
 		}
 	}
-	for hd := range h.Heads(t.Context(), "queues") {
+	for hd, err := range h.Heads(t.Context(), "queues") {
+		require.NoError(t, err)
 		require.Equal(t, strings.Repeat("é", 254)+"…", hd.Name)
 		require.Empty(t, hd.Marker)
 	}

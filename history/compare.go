@@ -194,7 +194,7 @@ func (c *comparison) compareType(ctx context.Context, typ string) ([]Difference,
 	}
 	var found []Difference
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		d, err := c.judge(ctx, typ, comparer, a[key], b[key])
+		d, err := c.judge(ctx, comparer, a[key], b[key])
 		if err != nil {
 			return found, err
 		}
@@ -320,7 +320,7 @@ func (c *comparison) body(side int, o snapshot, comparer *diff.Comparer) ([]byte
 }
 
 // judge compares what both sides have under one key, of which each may be nil.
-func (c *comparison) judge(ctx context.Context, typ string, comparer *diff.Comparer, a, b *portrait) (d Difference, err error) {
+func (c *comparison) judge(ctx context.Context, comparer *diff.Comparer, a, b *portrait) (d Difference, err error) {
 	for _, p := range []*portrait{a, b} {
 		switch {
 		case p == nil:

@@ -131,9 +131,11 @@ func (k *keyring) key(r Ref) string {
 	case model.Singleton:
 		parent = strings.TrimSuffix(parent, "/")
 	case len(model.NaturalKey) > 0:
+		var ownSb134 strings.Builder
 		for _, value := range one.fields {
-			own += k.own(string(k.rename([]byte(value))), "") + " "
+			ownSb134.WriteString(k.own(string(k.rename([]byte(value))), "") + " ")
 		}
+		own += ownSb134.String()
 		own = strings.TrimSuffix(own, " ")
 	default:
 		own = k.joined(one)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -114,7 +115,7 @@ func (r *reader) oneParent(ctx context.Context, head Head) (*UnclearError, error
 	if err != nil && !errors.As(err, &unclear) {
 		return nil, err
 	}
-	r.accountParent(head, known, sent)
+	r.accountParent(head, sent)
 	switch {
 	case err != nil && n == 0:
 		b.state[head.ID] = refused
@@ -141,7 +142,7 @@ func (r *reader) oneParent(ctx context.Context, head Head) (*UnclearError, error
 }
 
 // accountParent notes what reading a parent has cost, if it is not what it takes at every pass.
-func (r *reader) accountParent(head Head, known parentRecord, sent int64) {
+func (r *reader) accountParent(head Head, sent int64) {
 	switch {
 	case !r.opts.ParentMarked || head.Marker == "":
 	case r.below.due[head.ID]:
@@ -170,16 +171,14 @@ func (r *reader) loadParents(ctx context.Context) error {
 	r.since, p.walked = last.AsOf, p.sum.Started
 	switch {
 	case !last.Complete:
-		p.reason = fmt.Sprintf("%s was not read whole", r.opts.Parent)
+		p.reason = r.opts.Parent + " was not read whole"
 		if r.opts.ParentMarked { // a marker that did not move may be an old one
 			p.walked = p.last.Walked
 		}
 	case r.opts.ParentMarked && last.AsOf.Before(p.walked):
 		p.walked = last.AsOf
 	}
-	for id, record := range h.parentRecords(ctx, p.typ, &err) {
-		b.before[id] = record
-	}
+	maps.Insert(b.before, h.parentRecords(ctx, p.typ, &err))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -253,9 +254,7 @@ func (p *Pass) recordReleases(ctx context.Context, found map[releaseKey][]string
 		}
 		return nil
 	})
-	for key, seq := range seqs {
-		p.releases[key] = seq
-	}
+	maps.Copy(p.releases, seqs)
 	return err
 }
 

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,7 @@ import (
 func many(n int, members string) []Object {
 	var objects []Object
 	for i := range n {
-		objects = append(objects, obj(fmt.Sprintf("o%02d", i), "%s", strings.ReplaceAll(members, "%d", fmt.Sprint(i))))
+		objects = append(objects, obj(fmt.Sprintf("o%02d", i), "%s", strings.ReplaceAll(members, "%d", strconv.Itoa(i))))
 	}
 	return objects
 }
@@ -67,7 +68,7 @@ func TestReleasesAreToldFromEdits(t *testing.T) {
 				for _, c := range changes {
 					switch {
 					case c.Kind == KindShape:
-						count := fmt.Sprint(len(c.Objects))
+						count := strconv.Itoa(len(c.Objects))
 						if c.Number != len(c.Objects) || name == "an edit with its witness" {
 							count = "59+1"
 						}

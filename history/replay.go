@@ -70,6 +70,7 @@ type replay struct {
 	*History
 	ring  *keyring
 	lens  *lens
+	seq   uint64 // the change of the step
 	paths map[Ref]string
 }
 
@@ -115,7 +116,7 @@ func (r *replay) step(ctx context.Context, changes []Change) (ReplayStep, error)
 	touched := map[Ref]bool{}
 	renamed := len(changes) == 0
 	for _, c := range changes {
-		r.ring.at = c.At
+		r.seq = c.Seq
 		if c.Kind == KindForgotten || c.Kind == KindShape {
 			continue
 		}
@@ -153,7 +154,7 @@ func (r *replay) step(ctx context.Context, changes []Change) (ReplayStep, error)
 		if !live {
 			continue
 		}
-		f, err := r.content(ctx, ref, r.ring.at)
+		f, err := r.content(ctx, ref)
 		if errors.Is(err, ErrTrimmed) || errors.Is(err, ErrNotFound) {
 			continue
 		} else if err != nil {
@@ -184,7 +185,7 @@ func (r *replay) rename(ctx context.Context, c Change) (bool, error) {
 	was := *one
 	one.Name, one.live = c.Name, c.Kind != KindDeleted
 	if fields := r.opts.Models[c.Type].NaturalKey; len(fields) > 0 && one.live {
-		v, err := r.ObjectAsOf(ctx, c.Type, c.ID, c.At)
+		v, err := r.asOfChange(ctx, c.Type, c.ID, c.Seq)
 		if err != nil && !errors.Is(err, ErrTrimmed) && !errors.Is(err, ErrNotFound) {
 			return false, err
 		}
@@ -193,15 +194,39 @@ func (r *replay) rename(ctx context.Context, c Change) (bool, error) {
 	return was.live != one.live || was.Name != one.Name || !slices.Equal(was.fields, one.fields), nil
 }
 
-// content returns the file of an object as of a time.
-func (r *replay) content(ctx context.Context, ref Ref, at time.Time) (File, error) {
-	v, err := r.ObjectAsOf(ctx, ref.Type, ref.ID, at)
+// content returns the file of an object as of the step.
+func (r *replay) content(ctx context.Context, ref Ref) (File, error) {
+	v, err := r.asOfChange(ctx, ref.Type, ref.ID, r.seq)
 	if err != nil {
 		return File{}, err
 	}
 	f := File{Ref: Ref{ref.Type, ref.ID, v.Name}}
 	f.Data, err = r.lens.file(ctx, snapshot{Ref: f.Ref, body: v.Body})
 	return f, err
+}
+
+// asOfChange returns the version of an object after a change. Several changes may have one time, so
+// ObjectAsOf would not do. Without a change it is the version before the log begins.
+func (r *replay) asOfChange(ctx context.Context, typ, id string, seq uint64) (Version, error) {
+	if seq == 0 {
+		return r.ObjectAsOf(ctx, typ, id, r.ring.at)
+	}
+	o, err := r.load(ctx, typ, id)
+	if err != nil {
+		return Version{}, err
+	}
+	for s, err := range r.states(ctx, o, nil, r.record) {
+		switch {
+		case err != nil:
+			return Version{}, err
+		case s.Seq > seq:
+		case !s.live:
+			return Version{}, ErrNotFound
+		default:
+			return r.version(&s, time.Time{}), nil
+		}
+	}
+	return Version{}, ErrNotFound
 }
 
 // reset forgets the natural keys, so that they are made anew.

@@ -274,7 +274,7 @@ func (r *reader) observe(ctx context.Context, scope string, item Item) error {
 		return err
 	}
 	own := full.Marker
-	full.Object.Marker, full.Object.Parent = item.Marker, item.Parent
+	full.Marker, full.Parent = item.Marker, item.Parent
 	if full.Name == "" {
 		full.Name = item.Name
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestVolatilityMovements(t *testing.T) {
 	for n := range 8 {
 		turned := append(slices.Clone(ids[n%5:]), ids[:n%5]...)
 		texts, _ := json.Marshal(turned)
-		grown, _ := json.Marshal(append(turned, fmt.Sprint(n)))
+		grown, _ := json.Marshal(append(turned, strconv.Itoa(n)))
 		long := strings.Repeat("long ", 40)
 		objects := make([]string, len(turned))
 		for i, id := range turned {

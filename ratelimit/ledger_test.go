@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -435,7 +436,7 @@ func TestManyProcessesInADay(t *testing.T) {
 // Sixteen processes on one ledger write little.
 func TestLedgerTraffic(t *testing.T) {
 	for _, processes := range []int{1, 4, 16} {
-		t.Run(fmt.Sprint(processes), func(t *testing.T) {
+		t.Run(strconv.Itoa(processes), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const length = 5 * time.Minute
 				rng := newTestRand()

@@ -28,8 +28,8 @@ func refusalOf(resp *http.Response, t told, isTold bool) (r refusal, ok bool) {
 		return r, false
 	}
 	key := limitKey(resp)
-	switch {
-	case key == "": // a window that has room is not what is limited
+	switch key {
+	case "": // a window that has room is not what is limited
 		r.isRoute = isTold && t.count < t.allowed
 	default:
 		r.isRoute = !concernsAll(key)

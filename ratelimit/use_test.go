@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -120,14 +121,14 @@ func TestGreedyUse(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				want := allowed(rand.New(rand.NewPCG(seed, 0)), limit, tt.latency, length)
 				var server observer
-				parts := ""
+				var parts strings.Builder
 				for i := range servers {
 					server.arrivals = append(server.arrivals, servers[i].arrivals...)
-					parts += fmt.Sprintf(" %d", len(servers[i].arrivals))
+					fmt.Fprintf(&parts, " %d", len(servers[i].arrivals))
 				}
 				got := server.count()
 				share := float64(got) / float64(want)
-				t.Logf("%d of %d requests: %.2f%%;%s", got, want, 100*share, parts)
+				t.Logf("%d of %d requests: %.2f%%;%s", got, want, 100*share, parts.String())
 				if share < tt.want {
 					t.Errorf("-seed=%d: got %.2f%% of what is possible, want %.0f%%", seed, 100*share, 100*tt.want)
 				}

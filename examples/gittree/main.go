@@ -158,9 +158,11 @@ func describe(step history.ReplayStep) (message string, at time.Time) {
 	case 1:
 		c := step.Changes[0]
 		message = fmt.Sprintf("%s %s", c.Kind, history.Ref{Type: c.Type, ID: c.ID, Name: c.Name})
+		var messageSb161 strings.Builder
 		for _, f := range c.Fields {
-			message += "\n" + f.String()
+			messageSb161.WriteString("\n" + f.String())
 		}
+		message += messageSb161.String()
 		message = strings.Replace(message, "\n", "\n\n", 1)
 	default:
 		message = fmt.Sprintf("imported %d objects", len(step.Changes))

@@ -49,7 +49,7 @@ func main() {
 	flag.StringVar(&o.sinceText, "since", "", "changes since a `time`: 7d or 24h ago, 2026-11-26, or 2026-11-26 05:32 in the environment's time zone")
 	flag.StringVar(&o.atText, "at", "", "the state at a `time`, written likewise")
 	flag.IntVar(&o.limit, "n", 50, "at most so many changes; 0 for all")
-	o.questions.flags()
+	o.flags()
 	flag.BoolVar(&o.json, "json", false, "print one JSON object a line")
 	flag.Parse()
 	if err := show(context.Background(), o, os.Stdout); err != nil {

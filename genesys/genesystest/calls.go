@@ -100,7 +100,7 @@ func answerSearch(typ string) func(*Org, *exchange, string) *reply {
 // answerContexts has the published forms of some contexts.
 func answerContexts(o *Org, c *exchange, _ string) *reply {
 	wanted := map[string]bool{}
-	for _, id := range strings.Split(strings.Join(c.query["contextId"], ","), ",") {
+	for id := range strings.SplitSeq(strings.Join(c.query["contextId"], ","), ",") {
 		wanted[id] = true
 	}
 	s, found := o.shapes["quality.publishedforms.evaluations"], []json.RawMessage{}

@@ -155,12 +155,14 @@ func newShape(t genesys.ObjectType, f *form, users int) *shape {
 // askedExpand is what the catalogue's calls for a type expand.
 func askedExpand(t genesys.ObjectType) string {
 	asked := ""
+	var askedSb158 strings.Builder
 	for _, uri := range []string{t.Path, t.Get} {
 		_, query, _ := strings.Cut(uri, "?")
 		if values, err := url.ParseQuery(query); err == nil {
-			asked += expandOf(values) + ","
+			askedSb158.WriteString(expandOf(values) + ",")
 		}
 	}
+	asked += askedSb158.String()
 	return asked + "resources,full"
 }
 

@@ -339,10 +339,12 @@ func (c *caller) checkList(typ genesys.ObjectType, path string, want []string) {
 	}
 	if typ.Divisions != "" {
 		separator := "?"
+		var pathSb342 strings.Builder
 		for division := range c.org.Objects("authorization.divisions") {
-			path += separator + typ.Divisions + "=" + division
+			pathSb342.WriteString(separator + typ.Divisions + "=" + division)
 			separator = "&"
 		}
+		path += pathSb342.String()
 	}
 	for _, size := range []int{max(1, len(want)/4), typ.PageSize} {
 		items, requests := c.walk(typ, path, size)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestChangesAreBoundedByTheBodies(t *testing.T) {
 		}
 		return "{" + b.String()[1:] + "}"
 	}
-	digits := list(mib/4, func(i int) string { return fmt.Sprint(i * i % 7) })
+	digits := list(mib/4, func(i int) string { return strconv.Itoa(i * i % 7) })
 	reversed := bytes.Clone(digits)
 	slices.Reverse(reversed)
 	reversed[0], reversed[len(reversed)-1] = '[', ']'

@@ -205,9 +205,9 @@ func (d *differ) differing(old, new operand, r *rule, set bool) error {
 	d.depth--
 	d.limit = outer
 	switch {
-	case err == nil, err == errTooLarge && d.size-size <= most: // It is a value around this one that is too large.
+	case err == nil, errors.Is(err, errTooLarge) && d.size-size <= most: // It is a value around this one that is too large.
 		return err
-	case err != errTooLarge && err != errUnnamed:
+	case !errors.Is(err, errTooLarge) && !errors.Is(err, errUnnamed):
 		return err
 	}
 	d.leave(back)

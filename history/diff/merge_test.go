@@ -3,6 +3,7 @@ package diff
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -38,8 +39,10 @@ func TestMergeTable(t *testing.T) {
 		{"both the same way", `{"a":1}`, `{"a":2}`, `{"a":2}`, `{"a":2}`, ""},
 		{"member added and another one removed", `{"a":1}`, `{"a":1,"b":1}`, `{}`, `{"b":1}`, ""},
 		{"removed and changed", `{"a":1}`, `{"a":2}`, `{}`, `{"a":2}`, "/a"},
-		{"inside an element", `{"l":[{"id":"x","a":1,"b":1}]}`, `{"l":[{"id":"x","a":2,"b":1}]}`, `{"l":[{"id":"x","a":1,"b":2}]}`,
-			`{"l":[{"a":2,"b":2,"id":"x"}]}`, ""},
+		{
+			"inside an element", `{"l":[{"id":"x","a":1,"b":1}]}`, `{"l":[{"id":"x","a":2,"b":1}]}`, `{"l":[{"id":"x","a":1,"b":2}]}`,
+			`{"l":[{"a":2,"b":2,"id":"x"}]}`, "",
+		},
 		{"element added on both sides", `{"l":["a","b"]}`, `{"l":["a","b","c"]}`, `{"l":["d","a","b"]}`, `{"l":["d","a","b","c"]}`, ""},
 		{"element removed and another one moved", `{"l":["a","b","c"]}`, `{"l":["a","c"]}`, `{"l":["c","b","a"]}`, `{"l":["c","a"]}`, ""},
 		{"both change the order", `{"l":["a","b","c"]}`, `{"l":["b","a","c"]}`, `{"l":["a","c","b"]}`, `{"l":["b","a","c"]}`, "/l"},
@@ -51,9 +54,11 @@ func TestMergeTable(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			merged, conflicts, err := c.Merge(canonical(t, c, []byte(test.base)), canonical(t, c, []byte(test.ours)), canonical(t, c, []byte(test.theirs)))
 			where := ""
+			var whereSb54 strings.Builder
 			for _, x := range conflicts {
-				where += x.Path
+				whereSb54.WriteString(x.Path)
 			}
+			where += whereSb54.String()
 			if err != nil || string(merged) != test.want || where != test.conflicts {
 				t.Errorf("got %s, conflicts at %q, %v; want %s, conflicts at %q", merged, where, err, test.want, test.conflicts)
 			}
