@@ -3,6 +3,7 @@ package environment_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,9 +74,11 @@ func TestOutages(t *testing.T) {
 					org := genesystest.New(&genesystest.Options{Counts: map[string]int{"integrations.actions": 80}, RateLimit: -1, MintLimit: -1})
 					var instead func(*http.Request) (*http.Response, error)
 					armed, requests, logins := false, 0, 0
+					var mu sync.Mutex // guards what requests change
 					engine := open(t, org, memory.New(), func(o *environment.Options) {
 						o.Concurrency = 4
 						o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+							mu.Lock()
 							if armed && (first || strings.HasPrefix(r.URL.Path, "/api/v2/integrations/actions/")) {
 								armed, requests, logins = false, 0, 0
 								instead = test.happen(org)
@@ -83,8 +86,10 @@ func TestOutages(t *testing.T) {
 							if requests++; strings.HasPrefix(r.URL.Path, "/oauth/") {
 								logins++
 							}
-							if instead != nil {
-								return instead(r)
+							reply := instead
+							mu.Unlock()
+							if reply != nil {
+								return reply(r)
 							}
 							return org.Transport().RoundTrip(r)
 						})

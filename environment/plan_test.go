@@ -108,7 +108,7 @@ func TestWhatTheRecordCannotSay(t *testing.T) {
 		`did you mean **.name?`:            func(r *environment.Record) { r.Ignore = ignore("$..name") },
 		`did you mean description?`:        func(r *environment.Record) { r.Ignore = ignore(" description ") },
 		`time_zone: "Vienna" is no IANA time zone, such as Europe/Vienna`: func(r *environment.Record) { r.TimeZone = "Vienna" },
-		`time_zone: "Local" Local differs from machine to machine`:        func(r *environment.Record) { r.TimeZone = "Local" },
+		`time_zone: "Local" differs from machine to machine`:              func(r *environment.Record) { r.TimeZone = "Local" },
 		`name: "a\x1b[31m" has characters that cannot be printed`:         func(r *environment.Record) { r.Name = "a\x1b[31m" },
 	} {
 		r := contoso()

@@ -19,7 +19,7 @@ func (r Record) Location() *time.Location {
 
 func (r Record) location() (*time.Location, error) {
 	if strings.EqualFold(r.TimeZone, "Local") {
-		return nil, errors.New(`is "Local", which differs from machine to machine; use an IANA name such as Europe/Vienna`)
+		return nil, errors.New(`differs from machine to machine; use an IANA name such as Europe/Vienna`)
 	}
 	loc, err := time.LoadLocation(r.TimeZone)
 	if err != nil {
