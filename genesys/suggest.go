@@ -1,6 +1,10 @@
 package genesys
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/cxsync/cxsync/internal/spelling"
+)
 
 // Suggest returns the type that a person may have meant by a text that is
 // neither a name nor a label: of the types whose name or label contains the
@@ -31,23 +35,5 @@ func (c *Catalogue) Suggest(text string) (ObjectType, bool) {
 // near reports whether at most limit letters have to be added, dropped or
 // replaced to make b of a.
 func near(a, b string, limit int) bool {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return false
-	}
-	row := make([]int, len(b)+1) // edits from a[:i] to b[:j]
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			edits := diagonal
-			if a[i] != b[j] {
-				edits = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], edits
-		}
-	}
-	return row[len(b)] <= limit
+	return max(len(a), len(b))-min(len(a), len(b)) <= limit && spelling.Edits(a, b) <= limit
 }

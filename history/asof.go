@@ -116,7 +116,7 @@ func (h *History) versionAt(ctx context.Context, typ string, hd idHead, later []
 
 // maxBehind is the size in bytes of the entries that a query over many objects
 // holds at once. For more it takes another turn over the log.
-const maxBehind = 32 << 20
+const maxBehind = 48 << 20
 
 // entriesBehind returns the entries of a type behind t, by object and newest
 // first. Only those of objects whose heads are in r; and if these are too many,
@@ -133,13 +133,18 @@ func (h *History) entriesBehind(ctx context.Context, typ string, t time.Time, r 
 		if err != nil {
 			return nil, err
 		}
+		kept := 0
 		for _, e := range slices.Backward(f.records) {
-			if r.Contains(h.keys.head(typ, e.ID)) {
-				behind[e.ID] = append(behind[e.ID], e)
+			known, ok := behind[e.ID]
+			if ok || r.Contains(h.keys.head(typ, e.ID)) {
+				behind[e.ID] = append(known, e)
+				kept++
 			}
 		}
-		if size += len(f.Value); size > limit && len(behind) > 1 {
-			size = 0
+		// What is held counts, not what was read: else each turn would hold less than it could.
+		size += len(f.Value) * kept / max(1, len(f.records))
+		if size > limit && len(behind) > 1 {
+			size /= 2
 			h.halve(typ, behind, r)
 		}
 	}

@@ -355,8 +355,7 @@ func (c *comparison) judge(ctx context.Context, comparer *diff.Comparer, a, b *p
 func (c *comparison) fields(ctx context.Context, comparer *diff.Comparer, refs ...Ref) ([]diff.FieldChange, error) {
 	var bodies [2][]byte
 	for i, r := range refs {
-		q := referenceQuery{History: c.sides[i].History, opts: ReferenceOptions{At: c.sides[i].At}}
-		o, err := q.object(ctx, r.Type, r.ID)
+		o, err := c.sides[i].History.snapshotOf(ctx, r.Type, r.ID, c.sides[i].At)
 		if errors.Is(err, ErrNotFound) {
 			return nil, nil // it went since it was portrayed
 		}

@@ -50,7 +50,7 @@ func (h *History) References(ctx context.Context, typ, id string, opts *Referenc
 	if err != nil {
 		return nil, err
 	}
-	o, err := q.object(ctx, typ, id)
+	o, err := h.snapshotOf(ctx, typ, id, q.opts.At)
 	if err != nil {
 		return nil, err
 	}
@@ -171,19 +171,6 @@ func (q *referenceQuery) to(ctx context.Context, yield func(Reference, error) bo
 			}
 		}
 	}
-}
-
-// object returns an object at the time asked for.
-func (q *referenceQuery) object(ctx context.Context, typ, id string) (snapshot, error) {
-	if !q.opts.At.IsZero() {
-		v, err := q.ObjectAsOf(ctx, typ, id, q.opts.At)
-		return snapshot{Ref: Ref{typ, id, v.Name}, body: v.Body}, err
-	}
-	o, err := q.load(ctx, typ, id)
-	if err == nil && !o.live() {
-		err = fmt.Errorf("history: %s %q is deleted: %w", typ, id, ErrNotFound)
-	}
-	return o.snapshot(), err
 }
 
 // live reports whether an object exists at the time asked for.

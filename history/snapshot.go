@@ -102,6 +102,19 @@ func (h *History) live(ctx context.Context, typ string) iter.Seq2[snapshot, erro
 	}
 }
 
+// snapshotOf returns one object at a time, or now for the zero time; ErrNotFound if it does not exist then.
+func (h *History) snapshotOf(ctx context.Context, typ, id string, at time.Time) (snapshot, error) {
+	if !at.IsZero() {
+		v, err := h.ObjectAsOf(ctx, typ, id, at)
+		return snapshot{Ref: Ref{typ, id, v.Name}, body: v.Body}, err
+	}
+	o, err := h.load(ctx, typ, id)
+	if err == nil && !o.live() {
+		err = fmt.Errorf("history: %s %q is deleted: %w", typ, id, ErrNotFound)
+	}
+	return o.snapshot(), err
+}
+
 // joined puts a head and a body together, or reports false if they do not belong together.
 func (h *History) joined(typ string, hd idHead, body storage.Entry, key string) (snapshot, bool) {
 	if body.Key != key || diff.RawDigest(h.secret, body.Value) != hd.Raw {
