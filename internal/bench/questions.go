@@ -69,7 +69,7 @@ func questionRows(r *run) ([]row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", q.what, err)
 		}
-		rows = append(rows, row{what: q.what, ours: figure{took, "s"}, peer: "none", note: fmt.Sprintf(
+		rows = append(rows, row{what: q.what, ours: figure{took, "s"}, peer: nobody, note: fmt.Sprintf(
 			"%s objects of %.1f KB, %s changes, file store; peak heap %.0f MB", grouped(float64(e.objects)),
 			float64(len(e.user(1, 0, 1)))/1000, grouped(float64(e.objects*e.passes)), heap/1e6)})
 	}

@@ -10,6 +10,9 @@ import (
 	"text/tabwriter"
 )
 
+// nobody is the peer of a figure that has none.
+const nobody = "none"
+
 // A row compares one figure of ours with a peer's.
 type row struct {
 	what   string
