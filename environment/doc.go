@@ -11,7 +11,7 @@
 //   - [Engine.Deliver] and [Engine.Follow] hand over each change at least once,
 //     [Engine.History] answers everything else about the past, and changes nothing of it
 //   - [Engine.AcceptRemovals] and [Engine.Forget] are a person's word about single objects
-//   - [Engine.Status] tells how it goes
+//   - [Engine.Status] tells how it goes, [Engine.Health] whether that is well
 //
 // # What a pass does
 //

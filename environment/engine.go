@@ -71,6 +71,10 @@ type Options struct {
 	// Run does by itself is no operation. Defaults to allowing all.
 	Authorize func(ctx context.Context, op Operation, before, after Record) error
 
+	// Begun is told of each pass that begins. It must be as quick as Observer, which is told of
+	// the end unless the context of the pass ends it.
+	Begun func(PassStart)
+
 	// Observer is told of each pass that ended, but not of one that its context
 	// ended. It must be quick and safe for concurrent use. It may read (Get, Status,
 	// Forecast, History) and Deliver; but Import, and Poll, AcceptRemovals and Forget

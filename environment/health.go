@@ -1,113 +1,153 @@
 package environment
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"sync/atomic"
+	"slices"
 	"time"
-
-	"github.com/cxsync/cxsync/genesys"
 )
 
-// A request that fails for good has been tried for about a minute. If the org is
-// down, the next one would fail in the same way, and a pass over 500 objects would
-// take a working day. So failures are counted, in a pass and in a session: after
-// one, requests are tried once only, until one is answered; after a few in a row
-// there is no org to read from.
+// A Verdict says in one word how an environment or a type is doing.
+type Verdict string
 
-// health counts the requests in a row that nobody answered.
-type health struct{ failures atomic.Int32 }
+// The verdicts, the best first.
+const (
+	VerdictGood    Verdict = "good"    // what is on record is as fresh as the plan says
+	VerdictLate    Verdict = "late"    // a scheduled pass is overdue
+	VerdictBlind   Verdict = "blind"   // edits or deletions are not seen
+	VerdictFailing Verdict = "failing" // the last pass ended with an error
+)
 
-// orgIsDown is how many failures in a row are the org's, and not those of what was asked for.
-const orgIsDown = 3
-
-func (h *health) answered() { h.failures.Store(0) }
-
-// An outageError ends what is made of many requests, because the org does not
-// answer, or does not let the client in: one type would fare like the next.
-type outageError struct{ err error }
-
-func (e *outageError) Error() string { return e.err.Error() }
-func (e *outageError) Unwrap() error { return e.err }
-
-// ends returns the error that an error of the client ends the pass with, nil if it
-// is about what was asked for and nothing else.
-func (s *session) ends(ctx context.Context, err error) error {
-	other := new(OtherOrgError)
-	refusal := new(genesys.AuthError)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.As(err, &other):
-		return other
-	case errors.As(err, &refusal):
-		return &readError{&outageError{err}}
-	case !errors.Is(err, genesys.ErrOutage):
-		return nil
-	}
-	s.health.failures.Add(1)
-	if r, ok := ctx.Value(readingKey{}).(*reading); ok && r.health.failures.Add(1) >= orgIsDown {
-		return &readError{&outageError{err}}
-	}
-	return nil
+// rank orders verdicts, the worst last.
+func (v Verdict) rank() int {
+	return slices.Index([]Verdict{VerdictGood, VerdictLate, VerdictBlind, VerdictFailing}, v)
 }
 
-// unreadable is the error of a request without which there is nothing to read.
-func (s *session) unreadable(err error) error {
-	if errors.Is(err, genesys.ErrOutage) && s.health.failures.Load() >= orgIsDown {
-		err = &outageError{err}
-	}
-	return &readError{err}
+// A Health is a verdict with its reason.
+type Health struct {
+	Verdict Verdict   `json:"verdict"`
+	Reason  string    `json:"reason,omitempty"` // one sentence; empty where there is nothing to say
+	Since   time.Time `json:"since,omitzero"`   // since when; zero if that is not known
 }
 
-// patience is how long a request waits for an answer to begin whose predecessor had none.
-const patience = 10 * time.Second
-
-var errQuiet = errors.New("nobody answers")
-
-// patient passes requests on, and keeps those from being tried again whose
-// predecessors were not answered either.
-type patient struct {
-	session *session
-	base    http.RoundTripper
+// A TypeHealth is the health of one type.
+type TypeHealth struct {
+	Type string `json:"type"`
+	Health
 }
 
-// RoundTrip implements http.RoundTripper.
-func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
-	reading, _ := r.Context().Value(readingKey{}).(*reading)
-	failed := p.session.health.failures.Load() > 0 || reading != nil && reading.health.failures.Load() > 0
-	if failed {
-		ctx, quiet := context.WithCancelCause(r.Context())
-		defer time.AfterFunc(patience, func() { quiet(errQuiet) }).Stop()
-		r = r.WithContext(ctx) // it ends with the request's own
+// An EnvironmentHealth is the health of an environment: the worst of its types. A type
+// that was never readable, for lack of a permission or a feature, is blind by itself but
+// does not make the environment so: there is nothing that it saw once and misses now.
+type EnvironmentHealth struct {
+	Environment int64  `json:"environment"`
+	Name        string `json:"name"`
+	Health
+	Types []TypeHealth `json:"types"`
+}
+
+// Health returns how an environment and its types are doing, in a word, a reason and
+// since when. It makes no request.
+func (e *Engine) Health(ctx context.Context, id int64) (EnvironmentHealth, error) {
+	status, err := e.Status(ctx, id)
+	if err != nil {
+		return EnvironmentHealth{}, err
 	}
-	resp, err := p.base.RoundTrip(r)
-	switch {
-	case err == nil && !isFailure(resp.StatusCode):
-		p.session.health.answered()
-		if reading != nil {
-			reading.health.answered()
+	return status.Health(time.Now()), nil
+}
+
+const (
+	// lateAfter is how long after its tick a pass may still not have ended: types that
+	// share a tick are spread over 30 seconds, and wait for the quota together.
+	lateAfter = 5 * time.Minute
+	// lateRunning is the same for a pass that is being made.
+	lateRunning = time.Hour
+)
+
+// Health judges a status. The time is that of the clock that schedules follow, this
+// machine's.
+func (s Status) Health(now time.Time) EnvironmentHealth {
+	h := EnvironmentHealth{Environment: s.Record.ID, Name: s.Record.Name, Types: make([]TypeHealth, len(s.Types))}
+	for i, t := range s.Types {
+		h.Types[i] = TypeHealth{t.Type, t.health(now, slices.Contains(s.Unproven, t.Type))}
+	}
+	h.Health = s.worst(h.Types)
+	return h
+}
+
+// worst joins the health of types to that of their environment.
+func (s Status) worst(types []TypeHealth) Health {
+	h := Health{Verdict: VerdictGood}
+	var counted []TypeHealth // those of the worst verdict
+	neverReadable := 0
+	for i, t := range types {
+		if t.Verdict == VerdictBlind && s.Types[i].LastPass.IsZero() {
+			neverReadable++
+			continue
 		}
-	case err == nil && failed:
-		resp.Body.Close()
-		return nil, &onceError{fmt.Errorf("%d, as the request before", resp.StatusCode)}
-	case err != nil && failed && (errors.Is(err, genesys.ErrOutage) || errors.Is(context.Cause(r.Context()), errQuiet)):
-		return nil, &onceError{err}
+		switch worse := t.Verdict.rank() - h.Verdict.rank(); {
+		case worse > 0:
+			h, counted = Health{Verdict: t.Verdict}, append(counted[:0], t)
+		case worse == 0:
+			counted = append(counted, t)
+		}
 	}
-	return resp, err
+	if neverReadable == len(types) && neverReadable > 0 {
+		h.Verdict, counted = VerdictBlind, types
+	}
+	for _, t := range counted {
+		longer := t.Since.Before(h.Since) != (h.Verdict == VerdictGood) // good is since the last trouble ended
+		if h.Since.IsZero() || longer && !t.Since.IsZero() {
+			h.Since = t.Since
+		}
+	}
+	h.Reason = s.reason(h.Verdict, counted, neverReadable)
+	return h
 }
 
-// isFailure reports whether a status is one of a service that does not work.
-func isFailure(status int) bool {
-	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
+// reason puts into words what counted for the verdict on an environment.
+func (s Status) reason(v Verdict, counted []TypeHealth, neverReadable int) string {
+	switch {
+	case v != VerdictGood && len(counted) == 1:
+		return fmt.Sprintf("%s: %s", counted[0].Type, counted[0].Reason)
+	case v != VerdictGood:
+		does := map[Verdict]string{VerdictLate: "are late", VerdictBlind: "are not fully seen", VerdictFailing: "fail"}[v]
+		return fmt.Sprintf("%d of %d types %s; %s: %s", len(counted), len(s.Types), does, counted[0].Type, counted[0].Reason)
+	case s.Record.Paused:
+		return "paused: nothing is polled until it is resumed"
+	case neverReadable > 0:
+		return fmt.Sprintf("%d of %d types cannot be read with this client, and never could", neverReadable, len(s.Types))
+	}
+	return ""
 }
 
-// onceError is the failure of a request that is not tried again.
-type onceError struct{ err error }
-
-func (e *onceError) Error() string { return e.err.Error() }
-
-// Is matches genesys.ErrOutage.
-func (e *onceError) Is(target error) bool { return target == genesys.ErrOutage }
+// health judges one type.
+func (t TypeStatus) health(now time.Time, unproven bool) Health {
+	wait := lateAfter
+	if t.Running {
+		wait = lateRunning
+	}
+	switch {
+	case t.Failed != "":
+		return Health{VerdictFailing, t.Failed, t.Since}
+	case t.Unavailable != "":
+		return Health{VerdictBlind, t.Unavailable, t.Since}
+	case unproven:
+		return Health{VerdictBlind, "no pass could prove what is gone: " + cmp.Or(t.Reason, "none was complete"), t.Unproven}
+	case !t.Due.IsZero() && now.Sub(t.Due) > wait:
+		made := "made"
+		if t.Running {
+			made = "ended"
+		}
+		due := t.Due.UTC().Format("2006-01-02 15:04 MST")
+		return Health{VerdictLate, fmt.Sprintf("the pass due at %s has not been %s", due, made), t.Due}
+	case t.LastPass.IsZero() && t.Due.IsZero() && t.Cron == "off":
+		return Health{VerdictGood, "off: it is read only when somebody asks", t.Since}
+	case t.LastPass.IsZero():
+		return Health{VerdictGood, "not read yet", t.Since}
+	case !t.Complete:
+		return Health{VerdictGood, "its last pass proved no removal: " + t.Reason, t.Since}
+	}
+	return Health{VerdictGood, "", t.Since}
+}

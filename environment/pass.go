@@ -26,11 +26,19 @@ type PassResult struct {
 	next   string  // the parent to begin with the next time, if none has answered
 }
 
+// A PassStart tells of a pass that begins.
+type PassStart struct {
+	Environment int64  // its ID
+	Name        string // of the environment
+	Type        string
+}
+
 // A PassEvent is a PassResult of an environment, and the error that ended the pass if one did.
 type PassEvent struct {
-	Environment int64
-	Result      PassResult
-	Err         error
+	PassStart
+	Took   time.Duration // the waits for the quota included
+	Result PassResult
+	Err    error
 }
 
 // An occasion is why a pass is made. The zero occasion is that somebody asked for it.
@@ -68,8 +76,12 @@ func (s *session) underLease(ctx context.Context, lease *lease, t genesys.Object
 	if had, err := s.had(ctx, t, o); had || err != nil {
 		return result, err
 	}
+	start, began := PassStart{s.record.ID, s.record.Name, t.Name}, time.Now()
+	if s.engine.opts.Begun != nil {
+		s.engine.opts.Begun(start)
+	}
 	result, err = s.walk(ctx, lease, t, o)
-	return s.conclude(ctx, lease, t, o, result, err)
+	return s.conclude(ctx, lease, o, PassEvent{start, time.Since(began), result, err})
 }
 
 // had reports whether somebody has made the pass before its lease was had.
@@ -91,29 +103,31 @@ func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bo
 // conclude books the end of a pass: one that was not recorded is remembered, and
 // all are observed, and announced to those who follow the changes. One that its
 // context ended, or would have, is not over: nothing is said of it.
-func (s *session) conclude(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion, result PassResult, err error) (PassResult, error) {
+func (s *session) conclude(ctx context.Context, lease *lease, o occasion, e PassEvent) (PassResult, error) {
+	result, err := e.Result, e.Err
 	if lease.Lost(err) || errors.Is(context.Cause(ctx), errTakenOver) {
 		return result, err
 	}
-	result.Type = t.Name
+	result.Type = e.Type
 	if unavailable := new(unavailableError); errors.As(err, &unavailable) {
 		result.Unavailable, result.next, err = unavailable.reason, unavailable.next, nil
 	}
 	if err != nil {
-		err = fmt.Errorf("environment: %s: %w", t.Name, err)
+		err = fmt.Errorf("environment: %s: %w", e.Type, err)
 	}
 	interrupted := ended(ctx) || tooLate(err)
 	if !lease.over && !interrupted {
-		if noteErr := s.note(ctx, lease, t, o, result, err); err == nil {
+		if noteErr := s.note(ctx, lease, o, result, err); err == nil {
 			err = noteErr
 		}
 	}
 	if err == nil && result.Unavailable == "" && !result.Complete {
 		s.engine.opts.Logger.InfoContext(ctx, "a walk was not complete, so it removes nothing",
-			"environment", s.record.Name, "type", t.Name, "reason", result.Reason)
+			"environment", e.Name, "environment_id", e.Environment, "type", e.Type, "reason", result.Reason)
 	}
 	if s.engine.opts.Observer != nil && !interrupted {
-		s.engine.opts.Observer(PassEvent{s.record.ID, result, err})
+		e.Result, e.Err = result, err
+		s.engine.opts.Observer(e)
 	}
 	s.engine.recordedOf(s.record.ID).notify()
 	return result, err

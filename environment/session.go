@@ -27,7 +27,7 @@ type session struct {
 	answers    atomic.Pointer[genesys.Client] // the same, for who does not connect
 
 	access   accessCache
-	health   health
+	outage   outage
 	imports  atomic.Int64 // that this session has ended
 	imported ImportResult // by the last of them; guarded by the lease to import
 }
@@ -129,12 +129,13 @@ func (s *session) connect(ctx context.Context) (err error) {
 	if r.ClientSecret, err = e.secret(ctx, r); err != nil {
 		return err
 	}
+	name := environmentName{r.ID, r.Name}
 	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
 		Transport: e.opts.Transport,
 		Pace: func(base http.RoundTripper) http.RoundTripper {
-			return &knownOrg{session: s, base: punctual{s.limiter.Transport(counting{patient{s, base}})}}
+			return &knownOrg{session: s, base: punctual{s.limiter.Transport(counting{patient{s, named{name, base}}})}}
 		},
-		Login:     func(base http.RoundTripper) http.RoundTripper { return dated{s.limiter, base} },
+		Login:     func(base http.RoundTripper) http.RoundTripper { return dated{s.limiter, named{name, base}} },
 		Catalogue: e.opts.Catalogue,
 		Logger:    e.opts.Logger,
 	})
@@ -153,7 +154,7 @@ func (e *Engine) forget(ctx context.Context, id int64) error {
 // A reading is what the requests of one pass have in common.
 type reading struct {
 	requests atomic.Int64 // that reached the network
-	health   health
+	outage   outage
 	stop     context.CancelCauseFunc
 }
 

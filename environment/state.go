@@ -6,7 +6,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -16,6 +15,7 @@ type TypeState struct {
 	Checked     time.Time `json:"checked"`               // when the last pass ended
 	Unavailable string    `json:"unavailable,omitempty"` // why this client cannot read it
 	Failed      string    `json:"failed,omitempty"`      // the error of the last pass
+	Since       time.Time `json:"since,omitzero"`        // since when passes end as the last one did: fail, find it unavailable, or neither
 	Requests    int64     `json:"requests"`              // of a pass in which nothing changes, from the last one that was neither
 	Imported    int64     `json:"imported,omitempty"`    // number of the last import that read it
 	Measured    bool      `json:"measured"`              // whether there was such a pass
@@ -30,12 +30,12 @@ type TypeState struct {
 }
 
 // note remembers how a pass ended that was not recorded, and ends its lease.
-func (s *session) note(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion, result PassResult, passErr error) error {
+func (s *session) note(ctx context.Context, lease *lease, o occasion, result PassResult, passErr error) error {
 	failed := ""
 	if passErr != nil {
 		failed = passErr.Error()
 	}
-	state, err := s.typeState(ctx, t.Name)
+	state, err := s.typeState(ctx, result.Type)
 	if err != nil {
 		return err
 	}
@@ -48,6 +48,9 @@ func (s *session) note(ctx context.Context, lease *lease, t genesys.ObjectType, 
 
 // after returns what is to be remembered after a pass.
 func (state TypeState) after(o occasion, result PassResult, failed string, now time.Time) TypeState {
+	if state.Since.IsZero() || (state.Failed != "") != (failed != "") || (state.Unavailable != "") != (result.Unavailable != "") {
+		state.Since = now
+	}
 	state.Checked, state.Unavailable, state.Failed = now, result.Unavailable, failed
 	state.From = result.next
 	if result.Complete {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/ratelimit"
 )
@@ -19,6 +20,9 @@ type Status struct {
 	Unproven []string `json:"unproven"`
 
 	Clock ClockStatus `json:"clock"`
+
+	// Client counts what the client of this process did since it began or the record changed.
+	Client genesys.Stats `json:"client"`
 }
 
 // A ClockStatus tells what this process knows of the org's time, which changes and
@@ -42,6 +46,7 @@ type TypeStatus struct {
 	Withheld int       `json:"withheld"`      // absent objects that are not recorded as deleted; see AcceptRemovals for those that complete walks missed
 	Cron     string    `json:"cron"`          // its schedule, in the record's time zone; "off" if nothing polls it
 	Next     time.Time `json:"next,omitzero"` // next scheduled pass
+	Due      time.Time `json:"due,omitzero"`  // the first tick that has had no pass yet: ahead, or behind if it is late
 
 	Running bool   `json:"running,omitempty"` // whether a pass is made, by any process; of one that died, for Options.Lease after the first look
 	Holder  string `json:"holder,omitempty"`  // the Options.Instance of that process
@@ -66,6 +71,9 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 		return Status{}, err
 	}
 	status := Status{Record: s.record, Quota: s.limiter.State(), Types: []TypeStatus{}, Unproven: []string{}, Clock: s.clockStatus()}
+	if client := s.answers.Load(); client != nil {
+		status.Client = client.Stats()
+	}
 	polled := map[string]poller.Status{}
 	if p, ok := e.polling.Load(id); ok {
 		for _, ps := range p.(*poller.Poller).Status() {
@@ -81,6 +89,11 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	if err != nil {
 		return status, err
 	}
+	settled, err := (&dueTimes{e.store, id}).Load(ctx)
+	if err != nil {
+		return status, err
+	}
+	now := time.Now()
 	for _, t := range types {
 		ts := TypeStatus{TypeState: known.states[t.Name], Holder: holders[t.Name], Lag: polled[t.Name].Lag}
 		ts.Cron = cronOf(plan, t.Name)
@@ -89,7 +102,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 			ts.LastPass, ts.Complete, ts.Reason, ts.Objects, ts.Withheld = last.Ended, last.Complete, last.Reason, last.Objects, last.Withheld
 		}
 		if schedule, ok := plan.Schedule(t.Name); ok && !s.record.Paused {
-			ts.Next = schedule.Next(time.Now())
+			ts.Next, ts.Due = schedule.Next(now), schedule.Next(later(s.record.Updated, settledBy(settled[t.Name], now)))
 		}
 		status.Types = append(status.Types, ts)
 		if !ts.Unproven.IsZero() && s.since(ts.Unproven) >= unprovenFor {
@@ -97,4 +110,13 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 		}
 	}
 	return status, nil
+}
+
+// settledBy returns the last tick that had its pass, as it is stored. One that is ahead
+// was saved under a clock that ran ahead, and says nothing.
+func settledBy(tick, now time.Time) time.Time {
+	if tick.After(now) {
+		return time.Time{}
+	}
+	return tick
 }

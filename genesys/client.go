@@ -177,14 +177,14 @@ func (c *Client) Catalogue() *Catalogue { return c.opts.Catalogue }
 
 // Stats counts what a Client did so far.
 type Stats struct {
-	Requests  int64 // tries of API requests that were sent
-	Tokens    int64 // tokens asked for
-	Throttled int64 // answers 429
-	Retries   int64 // tries that repeat a failed one
-	Bytes     int64 // of answers' bodies, after decompression
+	Requests  int64 `json:"requests"`  // tries of API requests that were sent
+	Tokens    int64 `json:"tokens"`    // tokens asked for
+	Throttled int64 `json:"throttled"` // answers 429
+	Retries   int64 `json:"retries"`   // tries that repeat a failed one
+	Bytes     int64 `json:"bytes"`     // of answers' bodies, after decompression
 
 	// ClockLeaps counts answers whose Date contradicted those before; see Now.
-	ClockLeaps int64
+	ClockLeaps int64 `json:"clock_leaps"`
 }
 
 type counters struct {

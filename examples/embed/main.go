@@ -1,7 +1,7 @@
 // Command embed keeps environments in sync and tells programs on the same
 // machine about them, as JSON.
 //
-//	GET  /healthz                                      200 while it polls
+//	GET  /healthz                                      200 while it polls, with the verdict on each environment
 //	GET  /environments
 //	GET  /environments/{id}/status
 //	GET  /environments/{id}/changes?after=SEQ&limit=N  oldest first; go on after "next"
@@ -120,7 +120,7 @@ func run(ctx context.Context, o options) (err error) {
 // tell says what this process has done.
 func tell(logger *slog.Logger, e environment.PassEvent) {
 	r := e.Result
-	logger.Info("pass", "environment", e.Environment, "type", r.Type, "objects", r.Objects, "created", r.Created,
+	logger.Info("pass", "environment", e.Name, "environment_id", e.Environment, "type", r.Type, "objects", r.Objects, "created", r.Created,
 		"updated", r.Updated, "deleted", r.Deleted, "requests", r.Requests, "error", e.Err)
 }
 

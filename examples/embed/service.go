@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -136,11 +137,28 @@ func statusOf(r *http.Request, err error) int {
 	return http.StatusInternalServerError
 }
 
-func (s *service) health(*http.Request, int64) (any, error) {
+// health answers with the verdict on each environment and the types that are not well. An org
+// that fails is no reason to restart this process, so that only polling that ended is one.
+func (s *service) health(r *http.Request, _ int64) (any, error) {
 	if !s.polling.Load() {
 		return nil, errDown
 	}
-	return map[string]string{"status": "polling"}, nil
+	all := []environment.EnvironmentHealth{}
+	for record, err := range s.engine.All(r.Context()) {
+		if err != nil {
+			return nil, err
+		}
+		h, err := s.engine.Health(r.Context(), record.ID)
+		if errors.Is(err, environment.ErrNotFound) {
+			continue // it is being deleted
+		}
+		if err != nil {
+			return nil, err
+		}
+		h.Types = slices.DeleteFunc(h.Types, func(t environment.TypeHealth) bool { return t.Verdict == environment.VerdictGood })
+		all = append(all, h)
+	}
+	return map[string]any{"status": "polling", "environments": all}, nil
 }
 
 // status is what an answer has of an environment.
