@@ -11,21 +11,29 @@ import (
 	"time"
 )
 
-// An AuditQuery says which audit records to read.
+// An AuditQuery says which audit records to read. All that is set must hold.
 type AuditQuery struct {
-	Service string    // "Routing"; see AuditServices
-	Since   time.Time // first instant
-	Until   time.Time // end, not included
+	Since time.Time // first instant
+	Until time.Time // end, not included
 
-	// Filters narrow the query; all must hold.
-	Filters []AuditFilter
+	// Service is "ContactCenter", or "" for all services. That is one request for
+	// a day where the org allows it in realtime (see AuditNeedsService), and
+	// otherwise one query for each service that the org has.
+	Service string
+
+	EntityType string // "Queue"
+	EntityID   string
+	Action     string // "Update"
+	UserID     string
+	ClientID   string
+	TrusteeOrg string // ID of the org that the user belongs to, where it is another one
 
 	// Realtime asks the query that answers at once, which knows the last 14
-	// days of some services. The other one knows about a year, and takes from
-	// seconds to minutes to prepare its answer.
+	// days of most services. The other one knows a year, and takes from seconds
+	// to minutes to prepare its answer.
 	Realtime bool
 
-	// Wait is how long to wait for the answer to be prepared. Defaults to 10 minutes.
+	// Wait is how long to wait for an answer to be prepared. Defaults to 10 minutes.
 	Wait time.Duration
 
 	// Download lets the service lay a large answer down on another host, which
@@ -34,109 +42,39 @@ type AuditQuery struct {
 	Download bool
 }
 
-// An AuditFilter wants a property, such as EntityId, EntityType, Action or UserId, to have a value.
-type AuditFilter struct {
-	Property string `json:"property"`
-	Value    string `json:"value"`
-}
-
-// An AuditRecord says who did what to what, and when.
-type AuditRecord struct {
-	ID          string           `json:"id"`
-	Service     string           `json:"serviceName"`
-	Date        time.Time        `json:"eventDate"`
-	Action      string           `json:"action"`     // "Update"
-	Status      string           `json:"status"`     // SUCCESS, FAILURE or WARNING
-	Level       string           `json:"level"`      // USER, SYSTEM or GENESYS_INTERNAL
-	EntityType  string           `json:"entityType"` // "Queue"
-	Entity      Named            `json:"entity"`
-	User        Named            `json:"user"`   // empty when a client acted for nobody
-	Client      Named            `json:"client"` // the OAuth client; empty for the user interface
-	Application string           `json:"application"`
-	RemoteIP    []string         `json:"remoteIp"`
-	Properties  []PropertyChange `json:"propertyChanges"`
-	Entities    []EntityChange   `json:"entityChanges"`
-}
-
-// A PropertyChange is one property that an action changed.
-type PropertyChange struct {
-	Property  string   `json:"property"`
-	OldValues []string `json:"oldValues"`
-	NewValues []string `json:"newValues"`
-}
-
-// An EntityChange is one other entity that an action added, removed or changed.
-type EntityChange struct {
-	ID        string   `json:"entityId"`
-	Name      string   `json:"entityName"`
-	Type      string   `json:"entityType"`
-	OldValues []string `json:"oldValues"`
-	NewValues []string `json:"newValues"`
-}
-
 const (
 	auditsPath   = "/api/v2/audits/query"
 	realtimePath = "/api/v2/audits/query/realtime"
-	maxInterval  = 30 * 24 * time.Hour // of one query
+
+	realtimeKept = 14 * 24 * time.Hour // how far back realtime looks
+
+	// One query is for at most 30 days; and in realtime for one, since a busy org
+	// does not answer for many more in time.
+	longestQuery    = 30 * 24 * time.Hour
+	longestRealtime = 24 * time.Hour
 )
 
-// AuditServices returns the services that can be asked for, and the entity
-// types each has records of. It needs the permission audits:audit:view, as
-// Audits does.
-func (c *Client) AuditServices(ctx context.Context, realtime bool) (map[string][]string, error) {
-	path := auditsPath
-	if realtime {
-		path = realtimePath
-	}
-	var mapping struct {
-		Services []struct {
-			Name     string  `json:"name"`
-			Entities []Named `json:"entities"`
-		} `json:"services"`
-	}
-	if err := c.GetJSON(ctx, path+"/servicemapping", &mapping); err != nil {
-		return nil, err
-	}
-	services := make(map[string][]string, len(mapping.Services))
-	for _, s := range mapping.Services {
-		entities := []string{}
-		for _, e := range s.Entities {
-			entities = append(entities, e.Name)
-		}
-		services[s.Name] = entities
-	}
-	return services, nil
-}
-
-// Audits walks the audit records of one service in an interval. Records are
-// written seconds to minutes after the fact, so a recent interval may have
-// more of them later. It ends with an error where List would, and where the
-// service failed to prepare the answer, cancelled that, or did not do it within
-// q.Wait. An answer that has expired before it was read is ErrNotFound.
+// Audits walks the audit records of an interval. It cuts the interval into
+// queries that the service can answer, and asks them from the earliest on; an
+// interval that has ended less than some minutes ago may have more records
+// later, since they are written seconds to minutes after the fact. Within a
+// query records come in the order of their times, more or less.
+//
+// A service, entity type or action that neither the API nor the org knows is
+// refused, with the name that may have been meant. Otherwise it ends with an
+// error where List would, and where the service failed to prepare the answer,
+// cancelled that, or did not do it within q.Wait. An answer that has expired
+// before it was read is ErrNotFound. It needs the permission audits:audit:view.
 func (c *Client) Audits(ctx context.Context, q AuditQuery) iter.Seq2[AuditRecord, error] {
 	return func(yield func(AuditRecord, error) bool) {
-		if q.Service == "" || !q.Since.Before(q.Until) {
-			yield(AuditRecord{}, errors.New("genesys: an audit query needs a Service, and a Since before its Until"))
+		services, err := c.auditServices(ctx, q)
+		if err != nil {
+			yield(AuditRecord{}, err)
 			return
 		}
-		for from := q.Since; from.Before(q.Until); from = from.Add(maxInterval) {
-			to := from.Add(maxInterval)
-			if to.After(q.Until) {
-				to = q.Until
-			}
-			t, err := c.auditList(ctx, q, from, to)
-			if err != nil {
-				yield(AuditRecord{}, err)
-				return
-			}
-			for o, err := range c.List(withDownloads(ctx), t) {
-				var r AuditRecord
-				if err == nil {
-					err = json.Unmarshal(o.Body, &r)
-				} else {
-					err = expired(err, t.Paging == PagingCursor)
-				}
-				if !yield(r, err) || err != nil {
+		for from, to := range q.intervals() {
+			for _, service := range services {
+				if !c.auditsOf(ctx, q, service, from, to, yield) {
 					return
 				}
 			}
@@ -144,19 +82,121 @@ func (c *Client) Audits(ctx context.Context, q AuditQuery) iter.Seq2[AuditRecord
 	}
 }
 
+// auditsOf yields the answer to one query. It reports whether to go on.
+func (c *Client) auditsOf(ctx context.Context, q AuditQuery, service string, from, to time.Time, yield func(AuditRecord, error) bool) bool {
+	t, err := c.auditList(ctx, q, service, from, to)
+	if err != nil {
+		yield(AuditRecord{}, err)
+		return false
+	}
+	for o, err := range c.List(withDownloads(ctx), t) {
+		var r AuditRecord
+		if err == nil {
+			err = json.Unmarshal(o.Body, &r)
+		} else {
+			err = expired(err, t.Paging == PagingCursor)
+		}
+		switch {
+		case err != nil:
+			yield(AuditRecord{}, err)
+			return false
+		case !r.Time.IsZero() && (r.Time.Before(from) || !r.Time.Before(to)):
+			// of the next query, or of none
+		case !yield(r, nil):
+			return false
+		}
+	}
+	return true
+}
+
+// intervals cuts the query's interval.
+func (q AuditQuery) intervals() iter.Seq2[time.Time, time.Time] {
+	return func(yield func(from, to time.Time) bool) {
+		longest := longestQuery
+		if q.Realtime {
+			longest = longestRealtime
+		}
+		for from := q.Since; from.Before(q.Until); from = from.Add(longest) {
+			if to := from.Add(longest); !yield(from, earlier(to, q.Until)) {
+				return
+			}
+		}
+	}
+}
+
+// auditServices checks a query and returns the services that it has to be asked
+// of, one after the other; "" is all of them at once.
+func (c *Client) auditServices(ctx context.Context, q AuditQuery) ([]string, error) {
+	if !q.Since.Before(q.Until) {
+		return nil, errors.New("genesys: an audit query needs a Since that is before its Until")
+	}
+	if now, _, _ := c.Now(); q.Realtime && q.Since.Before(now.Add(-realtimeKept-time.Hour)) {
+		return nil, fmt.Errorf("genesys: an audit query in realtime reaches 14 days back, not to %s; leave Realtime out", q.Since.UTC().Format(time.RFC3339))
+	}
+	var mapping AuditMapping
+	unknown := q.unknownNames()
+	all := q.Service == ""
+	if all && q.Realtime {
+		needed, err := c.AuditNeedsService(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = needed
+	}
+	if all || unknown {
+		var err error
+		if mapping, err = c.AuditMapping(ctx, q.Realtime); err != nil {
+			return nil, err
+		}
+	}
+	if unknown {
+		if err := q.check(mapping); err != nil {
+			return nil, err
+		}
+	}
+	if all {
+		return mapping.Services(), nil
+	}
+	return []string{q.Service}, nil
+}
+
+// AuditNeedsService reports whether the org demands a service in a realtime
+// query, as some do. The client asks once and remembers it.
+func (c *Client) AuditNeedsService(ctx context.Context) (bool, error) {
+	const no, yes = 1, 2
+	if known := c.auditNeedsService.Load(); known != 0 {
+		return known == yes, nil
+	}
+	now, _, _ := c.Now()
+	if now.IsZero() {
+		now = time.Now() // no answer has told yet
+	}
+	var answer json.RawMessage
+	err := c.QueryJSON(ctx, realtimePath, AuditQuery{}.request("", now.Add(-time.Minute), now), &answer)
+	if refusal, ok := errors.AsType[*APIError](err); ok && refusal.Status == http.StatusBadRequest {
+		c.auditNeedsService.Store(yes)
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c.auditNeedsService.Store(no)
+	return false, nil
+}
+
 // auditList returns the list of one query's records, as a type of its own.
-func (c *Client) auditList(ctx context.Context, q AuditQuery, from, to time.Time) (ObjectType, error) {
-	members, err := auditMembers(q, from, to)
+func (c *Client) auditList(ctx context.Context, q AuditQuery, service string, from, to time.Time) (ObjectType, error) {
+	request, err := json.Marshal(q.request(service, from, to))
 	if err != nil {
 		return ObjectType{}, err
 	}
-	t := ObjectType{Name: "audits", Label: "Audits", Items: "entities", ID: []string{"id"}}
+	t := ObjectType{Name: "audits", Label: "Audits", Items: "entities", ID: []string{"id"}, PageSize: 500}
 	if q.Realtime {
-		t.Method, t.Path, t.Paging, t.Token, t.PageSize = http.MethodPost, realtimePath+"?expand=user", PagingSearch, "pageNumber", 100
-		t.Body = members
+		t.Method, t.Path, t.Paging, t.Token = http.MethodPost, realtimePath+"?expand=user", PagingSearch, "pageNumber"
+		t.Body = strings.TrimSuffix(strings.TrimPrefix(string(request), "{"), "}")
 		return t, nil
 	}
-	id, err := c.prepareAudits(ctx, json.RawMessage("{"+members+"}"), q.Wait)
+	id, err := c.prepareAudits(ctx, request, q.Wait)
 	if err != nil {
 		return ObjectType{}, err
 	}
@@ -164,19 +204,44 @@ func (c *Client) auditList(ctx context.Context, q AuditQuery, from, to time.Time
 	if q.Download {
 		t.Path += "&allowRedirect=true"
 	}
-	t.Paging, t.Token, t.PageSize = PagingCursor, "cursor=cursor", 500
+	t.Paging, t.Token = PagingCursor, "cursor=cursor"
 	return t, nil
 }
 
-// auditMembers returns the members of the query's JSON body.
-func auditMembers(q AuditQuery, from, to time.Time) (string, error) {
+type auditRequest struct {
+	Interval string        `json:"interval"`
+	Service  string        `json:"serviceName,omitempty"`
+	Filters  []auditFilter `json:"filters,omitempty"`
+	Sort     []auditSort   `json:"sort"`
+}
+
+type auditFilter struct {
+	Property string `json:"property"`
+	Value    string `json:"value"`
+}
+
+type auditSort struct {
+	Name  string `json:"name"`
+	Order string `json:"sortOrder"`
+}
+
+// request is the JSON body of a query. Later records come last, so that those
+// that arrive while the pages are read move none to another page.
+func (q AuditQuery) request(service string, from, to time.Time) auditRequest {
 	const layout = "2006-01-02T15:04:05.000Z"
-	b, err := json.Marshal(struct {
-		Interval string        `json:"interval"`
-		Service  string        `json:"serviceName"`
-		Filters  []AuditFilter `json:"filters,omitempty"`
-	}{from.UTC().Format(layout) + "/" + to.UTC().Format(layout), q.Service, q.Filters})
-	return strings.TrimSuffix(strings.TrimPrefix(string(b), "{"), "}"), err
+	r := auditRequest{
+		Interval: from.UTC().Format(layout) + "/" + to.UTC().Format(layout), Service: service,
+		Sort: []auditSort{{Name: "Timestamp", Order: "ascending"}},
+	}
+	for _, f := range []auditFilter{
+		{"EntityType", q.EntityType}, {"EntityId", q.EntityID}, {"Action", q.Action},
+		{"UserId", q.UserID}, {"ClientId", q.ClientID}, {"TrusteeOrganizationId", q.TrusteeOrg},
+	} {
+		if f.Value != "" {
+			r.Filters = append(r.Filters, f)
+		}
+	}
+	return r
 }
 
 // expired tells an answer that is not there any more from other errors.

@@ -15,6 +15,9 @@ import (
 type Catalogue struct {
 	types []ObjectType   // sorted by name
 	known map[string]int // lower-case name or label: index in types
+
+	indexAudits sync.Once
+	byAudit     map[string][]ObjectType // lower-case entity type of audits: the types that it tells of
 }
 
 // DefaultCatalogue returns every type that cxsync knows.

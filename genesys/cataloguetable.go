@@ -62,7 +62,7 @@ func parseType(row map[string]string) (ObjectType, error) {
 	}
 	if words := strings.Fields(row["audit"]); len(words) > 0 {
 		words = append(words, "", "")
-		t.Audit = Audit{How: words[0], Service: words[1], Entity: words[2]}
+		t.Audit = Audit{How: AuditHow(words[0]), Service: words[1], Entity: words[2]}
 	}
 	if size := row["size"]; size != "" {
 		n, err := strconv.Atoi(size)

@@ -137,6 +137,8 @@ type Client struct {
 	stubborn   sync.Map // name of a type -> true, while its requests fail whatever is tried
 	stats      counters
 	clock      *clock
+
+	auditNeedsService atomic.Int32 // see AuditNeedsService; 0 while it is not known
 }
 
 // NewClient returns a Client. It makes no request: a wrong secret shows with

@@ -92,13 +92,22 @@ type Part struct {
 
 // An Audit says under which names the org's audits tell of edits to a type.
 type Audit struct {
-	// How is "own" where audits name the object itself, "parent" where they name
-	// the object that it belongs to, "settings" where they name no object because
-	// there is one only, and "none" where no audit tells of the type.
-	How     string
-	Service string // "Routing"
-	Entity  string // entity type: "Queue"
+	How     AuditHow
+	Service string // "ContactCenter"; "" with AuditNone
+	Entity  string // entity type: "Queue"; "" with AuditNone
 }
+
+// AuditHow says what of a type audits name.
+type AuditHow string
+
+// The ways in which audits tell of a type; Catalogue.Audited knows them.
+const (
+	AuditOwn      AuditHow = "own"      // the object itself
+	AuditParent   AuditHow = "parent"   // the object that it belongs to
+	AuditSettings AuditHow = "settings" // none, for there is one only
+	AuditSpecial  AuditHow = "special"  // something else, such as a member in a property of the queue
+	AuditNone     AuditHow = "none"     // nothing: no audit tells of the type
+)
 
 // Paging names a family of list calls.
 type Paging string

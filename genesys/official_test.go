@@ -191,8 +191,8 @@ func TestWhatIsOffSaysWhy(t *testing.T) {
 	for typ := range DefaultCatalogue().All() {
 		require.Equal(t, typ.Default, typ.Reason == "", typ.Name)
 		require.Contains(t, []string{"A", "B", "C"}, typ.Grade, typ.Name)
-		require.Contains(t, []string{"own", "parent", "settings", "none"}, typ.Audit.How, typ.Name)
-		require.Equal(t, typ.Audit.How == "none", typ.Audit.Service == "", typ.Name)
+		require.Contains(t, []AuditHow{AuditOwn, AuditParent, AuditSettings, AuditSpecial, AuditNone}, typ.Audit.How, typ.Name)
+		require.Equal(t, typ.Audit.How == AuditNone, typ.Audit.Service == "", typ.Name)
 		if typ.Absent {
 			require.Equal(t, PagingSingleton, typ.Paging, typ.Name)
 		}
