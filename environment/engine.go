@@ -21,6 +21,8 @@ import (
 var (
 	// ErrNotFound reports that there is no environment of that ID or name.
 	ErrNotFound = errors.New("environment: no such environment")
+	// ErrDenied reports what Options.Authorize did not allow.
+	ErrDenied = errors.New("denied")
 	// ErrNameTaken reports that another environment has the name.
 	ErrNameTaken = errors.New("environment: the name is taken")
 	// ErrNoConsumer reports that no consumer of that name has a place in the changes.
@@ -349,7 +351,7 @@ func (e *Engine) authorize(ctx context.Context, op Operation, before, after Reco
 		return nil
 	}
 	if err := e.opts.Authorize(ctx, op, before.withoutSecret(), after.withoutSecret()); err != nil {
-		return fmt.Errorf("environment: %s of %q denied: %w", op, cmp.Or(before.Name, after.Name), err)
+		return fmt.Errorf("environment: %s of %q %w: %w", op, cmp.Or(before.Name, after.Name), ErrDenied, err)
 	}
 	return nil
 }

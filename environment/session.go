@@ -21,6 +21,7 @@ type session struct {
 	record  Record
 	limiter *ratelimit.Limiter
 	history *history.History
+	traffic *traffic
 
 	connecting gate
 	client     *genesys.Client                // from connect on
@@ -60,6 +61,9 @@ func (e *Engine) session(ctx context.Context, id int64) (*session, error) {
 
 func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*session, error) {
 	s := &session{engine: e, record: r, connecting: newGate(), access: accessCache{gate: newGate()}}
+	if s.traffic = new(traffic{began: time.Now().UTC()}); old != nil {
+		s.traffic = old.traffic
+	}
 	var err error
 	if old != nil && quotaKey(old.record) == quotaKey(r) {
 		s.limiter = old.limiter
@@ -133,9 +137,9 @@ func (s *session) connect(ctx context.Context) (err error) {
 	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
 		Transport: e.opts.Transport,
 		Pace: func(base http.RoundTripper) http.RoundTripper {
-			return &knownOrg{session: s, base: punctual{s.limiter.Transport(counting{patient{s, named{name, base}}})}}
+			return &knownOrg{session: s, base: punctual{s.limiter.Transport(counting{patient{s, marked{name, s.traffic, base}}})}}
 		},
-		Login:     func(base http.RoundTripper) http.RoundTripper { return dated{s.limiter, named{name, base}} },
+		Login:     func(base http.RoundTripper) http.RoundTripper { return dated{s.limiter, marked{name, nil, base}} },
 		Catalogue: e.opts.Catalogue,
 		Logger:    e.opts.Logger,
 	})

@@ -194,12 +194,12 @@ func (h *History) types(ctx context.Context) ([]string, error) {
 // Between iterates over the net differences between two times: for each object
 // that q selects, one change from what it was at a to what it was at b, or none
 // if that is the same in all fields that were compared at both times. After is
-// a; Seq and At are those of the newest entry of the log in between. Since, Until
-// and AfterSeq of q do not count. ErrTrimmed and ErrUnknown are yielded as AsOf does. What the log
+// a; Seq and At are those of the newest entry of the log in between. Since, Until,
+// AfterSeq and BeforeSeq of q do not count. ErrTrimmed and ErrUnknown are yielded as AsOf does. What the log
 // says of these types since a is in memory meanwhile.
 func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		q.Since, q.Until, q.AfterSeq = time.Time{}, time.Time{}, 0
+		q.Since, q.Until, q.AfterSeq, q.BeforeSeq = time.Time{}, time.Time{}, 0, 0
 		q, err := h.resolved(q)
 		var f *filter
 		if err == nil {

@@ -26,10 +26,11 @@ type Query struct {
 	// in: a path as in diff.Rules.Ignore, such as "members.ringNumber".
 	Field string
 
-	AfterSeq uint64 // behind this change, to follow what comes
-	Newest   bool   // newest first
-	Imported bool   // first sights of an import as well; so does KindImported in Kinds
-	Limit    int    // at most so many; 0 for no bound
+	AfterSeq  uint64 // behind this change, to follow what comes
+	BeforeSeq uint64 // before this change, to page back; 0 for no bound
+	Newest    bool   // newest first
+	Imported  bool   // first sights of an import as well; so does KindImported in Kinds
+	Limit     int    // at most so many; 0 for no bound
 }
 
 // A filter is a Query, checked.
@@ -63,6 +64,8 @@ func (f *filter) wantsType(typ string) bool {
 func (f *filter) wants(c *Change) bool {
 	switch {
 	case c.Kind == kindRebased, c.Seq <= f.AfterSeq, c.At.Before(f.Since):
+		return false
+	case f.BeforeSeq > 0 && c.Seq >= f.BeforeSeq:
 		return false
 	case !f.Until.IsZero() && !c.At.Before(f.Until):
 		return false
@@ -218,7 +221,10 @@ func (h *History) frameRange(ctx context.Context, q Query) (storage.Range, error
 			return storage.Range{}, err
 		}
 	}
-	r := h.keys.frames(first, end)
+	if q.BeforeSeq > 0 {
+		end = min(end, q.BeforeSeq) // a frame that begins before may hold what is behind
+	}
+	r := h.keys.frames(first, max(first, end))
 	r.Reverse = q.Newest
 	return r, nil
 }

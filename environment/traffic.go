@@ -1,0 +1,112 @@
+package environment
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// environmentKey is where the context of a request has its environment.
+type environmentKey struct{}
+
+type environmentName struct {
+	id   int64
+	name string
+}
+
+// EnvironmentOf returns the ID and the name of the environment that a request is for, by the
+// request's context: for an Options.Transport that counts or traces requests.
+func EnvironmentOf(ctx context.Context) (id int64, name string, ok bool) {
+	e, ok := ctx.Value(environmentKey{}).(environmentName)
+	return e.id, e.name, ok
+}
+
+// A Traffic is the requests of an environment over the last 24 hours, as far as this process
+// sent them, by the clock of this machine.
+type Traffic struct {
+	Began    time.Time        `json:"began"`    // nothing is known of before
+	Quarters []TrafficQuarter `json:"quarters"` // those with requests, the oldest first
+}
+
+// A TrafficQuarter counts the requests of a quarter of an hour.
+type TrafficQuarter struct {
+	Start     time.Time `json:"start"`
+	Requests  int       `json:"requests"`  // tries that reached the network; logins do not count
+	Throttled int       `json:"throttled"` // of them answered 429
+}
+
+// Traffic returns what an environment has asked of its org in the last 24 hours.
+func (e *Engine) Traffic(ctx context.Context, id int64) (Traffic, error) {
+	if _, err := e.Get(ctx, id); err != nil {
+		return Traffic{}, err
+	}
+	s, err := e.session(ctx, id)
+	if err != nil {
+		return Traffic{}, err
+	}
+	return s.traffic.since(time.Now()), nil
+}
+
+const (
+	quarter  = 15 * time.Minute
+	quarters = int64(24 * time.Hour / quarter)
+)
+
+// traffic counts requests in a ring with a place for each quarter of an hour of the day. A place
+// whose start is older than a day is free.
+type traffic struct {
+	began time.Time
+
+	mu   sync.Mutex
+	ring [quarters]TrafficQuarter
+}
+
+func (c *traffic) add(now time.Time, status int) {
+	start := now.UTC().Truncate(quarter)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := &c.ring[start.Unix()/int64(quarter/time.Second)%quarters]
+	if !q.Start.Equal(start) {
+		*q = TrafficQuarter{Start: start}
+	}
+	q.Requests++
+	if status == http.StatusTooManyRequests {
+		q.Throttled++
+	}
+}
+
+func (c *traffic) since(now time.Time) Traffic {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := Traffic{Began: c.began, Quarters: []TrafficQuarter{}}
+	newest := now.UTC().Truncate(quarter)
+	for i := range quarters {
+		start := newest.Add(-time.Duration(quarters-1-i) * quarter)
+		if q := c.ring[start.Unix()/int64(quarter/time.Second)%quarters]; q.Start.Equal(start) && q.Requests > 0 {
+			t.Quarters = append(t.Quarters, q)
+		}
+	}
+	return t
+}
+
+// marked marks requests with their environment, and counts them if it has what to count with.
+type marked struct {
+	environment environmentName
+	traffic     *traffic
+	base        http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (m marked) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := m.base.RoundTrip(r.WithContext(context.WithValue(r.Context(), environmentKey{}, m.environment)))
+	if m.traffic == nil {
+		return resp, err
+	}
+	status := 0
+	if err == nil {
+		status = resp.StatusCode
+	}
+	m.traffic.add(time.Now(), status)
+	return resp, err
+}
