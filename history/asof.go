@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -39,7 +40,13 @@ func (h *History) AsOf(ctx context.Context, objectType string, t time.Time) iter
 			return
 		}
 		for _, typ := range types {
-			for v, err := range h.asOf(ctx, typ, t) {
+			for s, err := range h.asOf(ctx, typ, t) {
+				var v Version
+				if err == nil {
+					v, err = h.version(&s.state, s.until)
+				} else {
+					v.Change = h.change(&s.record)
+				}
 				if !yield(v, err) || err != nil && !errors.Is(err, ErrTrimmed) {
 					return
 				}
@@ -48,26 +55,34 @@ func (h *History) AsOf(ctx context.Context, objectType string, t time.Time) iter
 	}
 }
 
-// asOf is AsOf for one type.
-func (h *History) asOf(ctx context.Context, typ string, t time.Time) iter.Seq2[Version, error] {
-	return func(yield func(Version, error) bool) {
+// A pastState is what an object was at a time, and when the next change came.
+type pastState struct {
+	state
+	until time.Time
+}
+
+// asOf iterates over the objects of a type that existed at t. Their bodies are made when they are asked for.
+func (h *History) asOf(ctx context.Context, typ string, t time.Time) iter.Seq2[pastState, error] {
+	return func(yield func(pastState, error) bool) {
 		r := h.keys.below("head", typ)
 		earlier := &recall{h, t, map[uint64]record{}}
 		for end := r.End; ; r.Start, r.End = r.End, end {
-			later, err := h.entriesBehind(ctx, typ, t, &r, maxBehind)
+			behind, err := h.behind(ctx, typ, t, &r, maxBehind)
 			if err != nil {
-				yield(Version{}, err)
+				yield(pastState{}, err)
 				return
 			}
-			for hd, err := range h.headsIn(ctx, typ, r) {
-				var v Version
+			find := behind.before(earlier.record)
+			there := func(hd *idHead) bool { return hd.live() || hd.tipAt().After(t) }
+			for o, err := range h.stored(ctx, typ, r, there) {
+				s := pastState{}
 				if err == nil {
-					v, err = h.versionAt(ctx, typ, hd, later[hd.id], earlier.record, t)
+					s, err = h.pastOf(ctx, o, find, t)
 				}
-				if errors.Is(err, ErrNotFound) {
+				if err == nil && !s.live {
 					continue
 				}
-				if !yield(v, err) || err != nil && !errors.Is(err, ErrTrimmed) {
+				if !yield(s, err) || err != nil && !errors.Is(err, ErrTrimmed) {
 					return
 				}
 			}
@@ -78,92 +93,19 @@ func (h *History) asOf(ctx context.Context, typ string, t time.Time) iter.Seq2[V
 	}
 }
 
-// versionAt returns the version of an object at t, or ErrNotFound.
-func (h *History) versionAt(ctx context.Context, typ string, hd idHead, later []record, find finder, t time.Time) (Version, error) {
-	if !hd.live() && !hd.tipAt().After(t) {
-		return Version{}, ErrNotFound
-	}
-	named := Version{Change: Change{Environment: h.environment, Type: typ, ID: hd.id, Name: hd.Name}}
-	o, ok, err := h.withBody(ctx, typ, hd)
-	if err == nil && !ok { // it has changed since its head was read
-		o, err = h.load(ctx, typ, hd.id)
-	}
-	if err != nil {
-		return named, err
-	}
-	s := state{live: o.live(), shape: o.Shape}
-	var until time.Time
+// pastOf returns what an object was at t. With an error it names the object.
+func (h *History) pastOf(ctx context.Context, o storedObject, find finder, t time.Time) (pastState, error) {
 	if o.tipAt().After(t) {
-		if s, until, err = h.stateAt(ctx, o, later, find, t); err != nil {
-			return named, err
-		}
-	} else {
-		comparer, err := h.comparerOf(ctx, o.Shape)
+		s, until, err := h.stateAt(ctx, o, find, t)
 		if err != nil {
-			return named, err
+			s = state{record: record{ID: o.id, Name: o.Name, frameID: frameID{typ: o.typ}}}
 		}
-		if s.doc, err = comparer.Canonical(nil, o.body); err != nil {
-			return named, fmt.Errorf("history: stored body of %s %q: %w", typ, hd.id, err)
-		}
-		s.record = record{Seq: o.Seq, ID: o.id, Name: o.Name, Kind: o.Kind, frameID: frameID{at: o.Changed, typ: typ}}
+		s.Fields, s.By, s.After = nil, nil, time.Time{}
+		return pastState{s, until}, err
 	}
-	if !s.live {
-		return named, ErrNotFound
-	}
-	s.Fields, s.By, s.After = nil, nil, time.Time{}
-	return h.version(&s, until), nil
-}
-
-// maxBehind is the size in bytes of the entries that a query over many objects
-// holds at once. For more it takes another turn over the log.
-const maxBehind = 48 << 20
-
-// entriesBehind returns the entries of a type behind t, by object and newest
-// first. Only those of objects whose heads are in r; and if these are too many,
-// it lowers r.End to make them fewer.
-func (h *History) entriesBehind(ctx context.Context, typ string, t time.Time, r *storage.Range, limit int) (map[string][]record, error) {
-	first, err := h.seek(ctx, t.Add(1))
-	if err != nil {
-		return nil, err
-	}
-	frames := h.keys.frames(first, ^uint64(0))
-	frames.Reverse = true
-	behind, size := map[string][]record{}, 0
-	for f, err := range h.frames(ctx, frames, func(s string) bool { return s == typ }) {
-		if err != nil {
-			return nil, err
-		}
-		kept := 0
-		for _, e := range slices.Backward(f.records) {
-			known, ok := behind[e.ID]
-			if ok || r.Contains(h.keys.head(typ, e.ID)) {
-				behind[e.ID] = append(known, e)
-				kept++
-			}
-		}
-		// What is held counts, not what was read: else each turn would hold less than it could.
-		size += len(f.Value) * kept / max(1, len(f.records))
-		if size > limit && len(behind) > 1 {
-			size /= 2
-			h.halve(typ, behind, r)
-		}
-	}
-	return behind, nil
-}
-
-// halve drops the second half of the objects and lowers r.End to it.
-func (h *History) halve(typ string, behind map[string][]record, r *storage.Range) {
-	keys := make([]string, 0, len(behind))
-	for id := range behind {
-		keys = append(keys, h.keys.head(typ, id))
-	}
-	slices.Sort(keys)
-	r.End = keys[len(keys)/2]
-	for id := range behind {
-		if !r.Contains(h.keys.head(typ, id)) {
-			delete(behind, id)
-		}
-	}
+	s, err := h.newest(ctx, o)
+	s.record = record{Seq: o.Seq, ID: o.id, Name: o.Name, Kind: o.Kind, frameID: frameID{at: o.Changed, typ: o.typ}}
+	return pastState{state: s}, err
 }
 
 // types returns the types that objects were seen of.
@@ -304,11 +246,12 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 		return named, err
 	}
 	named.Name = obj.Name
-	before, _, err := h.stateAt(ctx, obj, o.later, find, a)
+	find = within(o.later, find)
+	before, _, err := h.stateAt(ctx, obj, find, a)
 	if err != nil {
 		return named, err
 	}
-	after, _, err := h.stateAt(ctx, obj, o.later, find, b)
+	after, _, err := h.stateAt(ctx, obj, find, b)
 	if err != nil {
 		return named, err
 	}
@@ -321,7 +264,7 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 	case before.Seq == 0:
 		c.Kind = o.firstKind()
 	default:
-		if c.Fields, err = h.edits(ctx, before.shape, after.shape, before.doc, after.doc); err != nil {
+		if c.Fields, err = h.editsBetween(ctx, &before, &after); err != nil {
 			return named, err
 		}
 		c.Fields = withoutPlatform(c.Fields, o.later, func(r *record) bool { return !r.at.After(b) })
@@ -332,6 +275,30 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 		}
 	}
 	return c, nil
+}
+
+// editsBetween returns what changed from one state to another.
+func (h *History) editsBetween(ctx context.Context, before, after *state) ([]diff.FieldChange, error) {
+	from, err := before.body()
+	if err != nil {
+		return nil, err
+	}
+	to, err := after.body()
+	if err != nil {
+		return nil, err
+	}
+	return h.edits(ctx, before.shape, after.shape, from, to)
+}
+
+// within returns a finder that looks among the entries of one object first, which are newest first.
+func within(later []record, next finder) finder {
+	return func(ctx context.Context, seq uint64) (record, error) {
+		i, found := slices.BinarySearchFunc(later, seq, func(r record, seq uint64) int { return cmp.Compare(seq, r.Seq) })
+		if found {
+			return later[i], nil
+		}
+		return next(ctx, seq)
+	}
 }
 
 // firstKind returns the kind of the entry with which the object came.

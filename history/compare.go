@@ -269,7 +269,7 @@ func (c *comparison) comparer(ctx context.Context, typ string) (*diff.Comparer, 
 func (c *comparison) portray(ctx context.Context, side int, typ string, comparer *diff.Comparer) (map[string]*portrait, error) {
 	s := c.sides[side]
 	found := map[string]*portrait{}
-	for o, err := range s.History.snapshots(ctx, []string{typ}, s.At) {
+	for o, err := range s.History.snapshots(ctx, []string{typ}, s.At, nil) {
 		if err != nil && !errors.Is(err, ErrTrimmed) {
 			return nil, err
 		}

@@ -52,7 +52,7 @@ func (h *History) Export(ctx context.Context, opts *ExportOptions) iter.Seq2[Fil
 		}
 		paths := ring.paths()
 		l := h.lens(func(string) []string { return []string{"**.selfUri"} })
-		for s, err := range h.snapshots(ctx, o.Types, o.At) {
+		for s, err := range h.snapshots(ctx, o.Types, o.At, nil) {
 			f := File{Ref: s.Ref}
 			if err == nil {
 				f.Path = paths[Ref{Type: s.Type, ID: s.ID}]

@@ -136,21 +136,32 @@ type storedFrame struct {
 
 // decodeFrame returns the frame in e, which has the identity id.
 func decodeFrame(e storage.Entry, id frameID) (storedFrame, error) {
-	f, err := decodeFrameText(e.Value)
+	f, err := splitFrame(e)
 	if err != nil {
-		return storedFrame{}, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
+		return storedFrame{}, err
 	}
-	for i := range f.Entries {
-		r := &f.Entries[i]
-		if r.Prev >= r.Seq { // who follows it would go round in a circle
-			return storedFrame{}, &storage.KeyError{Key: e.Key, Err: fmt.Errorf("%w: change %d comes after change %d", storage.ErrCorrupt, r.Seq, r.Prev)}
-		}
-		r.frameID = id
-		if r.After.IsZero() && !r.NoSpan {
-			r.After = f.After
+	records := make([]record, len(f.Entries))
+	for i, raw := range f.Entries {
+		if err := records[i].decode(raw, id, f.After); err != nil {
+			return storedFrame{}, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
 		}
 	}
-	return storedFrame{e, id, origin{id.typ, f.Pass, f.After}, f.Entries}, nil
+	return storedFrame{e, id, origin{id.typ, f.Pass, f.After}, records}, nil
+}
+
+// decode decodes an entry of the frame with the identity id, whose entries are later than after.
+func (r *record) decode(raw []byte, id frameID, after time.Time) error {
+	if err := r.UnmarshalJSON(raw); err != nil {
+		return err
+	}
+	if r.Prev >= r.Seq { // who follows it would go round in a circle
+		return fmt.Errorf("%w: change %d comes after change %d", storage.ErrCorrupt, r.Seq, r.Prev)
+	}
+	r.frameID = id
+	if r.After.IsZero() && !r.NoSpan {
+		r.After = after
+	}
+	return nil
 }
 
 // frames iterates over the frames of a range whose type is wanted.

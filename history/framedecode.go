@@ -9,6 +9,7 @@ import (
 
 	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/internal/jsonscan"
+	"github.com/cxsync/cxsync/storage"
 )
 
 // UnmarshalJSON decodes what encoding/json makes of a record. An answer about the past decodes all
@@ -66,28 +67,24 @@ func (r *record) decodeMember(key, raw []byte) (usual bool, err error) {
 type frameText struct {
 	After   time.Time
 	Pass    uint64
-	Entries []record
+	Entries [][]byte
 }
 
-func decodeFrameText(text []byte) (f frameText, err error) {
-	it := jsonscan.Members(text)
-	for it.Next() {
+// splitFrame returns what the value of a frame says, with its entries as they are written.
+func splitFrame(e storage.Entry) (f frameText, err error) {
+	it := jsonscan.Members(e.Value)
+	for it.Next() && err == nil {
 		switch string(it.Key()) {
 		case `"after"`:
 			err = f.After.UnmarshalJSON(it.Value())
 		case `"pass"`:
 			f.Pass, err = strconv.ParseUint(string(it.Value()), 10, 64)
 		case `"entries"`:
-			entries := jsonscan.Elements(it.Value())
-			for entries.Next() && err == nil {
-				f.Entries = append(f.Entries, record{})
-				err = f.Entries[len(f.Entries)-1].UnmarshalJSON(entries.Value())
-			}
-			err = cmp.Or(err, entries.Err())
-		}
-		if err != nil {
-			return frameText{}, err
+			f.Entries, err = jsonscan.Split(it.Value(), nil)
 		}
 	}
-	return f, it.Err()
+	if err = cmp.Or(err, it.Err()); err != nil {
+		return frameText{}, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
+	}
+	return f, nil
 }

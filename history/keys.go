@@ -72,6 +72,9 @@ func hex16(n uint64) string { return fmt.Sprintf("%016x", n) }
 
 // last returns the last part of key, which is the id of an object or a type.
 func (k keys) last(key string) (string, error) {
+	if strings.IndexByte(key, '%') < 0 { // nothing is escaped
+		return key[strings.LastIndexByte(key, '/')+1:], nil
+	}
 	parts, err := storage.SplitKey(key)
 	if err != nil {
 		return "", err

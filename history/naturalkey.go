@@ -61,7 +61,7 @@ func (h *History) keyring(ctx context.Context, at time.Time, swap func(string) s
 }
 
 // load reads what the objects of a type are called. Bodies are read only where a key needs them, and
-// for the past.
+// those of the past made only there.
 func (k *keyring) load(ctx context.Context, typ string) error {
 	known := map[string]*keyed{}
 	k.owns[typ] = known
@@ -75,20 +75,46 @@ func (k *keyring) load(ctx context.Context, typ string) error {
 	if k.at.IsZero() && len(fields) == 0 {
 		return nil
 	}
-	for o, err := range k.snapshots(ctx, []string{typ}, k.at) {
-		if err != nil && !errors.Is(err, ErrTrimmed) {
-			if errors.Is(err, ErrUnknown) {
-				return nil // whoever compares the type says so
+	if k.at.IsZero() {
+		for o, err := range k.History.live(ctx, typ) {
+			if err != nil {
+				return err
 			}
+			if one := known[o.ID]; one != nil { // else it came meanwhile
+				one.live, one.Name, one.fields = true, o.Name, keyFields(o.body, fields)
+			}
+		}
+		return nil
+	}
+	return k.loadPast(ctx, typ, fields)
+}
+
+// loadPast is load for the past. Where retention has removed what an object was called, its name of now is taken.
+func (k *keyring) loadPast(ctx context.Context, typ string, fields []string) error {
+	if err := k.checkKnown(ctx, typ, k.at); errors.Is(err, ErrUnknown) {
+		return nil // whoever compares the type says so
+	} else if err != nil {
+		return err
+	}
+	for s, err := range k.asOf(ctx, typ, k.at) {
+		if err != nil && !errors.Is(err, ErrTrimmed) {
 			return err
 		}
-		one := known[o.ID]
+		one := k.owns[typ][s.ID]
 		if one == nil {
 			continue // it came meanwhile
 		}
 		one.live = true
-		if err == nil {
-			one.Name, one.fields = o.Name, keyFields(o.body, fields)
+		if err != nil {
+			continue
+		}
+		one.Name = s.Name
+		if len(fields) > 0 {
+			body, err := s.body()
+			if err != nil {
+				return err
+			}
+			one.fields = keyFields(body, fields)
 		}
 	}
 	return nil

@@ -150,7 +150,7 @@ func (h *History) references(ctx context.Context, opts *ReferenceOptions) (*refe
 
 // to calls yield with every reference, until it returns false.
 func (q *referenceQuery) to(ctx context.Context, yield func(Reference, error) bool) {
-	for o, err := range q.snapshots(ctx, q.opts.Types, q.opts.At) {
+	for o, err := range q.snapshots(ctx, q.opts.Types, q.opts.At, q.needle) {
 		if err != nil {
 			if !yield(Reference{From: o.Ref}, err) || !errors.Is(err, ErrTrimmed) {
 				return

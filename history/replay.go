@@ -215,7 +215,7 @@ func (r *replay) asOfChange(ctx context.Context, typ, id string, seq uint64) (Ve
 	if err != nil {
 		return Version{}, err
 	}
-	for s, err := range r.states(ctx, o, nil, r.record) {
+	for s, err := range r.states(ctx, o, r.record) {
 		switch {
 		case err != nil:
 			return Version{}, err
@@ -223,7 +223,7 @@ func (r *replay) asOfChange(ctx context.Context, typ, id string, seq uint64) (Ve
 		case !s.live:
 			return Version{}, ErrNotFound
 		default:
-			return r.version(&s, time.Time{}), nil
+			return r.version(s, time.Time{})
 		}
 	}
 	return Version{}, ErrNotFound

@@ -40,7 +40,7 @@ func (h *History) Search(ctx context.Context, q Search) iter.Seq2[Hit, error] {
 			yield(Hit{}, err)
 			return
 		}
-		for o, err := range h.snapshots(ctx, q.Types, q.At) {
+		for o, err := range h.snapshots(ctx, q.Types, q.At, s.text) {
 			hit := Hit{Ref: o.Ref}
 			if err == nil && s.may(o.body) {
 				hit.Paths, err = s.find(o)
@@ -63,7 +63,10 @@ type searcher struct {
 }
 
 func (q Search) compile() (*searcher, error) {
-	s := &searcher{Search: q, text: []byte(q.Text)}
+	s := &searcher{Search: q}
+	if q.Text != "" {
+		s.text = []byte(q.Text)
+	}
 	switch {
 	case (q.Text == "") == (q.Pattern == nil):
 		return nil, errors.New("history: a search needs a text or a pattern, and not both")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
@@ -22,8 +23,9 @@ type snapshot struct {
 
 // snapshots iterates over the objects of some types, all for none, that exist at a time, or now
 // for the zero time: by type and id. What AsOf cannot know is yielded as AsOf does, as an error
-// that matches ErrTrimmed beside the object's name.
-func (h *History) snapshots(ctx context.Context, types []string, at time.Time) iter.Seq2[snapshot, error] {
+// that matches ErrTrimmed beside the object's name. Objects in whose bodies a part cannot stand are left
+// out, where that saves making the body of a time; nil is in every body.
+func (h *History) snapshots(ctx context.Context, types []string, at time.Time, part []byte) iter.Seq2[snapshot, error] {
 	return func(yield func(snapshot, error) bool) {
 		all := len(types) == 0
 		if all {
@@ -36,7 +38,7 @@ func (h *History) snapshots(ctx context.Context, types []string, at time.Time) i
 		for _, typ := range types {
 			one := h.live(ctx, typ)
 			if !at.IsZero() {
-				one = h.past(ctx, typ, at)
+				one = h.past(ctx, typ, at, part)
 			}
 			for o, err := range one {
 				if all && errors.Is(err, ErrUnknown) {
@@ -50,52 +52,75 @@ func (h *History) snapshots(ctx context.Context, types []string, at time.Time) i
 	}
 }
 
-func (h *History) past(ctx context.Context, typ string, at time.Time) iter.Seq2[snapshot, error] {
+// past iterates over the objects of a type that existed at a time. It leaves out those in whose bodies part cannot stand.
+func (h *History) past(ctx context.Context, typ string, at time.Time, part []byte) iter.Seq2[snapshot, error] {
 	return func(yield func(snapshot, error) bool) {
-		for v, err := range h.AsOf(ctx, typ, at) {
-			o := snapshot{Ref: Ref{typ, v.ID, v.Name}, body: v.Body}
-			if err != nil && !errors.Is(err, ErrTrimmed) {
-				o = snapshot{}
+		if err := h.checkKnown(ctx, typ, at); err != nil {
+			yield(snapshot{}, err)
+			return
+		}
+		for s, err := range h.asOf(ctx, typ, at) {
+			o := snapshot{Ref: Ref{typ, s.ID, s.Name}}
+			if err == nil {
+				var may bool
+				if may, err = s.mayHold(part); err == nil && !may {
+					continue
+				}
 			}
-			if !yield(o, err) {
+			if err == nil {
+				o.body, err = s.body()
+			}
+			if !yield(o, err) || err != nil && !errors.Is(err, ErrTrimmed) {
 				return
 			}
 		}
 	}
 }
 
-// live iterates over the live objects of a type with their bodies. It reads heads and bodies side by
-// side, each in one scan, and those one by one that changed in between.
+// live iterates over the live objects of a type.
 func (h *History) live(ctx context.Context, typ string) iter.Seq2[snapshot, error] {
 	return func(yield func(snapshot, error) bool) {
-		next, stop := iter.Pull2(h.store.Scan(ctx, h.keys.below("body", typ)))
+		live := func(hd *idHead) bool { return hd.live() }
+		for o, err := range h.stored(ctx, typ, h.keys.below("head", typ), live) {
+			if err == nil && !o.live() {
+				continue // it went meanwhile
+			}
+			if !yield(o.snapshot(), err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// stored iterates over the objects of a type whose heads are in a range and are wanted. It reads heads and
+// bodies side by side, each in one scan, and those one by one that changed in between.
+func (h *History) stored(ctx context.Context, typ string, r storage.Range, wanted func(*idHead) bool) iter.Seq2[storedObject, error] {
+	return func(yield func(storedObject, error) bool) {
+		bodies := h.keys.below("body", typ)
+		bodies.Start += strings.TrimPrefix(r.Start, h.keys.below("head", typ).Start)
+		next, stop := iter.Pull2(h.store.Scan(ctx, bodies))
 		defer stop()
 		body, err, more := next()
-		for hd, headErr := range h.heads(ctx, typ) {
+		for hd, headErr := range h.headsIn(ctx, typ, r) {
 			key := h.keys.body(typ, hd.id)
 			for more && err == nil && body.Key < key {
 				body, err, more = next()
 			}
 			if err = errors.Join(err, headErr); err != nil {
-				yield(snapshot{}, fmt.Errorf("history: %s: %w", typ, err))
+				yield(storedObject{}, fmt.Errorf("history: %s: %w", typ, err))
 				return
 			}
-			if !hd.live() {
+			if !wanted(&hd) {
 				continue
 			}
-			o, ok := h.joined(typ, hd, body, key)
-			if !ok {
-				stored, err := h.load(ctx, typ, hd.id)
-				if errors.Is(err, ErrNotFound) || err == nil && !stored.live() {
-					continue // it went meanwhile
+			o := storedObject{hd, typ, body.Value}
+			if body.Key != key || diff.RawDigest(h.secret, body.Value) != hd.Raw {
+				if o, err = h.load(ctx, typ, hd.id); errors.Is(err, ErrNotFound) {
+					err = nil
+					continue // it was forgotten meanwhile
 				}
-				if err != nil {
-					yield(snapshot{}, err)
-					return
-				}
-				o = stored.snapshot()
 			}
-			if !yield(o, nil) {
+			if !yield(o, err) || err != nil {
 				return
 			}
 		}
@@ -113,14 +138,6 @@ func (h *History) snapshotOf(ctx context.Context, typ, id string, at time.Time) 
 		err = fmt.Errorf("history: %s %q is deleted: %w", typ, id, ErrNotFound)
 	}
 	return o.snapshot(), err
-}
-
-// joined puts a head and a body together, or reports false if they do not belong together.
-func (h *History) joined(typ string, hd idHead, body storage.Entry, key string) (snapshot, bool) {
-	if body.Key != key || diff.RawDigest(h.secret, body.Value) != hd.Raw {
-		return snapshot{}, false
-	}
-	return storedObject{hd, typ, body.Value}.snapshot(), true
 }
 
 func (o storedObject) snapshot() snapshot {

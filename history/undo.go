@@ -91,7 +91,11 @@ func (h *History) undoUpdate(ctx context.Context, plan *UndoPlan, o storedObject
 		return err
 	}
 	var bodies [3][]byte
-	for i, body := range [][]byte{after.doc, o.body, before.doc} {
+	for i, made := range []func() ([]byte, error){after.body, func() ([]byte, error) { return o.body, nil }, before.body} {
+		body, err := made()
+		if err != nil {
+			return err
+		}
 		if bodies[i], err = comparer.Canonical(nil, body); err != nil {
 			return fmt.Errorf("history: body of %s %q: %w", o.typ, o.id, err)
 		}
@@ -109,15 +113,19 @@ func (h *History) undoUpdate(ctx context.Context, plan *UndoPlan, o storedObject
 
 // around returns the states of an object right before and right after a change.
 func (h *History) around(ctx context.Context, o storedObject, seq uint64) (before, after state, err error) {
-	for s, err := range h.states(ctx, o, nil, h.record) {
+	for s, err := range h.states(ctx, o, h.record) {
 		if err != nil {
 			return before, after, err
 		}
 		if s.Seq != seq {
 			continue
 		}
-		after, before = s, s
-		return before, after, before.undo()
+		if _, err := s.body(); err != nil {
+			return before, after, err
+		}
+		after, before = *s, *s
+		before.undo()
+		return before, after, nil
 	}
 	return before, after, fmt.Errorf("history: change %d of %s %q: %w", seq, o.typ, o.id, ErrTrimmed)
 }

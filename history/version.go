@@ -1,11 +1,14 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
@@ -18,60 +21,98 @@ type Version struct {
 	Until  time.Time       `json:"until,omitzero"` // when the next change ended it; zero if none has
 }
 
-// A state is an object right after an entry of the log.
+// A state is an object right after an entry of the log. Its body is made when it is asked for: the newest
+// one, and from it all steps back at once, because reading and writing a body costs more than a step.
 type state struct {
 	record
 	live  bool
-	doc   []byte // canonical form
-	shape string // fingerprint of the shape that doc is canonical under
+	shape string // fingerprint of the rules that the body is canonical under
+
+	stored   []byte         // the newest body, as it came
+	comparer *diff.Comparer // that brings it into canonical form
+	doc      []byte         // a newer canonical form, from which undone leads back; nil while it has to be made from stored
+	undone   [][]diff.FieldChange
+}
+
+// body returns the canonical form.
+func (s *state) body() ([]byte, error) {
+	doc, err := s.newer()
+	if err != nil || len(s.undone) == 0 {
+		return doc, err
+	}
+	slices.Reverse(s.undone)
+	if s.doc, err = diff.Revert(doc, slices.Concat(s.undone...)); err != nil {
+		return nil, fmt.Errorf("history: %s %q before what came after change %d: %w", s.typ, s.ID, s.Seq, err)
+	}
+	s.undone = nil
+	return s.doc, nil
+}
+
+// newer returns the canonical form from which undone leads back to the body.
+func (s *state) newer() (doc []byte, err error) {
+	if s.doc == nil {
+		if s.doc, err = s.comparer.Canonical(nil, s.stored); err != nil {
+			return nil, fmt.Errorf("history: stored body of %s %q: %w", s.typ, s.ID, err)
+		}
+	}
+	return s.doc, nil
+}
+
+// mayHold reports whether a text may stand in the body. What does is in a newer one or in a step back from it, but
+// for an escape that may stand for a part of it.
+func (s *state) mayHold(text []byte) (bool, error) {
+	doc, err := s.newer()
+	may := func(raw []byte) bool { return bytes.Contains(raw, text) || bytes.IndexByte(raw, '\\') >= 0 }
+	if err != nil || may(doc) {
+		return true, err
+	}
+	for _, step := range s.undone {
+		for _, c := range step {
+			if may(c.Old) || strings.Contains(c.Path, string(text)) || strings.IndexByte(c.Path, '~') >= 0 {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // A finder returns the entry with a sequence number, or ErrTrimmed.
 type finder func(ctx context.Context, seq uint64) (record, error)
 
-// states iterates over the states of an object, newest first. later are entries
-// of the object that are at hand already, newest first; find finds the others.
-// If retention has removed what came before the last state, it ends with
-// ErrTrimmed.
-func (h *History) states(ctx context.Context, o storedObject, later []record, find finder) iter.Seq2[state, error] {
-	return func(yield func(state, error) bool) {
-		s := state{live: o.live(), shape: o.Shape}
-		comparer, err := h.comparerOf(ctx, o.Shape)
-		if err == nil {
-			s.doc, err = comparer.Canonical(nil, o.body)
-		}
+// newest returns the state of an object now, without its record.
+func (h *History) newest(ctx context.Context, o storedObject) (state, error) {
+	comparer, err := h.comparerOf(ctx, o.Shape)
+	return state{live: o.live(), shape: o.Shape, stored: o.body, comparer: comparer}, err
+}
+
+// states iterates over the states of an object, newest first; each is valid until the next. If retention has
+// removed what came before the last one, it ends with ErrTrimmed.
+func (h *History) states(ctx context.Context, o storedObject, find finder) iter.Seq2[*state, error] {
+	return func(yield func(*state, error) bool) {
+		s, err := h.newest(ctx, o)
 		if err != nil {
-			yield(state{}, fmt.Errorf("history: stored body of %s %q: %w", o.typ, o.id, err))
+			yield(nil, err)
 			return
 		}
 		for seq := o.tip(); seq != 0; seq = s.Prev {
-			if len(later) > 0 && later[0].Seq == seq {
-				s.record, later = later[0], later[1:]
-			} else if s.record, err = find(ctx, seq); err != nil {
-				yield(state{}, fmt.Errorf("history: %s %q: %w", o.typ, o.id, err))
+			if s.record, err = find(ctx, seq); err != nil {
+				yield(nil, fmt.Errorf("history: %s %q: %w", o.typ, o.id, err))
 				return
 			}
-			if !yield(s, nil) {
+			if !yield(&s, nil) {
 				return
 			}
-			if err := s.undo(); err != nil {
-				yield(state{}, fmt.Errorf("history: change %d of %s %q: %w", s.Seq, o.typ, o.id, err))
-				return
-			}
+			s.undo()
 		}
 	}
 }
 
 // undo makes s the state before its entry.
-func (s *state) undo() error {
+func (s *state) undo() {
 	if s.Before != nil {
-		s.doc = s.Before
+		s.doc, s.undone = s.Before, nil
 	} else if step := s.step(); len(step) > 0 {
-		doc, err := diff.Revert(s.doc, step)
-		if err != nil {
-			return err
-		}
-		s.doc = doc
+		s.undone = append(s.undone, step)
 	}
 	switch s.Kind {
 	case KindDeleted:
@@ -82,15 +123,15 @@ func (s *state) undo() error {
 	if s.Was != "" {
 		s.shape = s.Was
 	}
-	return nil
 }
 
-func (h *History) version(s *state, until time.Time) Version {
+func (h *History) version(s *state, until time.Time) (Version, error) {
 	v := Version{Change: h.change(&s.record), Until: until}
+	var err error
 	if s.live {
-		v.Body = s.doc
+		v.Body, err = s.body()
 	}
-	return v
+	return v, err
 }
 
 // Versions iterates over the versions of an object, newest first, as far back
@@ -114,16 +155,22 @@ func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2
 			return
 		}
 		var until time.Time
-		for s, err := range h.states(ctx, o, nil, h.record) {
-			switch {
-			case errors.Is(err, ErrTrimmed):
+		for s, err := range h.states(ctx, o, h.record) {
+			if errors.Is(err, ErrTrimmed) {
 				return
-			case err != nil:
+			}
+			var v Version
+			if err == nil {
+				if s.hidden() {
+					continue
+				}
+				v, err = h.version(s, until)
+			}
+			if err != nil {
 				yield(Version{}, err)
 				return
-			case s.hidden():
-				continue
-			case !yield(h.version(&s, until), nil):
+			}
+			if !yield(v, nil) {
 				return
 			}
 			until = s.at
@@ -146,21 +193,21 @@ func (h *History) ObjectAsOf(ctx context.Context, objectType, id string, t time.
 	if err != nil {
 		return Version{}, err
 	}
-	s, until, err := h.stateAt(ctx, o, nil, h.record, t)
+	s, until, err := h.stateAt(ctx, o, h.record, t)
 	if err != nil {
 		return Version{}, err
 	}
 	if !s.live {
 		return Version{}, fmt.Errorf("history: %s %q at %s: %w", objectType, id, t.Format(time.RFC3339Nano), ErrNotFound)
 	}
-	return h.version(&s, until), nil
+	return h.version(&s, until)
 }
 
 // stateAt returns the state of an object at t, with the change that had led to
 // it as its record, and when the next change came. An object that did not exist
 // yet is not live and has no record.
-func (h *History) stateAt(ctx context.Context, o storedObject, later []record, find finder, t time.Time) (at state, until time.Time, err error) {
-	for s, err := range h.states(ctx, o, later, find) {
+func (h *History) stateAt(ctx context.Context, o storedObject, find finder, t time.Time) (at state, until time.Time, err error) {
+	for s, err := range h.states(ctx, o, find) {
 		if err != nil {
 			return state{}, time.Time{}, err
 		}
@@ -175,7 +222,7 @@ func (h *History) stateAt(ctx context.Context, o storedObject, later []record, f
 				return state{}, time.Time{}, fmt.Errorf("history: %s %q: %w", o.typ, o.id, err)
 			}
 		}
-		return s, until, nil
+		return *s, until, nil
 	}
 	return state{}, until, nil
 }

@@ -28,6 +28,7 @@ func Apply(doc []byte, changes []FieldChange) ([]byte, error) {
 }
 
 // Revert is the inverse of [Apply]: it returns the canonical body from which the changes led to the canonical body doc.
+// The changes of several steps, the oldest first, revert at once at about the price of one.
 func Revert(doc []byte, changes []FieldChange) ([]byte, error) {
 	e, err := newEditor(doc)
 	for i := len(changes) - 1; i >= 0 && err == nil; i-- {

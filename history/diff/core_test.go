@@ -168,6 +168,29 @@ func TestRandomPairs(t *testing.T) {
 	}
 }
 
+// The changes of several steps revert at once to what they revert to one after the other, and apply so too.
+func TestManyStepsAtOnce(t *testing.T) {
+	for n := range 300 {
+		g := newGenerator(uint64(n))
+		c := compile(t, ruleSets[g.IntN(len(ruleSets))])
+		body := g.body()
+		first := canonical(t, c, g.text(body))
+		last, all := first, []FieldChange(nil)
+		for range 2 + g.IntN(8) {
+			body = g.mutate(body)
+			next := canonical(t, c, g.text(body))
+			all = append(all, stored(t, checkDiff(t, c, last, next))...)
+			last = next
+		}
+		if got, err := Revert(last, all); err != nil || !bytes.Equal(got, first) {
+			t.Fatalf("%d: reverting\n%s\ngives\n%s\nnot\n%s\n%v\n%s", n, last, got, first, err, show(all))
+		}
+		if got, err := Apply(first, all); err != nil || !bytes.Equal(got, last) {
+			t.Fatalf("%d: applying to\n%s\ngives\n%s\nnot\n%s\n%v\n%s", n, first, got, last, err, show(all))
+		}
+	}
+}
+
 func TestCanonicalAndDigest(t *testing.T) {
 	c := compile(t, Rules{Ignore: []string{"gone", "**.deep", "list.x", `a\.b`}, Sets: []string{"set"}})
 	groups := [][]string{ // Texts are equal within a group, and different between groups.

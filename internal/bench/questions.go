@@ -48,6 +48,9 @@ func questionRows(r *run) ([]row, error) {
 		{"where used, now", used(time.Time{}), e.objects / skills},
 		{"where used, in the middle of the log", used(middle), e.objects / skills},
 		{"search for a text, now", func() (int, error) { return count(a.Search(ctx, history.Search{Text: "pass 10 of user 4711."})) }, 1},
+		{"search for a text, in the middle of the log", func() (int, error) {
+			return count(a.Search(ctx, history.Search{Text: "pass 5 of user 4711.", At: middle}))
+		}, 1},
 		{"one object as of the middle of the log", func() (int, error) {
 			_, err := a.ObjectAsOf(ctx, "users", uuid(1, 1, 4711), middle)
 			return 1, err

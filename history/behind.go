@@ -1,0 +1,160 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// A heldLog holds entries of the log of one type, so that a question about the past of many objects reads
+// each frame once, whatever the order of the objects is.
+//
+// There may be a quarter of a million entries. Decoded they would take several times the memory that they
+// have as text, in many small pieces that each garbage collection walks through. So a heldLog keeps the
+// text: packed into a few large blocks, with an index that has no pointers. An entry is decoded when its
+// object is asked for, which is once. Entries are found by their sequence numbers, by which
+// those of an object lead from one to the next.
+type heldLog struct {
+	blocks  [][]byte
+	frames  []heldFrame
+	entries []heldEntry // newest first
+	size    int         // in bytes, about
+}
+
+// A heldFrame is what all entries of a frame have in common.
+type heldFrame struct {
+	frameID
+	after time.Time
+}
+
+// A heldEntry says where the text of an entry is.
+type heldEntry struct {
+	seq                       uint64
+	frame, block, start, size uint32
+}
+
+// heldBlock is the size in bytes of a block, unless an entry is larger.
+const heldBlock = 1 << 20
+
+// maxBehind is the size in bytes of the entries that a query over many objects
+// holds at once. For more it takes another turn over the log.
+const maxBehind = 64 << 20
+
+// behind returns the entries of a type behind t. Only those of objects whose heads are in r; and if these
+// are more than limit, it lowers r.End to make them fewer.
+func (h *History) behind(ctx context.Context, typ string, t time.Time, r *storage.Range, limit int) (*heldLog, error) {
+	first, err := h.seek(ctx, t.Add(1))
+	if err != nil {
+		return nil, err
+	}
+	frames := h.keys.frames(first, ^uint64(0))
+	frames.Reverse = true
+	all := *r == h.keys.below("head", typ)
+	held := &heldLog{}
+	for e, err := range h.store.Scan(ctx, frames) {
+		if err != nil {
+			return nil, fmt.Errorf("history: %w", err)
+		}
+		id, err := h.keys.parseFrame(e.Key)
+		if err != nil {
+			return nil, err
+		}
+		if id.typ != typ {
+			continue
+		}
+		f, err := splitFrame(e)
+		if err != nil {
+			return nil, err
+		}
+		held.frames = append(held.frames, heldFrame{id, f.After})
+		for _, raw := range slices.Backward(f.Entries) {
+			seq, object, err := entryNames(raw)
+			if err != nil {
+				return nil, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
+			}
+			if all || r.Contains(h.keys.head(typ, object)) {
+				held.add(seq, uint32(len(held.frames)-1), raw)
+			}
+		}
+		if held.size > limit {
+			if held, err = h.halve(typ, held, r); err != nil {
+				return nil, err
+			}
+			all = *r == h.keys.below("head", typ)
+			limit = max(limit, 2*held.size) // one object may have more; then the next try is far away
+		}
+	}
+	return held, nil
+}
+
+func (l *heldLog) add(seq uint64, frame uint32, raw []byte) {
+	last := len(l.blocks) - 1
+	if last < 0 || len(l.blocks[last])+len(raw) > cap(l.blocks[last]) {
+		l.blocks = append(l.blocks, make([]byte, 0, max(heldBlock, len(raw))))
+		last++
+	}
+	start := len(l.blocks[last])
+	l.blocks[last] = append(l.blocks[last], raw...)
+	l.entries = append(l.entries, heldEntry{seq, frame, uint32(last), uint32(start), uint32(len(raw))})
+	l.size += len(raw) + 24
+}
+
+func (l *heldLog) text(e heldEntry) []byte { return l.blocks[e.block][e.start:][:e.size] }
+
+// halve returns a log of the first half of the objects and lowers r.End to it. The log of one object stays as it is.
+func (h *History) halve(typ string, l *heldLog, r *storage.Range) (*heldLog, error) {
+	keys := make([]string, len(l.entries))
+	for i, e := range l.entries {
+		_, id, err := entryNames(l.text(e))
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = h.keys.head(typ, id)
+	}
+	objects := slices.Compact(slices.Sorted(slices.Values(keys)))
+	if len(objects) < 2 {
+		return l, nil
+	}
+	r.End = objects[len(objects)/2]
+	half := &heldLog{frames: l.frames}
+	for i, e := range l.entries {
+		if keys[i] < r.End {
+			half.add(e.seq, e.frame, l.text(e))
+		}
+	}
+	return half, nil
+}
+
+// before returns a finder that takes what it can from the log, and the rest from next.
+func (l *heldLog) before(next finder) finder {
+	return func(ctx context.Context, seq uint64) (record, error) {
+		i, found := slices.BinarySearchFunc(l.entries, seq, func(e heldEntry, seq uint64) int { return cmp.Compare(seq, e.seq) })
+		if !found {
+			return next(ctx, seq)
+		}
+		var r record
+		f := l.frames[l.entries[i].frame]
+		err := r.decode(l.text(l.entries[i]), f.frameID, f.after)
+		return r, err
+	}
+}
+
+// entryNames returns the number of an entry and the id of its object, without decoding what follows them.
+func entryNames(raw []byte) (seq uint64, object string, err error) {
+	it := jsonscan.Members(raw)
+	for object == "" && it.Next() && err == nil {
+		switch string(it.Key()) {
+		case `"seq"`:
+			seq, err = strconv.ParseUint(string(it.Value()), 10, 64)
+		case `"id"`:
+			object, err = decodeString(it.Value(), "")
+		}
+	}
+	return seq, object, cmp.Or(err, it.Err())
+}
