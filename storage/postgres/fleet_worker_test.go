@@ -24,6 +24,7 @@ type fleetJob struct {
 	Instance    string
 	Key         []byte // of the vault
 	Seed        uint64
+	Skew        time.Duration // of the wall clock, at most
 }
 
 // fleetEnv holds a fleetJob in JSON.
@@ -35,9 +36,10 @@ const fleetLease = 4 * time.Second
 // fleetTypes are polled. Members are listed under each queue.
 var fleetTypes = []string{"routing.queues", "routing.queues.members", "routing.skills", "groups", "teams", "routing.wrapupcodes"}
 
-// A fleetEvent is what a process tells, one JSON text a line: a pass that ended,
-// or a change that it is about to acknowledge.
+// A fleetEvent is what a process tells, one JSON text a line: a pass that ended, with
+// the machine's times, or a change that it is about to acknowledge.
 type fleetEvent struct {
+	Instance    string // that made the pass
 	Environment int64
 	Type        string
 	Started     time.Time
@@ -55,6 +57,9 @@ func fleetWorker(text string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	if job.Skew > 0 {
+		go leap(ctx, job)
+	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})).With("instance", job.Instance)
 	store, err := postgres.Open(ctx, job.DSN, &postgres.Options{Schema: job.Schema})
 	for err != nil { // the server may be down when a process starts
@@ -70,7 +75,7 @@ func fleetWorker(text string) error {
 	if err != nil {
 		return err
 	}
-	w := &worker{logger: logger, out: json.NewEncoder(os.Stdout), random: rand.New(rand.NewPCG(job.Seed, 0))}
+	w := &worker{instance: job.Instance, logger: logger, out: json.NewEncoder(os.Stdout), random: rand.New(rand.NewPCG(job.Seed, 0))}
 	w.engine, err = environment.Open(store, &environment.Options{
 		Vault: vault, Instance: job.Instance, Lease: fleetLease, Observer: w.pass,
 		Logger: logger,
@@ -101,13 +106,23 @@ func fleetWorker(text string) error {
 	return w.engine.Close(context.WithoutCancel(ctx))
 }
 
+// leap sets the wall clock of this process forward and back.
+func leap(ctx context.Context, job fleetJob) {
+	random := rand.New(rand.NewPCG(job.Seed, 1))
+	for ctx.Err() == nil {
+		setSkew(time.Duration(random.Int64N(int64(2*job.Skew))) - job.Skew)
+		pause(ctx, time.Duration(random.IntN(10_000))*time.Millisecond)
+	}
+}
+
 // A worker is a process of the fleet.
 type worker struct {
-	engine *environment.Engine
-	logger *slog.Logger
-	random *rand.Rand
-	mu     sync.Mutex
-	out    *json.Encoder
+	instance string
+	engine   *environment.Engine
+	logger   *slog.Logger
+	random   *rand.Rand
+	mu       sync.Mutex
+	out      *json.Encoder
 }
 
 func (w *worker) tell(e fleetEvent) error {
@@ -117,7 +132,8 @@ func (w *worker) tell(e fleetEvent) error {
 }
 
 func (w *worker) pass(e environment.PassEvent) {
-	event := fleetEvent{Environment: e.Environment, Type: e.Result.Type, Started: e.Result.Started, Ended: e.Result.Ended}
+	ended := trueNow()
+	event := fleetEvent{Instance: w.instance, Environment: e.Environment, Type: e.Result.Type, Started: ended.Add(-e.Took), Ended: ended}
 	if e.Err != nil {
 		event.Failed = e.Err.Error()
 	}
