@@ -233,7 +233,7 @@ func TestViewOfEnvironments(t *testing.T) {
 			require.ErrorContains(t, err, "ame") // a record may refuse such a name
 		}
 	}
-	require.Equal(t, []string{`[1, "Contoso", true, "mypurecloud.ie", "client", 250, 0, 5000000000, [], 30, ["Queues"], false]`},
+	require.Equal(t, []string{`[1, "Contoso", true, "mypurecloud.ie", "client", 250, 0, 5000000000, [{"cron": "0 * * * *", "type": "All objects"}], 30, ["Queues"], false]`},
 		rows(t, "SELECT jsonb_build_array(id, name, is_production, base_url, client_id, rate_limit_minute, rate_limit_hour, rate_limit_day, polling, retention_days, types, paused)::text FROM "+
 			in+".environments WHERE id = 1"))
 	require.NotContains(t, strings.Join(rows(t, "SELECT e::text FROM "+in+".environments e"), ""), "secret")
