@@ -39,6 +39,7 @@ func (m *month) check() {
 		c.checkEnd()
 		c.checkObjects()
 		c.checkAsOf()
+		c.checkQuestions()
 		m.t.Logf("%s: %d requests, %d passes, %d edits seen of %d, %d changes, %d as-of answers (%d with one possible answer)",
 			o.record.Name, len(o.requests), c.passes, c.seen, c.edits, c.changes, c.asked, c.exact)
 	}

@@ -31,6 +31,8 @@ const monthProcesses = 2
 //   - As-of answers lag by the polling interval and by nothing else: the answer for T is
 //     what the object was at an instant at which the org was asked, not before the last
 //     pass that ended by T, was complete and could see the object, and not after T.
+//   - Of a whole month, what referred to what at an instant is what a search through all bodies finds, and files that
+//     follow the log step by step are those of an export at any instant.
 //   - No rolling window holds more requests, as the org counted them, than the limit allows.
 //   - A consumer that fails at random gets each change, in order, and repeated only after a failure.
 //

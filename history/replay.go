@@ -11,17 +11,22 @@ import (
 	"time"
 )
 
-// A ReplayStep is what one change, or a run of imports, does to the files of an export.
+// A ReplayStep is what one change, or a run of imports, does to the files of an export. Where other fields are compared
+// from now on, because the rules are others or the platform brought some, a step without Changes brings the
+// files of the objects up to them.
 type ReplayStep struct {
-	Changes []Change // none for what was there before the log begins
+	Seq     uint64    // of the newest entry of the log in the step; 0 for what was there before the log begins
+	At      time.Time // when it was recorded
+	Changes []Change
 	Files   []File   // that are new or have new content
 	Gone    []string // paths that are no more, because their objects went or were renamed
 }
 
-// Replay iterates over the log behind a change, 0 for all of it, as steps that keep the files of an
-// Export up to date: after the last step of a time they are those of Export at that time. Imports
-// that follow each other are one step. A Replay that starts behind the last change of an earlier
-// one goes on where that one ended. It returns ErrTrimmed if retention has removed that change.
+// Replay iterates over the log behind the step that ended with a sequence number, 0 for all of it, as steps that keep
+// the files of an Export up to date: after the last step of a time they are those of Export at that time. Imports
+// that follow each other are one step. A Replay that starts behind the last step of an earlier
+// one goes on where that one ended. It returns ErrTrimmed if retention has removed that entry. The files of
+// what was forgotten stay where they are; only who begins at 0 again is rid of them.
 func (h *History) Replay(ctx context.Context, afterSeq uint64) iter.Seq2[ReplayStep, error] {
 	return func(yield func(ReplayStep, error) bool) {
 		r := replay{History: h}
@@ -35,33 +40,44 @@ func (h *History) Replay(ctx context.Context, afterSeq uint64) iter.Seq2[ReplayS
 				return
 			}
 		}
-		var imports []Change
-		flush := func() bool {
-			if len(imports) == 0 {
-				return true
+		for entries, err := range h.runs(ctx, afterSeq) {
+			var step ReplayStep
+			if err == nil {
+				step, err = r.step(ctx, entries)
 			}
-			step, err := r.step(ctx, imports)
-			imports = nil
-			return yield(step, err) && err == nil
-		}
-		for c, err := range h.Changes(ctx, Query{AfterSeq: afterSeq, Imported: true}) {
-			if err != nil {
-				yield(ReplayStep{}, err)
-				return
-			}
-			if c.Kind == KindImported {
-				imports = append(imports, c)
-				continue
-			}
-			if !flush() {
-				return
-			}
-			step, err := r.step(ctx, []Change{c})
 			if !yield(step, err) || err != nil {
 				return
 			}
 		}
-		flush()
+	}
+}
+
+// runs iterates over the entries of the log behind one, those together that make one step.
+func (h *History) runs(ctx context.Context, afterSeq uint64) iter.Seq2[[]record, error] {
+	return func(yield func([]record, error) bool) {
+		f := &filter{Query: Query{AfterSeq: afterSeq}}
+		var run []record
+		for r, err := range h.records(ctx, f) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if r.Seq <= afterSeq {
+				continue
+			}
+			joins := len(run) > 0 && r.Kind == run[0].Kind && (r.Kind == KindImported || r.hidden())
+			if len(run) > 0 && !joins {
+				if !yield(run, nil) {
+					return
+				}
+				run = nil
+			}
+			r.Step, r.Before = nil, nil
+			run = append(run, r)
+		}
+		if len(run) > 0 {
+			yield(run, nil)
+		}
 	}
 }
 
@@ -100,7 +116,7 @@ func (r *replay) open(ctx context.Context, seq uint64) error {
 	}
 	for c, err := range r.Changes(ctx, Query{Since: at, Until: at.Add(1), Imported: true}) {
 		if err == nil && c.Seq <= seq {
-			_, err = r.rename(ctx, c)
+			_, err = r.rename(ctx, &c)
 		}
 		if err != nil {
 			return err
@@ -110,19 +126,25 @@ func (r *replay) open(ctx context.Context, seq uint64) error {
 	return nil
 }
 
-// step applies changes. Paths are made anew only where an object came, went or was renamed.
-func (r *replay) step(ctx context.Context, changes []Change) (ReplayStep, error) {
-	s := ReplayStep{Changes: changes}
+// step applies entries of the log. Paths are made anew only where an object came, went or was renamed.
+func (r *replay) step(ctx context.Context, entries []record) (ReplayStep, error) {
+	s := ReplayStep{At: r.ring.at}
 	touched := map[Ref]bool{}
-	renamed := len(changes) == 0
-	for _, c := range changes {
-		r.seq = c.Seq
+	renamed := len(entries) == 0
+	for i := range entries {
+		c, err := r.withObjects(ctx, r.change(&entries[i]))
+		if err != nil {
+			return s, err
+		}
+		r.seq, s.Seq, s.At = c.Seq, c.Seq, c.At
+		if !entries[i].hidden() {
+			s.Changes = append(s.Changes, c)
+		}
 		if c.Kind == KindForgotten || c.Kind == KindShape {
 			continue
 		}
-		ref := Ref{Type: c.Type, ID: c.ID}
-		touched[ref] = true
-		other, err := r.rename(ctx, c)
+		touched[Ref{Type: c.Type, ID: c.ID}] = true
+		other, err := r.rename(ctx, &c)
 		if err != nil {
 			return s, err
 		}
@@ -167,7 +189,7 @@ func (r *replay) step(ctx context.Context, changes []Change) (ReplayStep, error)
 }
 
 // rename notes what an object is called after a change, and reports whether paths may be others.
-func (r *replay) rename(ctx context.Context, c Change) (bool, error) {
+func (r *replay) rename(ctx context.Context, c *Change) (bool, error) {
 	objects := r.ring.owns[c.Type]
 	if objects == nil {
 		objects = map[string]*keyed{}

@@ -142,33 +142,34 @@ func (t tree) commit(ctx context.Context, step history.ReplayStep) error {
 			return err
 		}
 	}
-	message, at := describe(step)
-	if _, err := t.git(ctx, at, "add", "--all"); err != nil {
+	if _, err := t.git(ctx, step.At, "add", "--all"); err != nil {
 		return err
 	}
-	_, err := t.git(ctx, at, "commit", "--quiet", "--allow-empty", "--message", message)
+	_, err := t.git(ctx, step.At, "commit", "--quiet", "--allow-empty", "--message", describe(step))
 	return err
 }
 
-// describe returns the message of a step, and when it happened.
-func describe(step history.ReplayStep) (message string, at time.Time) {
-	switch len(step.Changes) {
-	case 0:
-		return "what was there before", time.Now()
-	case 1:
+// describe returns the message of a step.
+func describe(step history.ReplayStep) string {
+	var message strings.Builder
+	switch {
+	case len(step.Changes) == 1:
 		c := step.Changes[0]
-		message = fmt.Sprintf("%s %s", c.Kind, history.Ref{Type: c.Type, ID: c.ID, Name: c.Name})
-		var messageSb161 strings.Builder
+		fmt.Fprintf(&message, "%s %s\n", c.Kind, history.Ref{Type: c.Type, ID: c.ID, Name: c.Name})
 		for _, f := range c.Fields {
-			messageSb161.WriteString("\n" + f.String())
+			message.WriteString("\n" + f.String())
 		}
-		message += messageSb161.String()
-		message = strings.Replace(message, "\n", "\n\n", 1)
+	case len(step.Changes) > 0:
+		fmt.Fprintf(&message, "imported %d objects", len(step.Changes))
+	case step.Seq > 0:
+		fmt.Fprintf(&message, "other fields of %d objects are compared", len(step.Files))
 	default:
-		message = fmt.Sprintf("imported %d objects", len(step.Changes))
+		message.WriteString("what was there before")
 	}
-	last := step.Changes[len(step.Changes)-1]
-	return fmt.Sprintf("%s\n\n%s%d", message, trailer, last.Seq), last.At
+	if step.Seq > 0 {
+		fmt.Fprintf(&message, "\n\n%s%d", trailer, step.Seq)
+	}
+	return message.String()
 }
 
 // git runs git in the folder, as cxsync and at a time of its own.
