@@ -90,6 +90,7 @@ func TestTimesAreTheOrgs(t *testing.T) {
 					env := create(t, engine, recordOf(org, "routing.skills", "routing.wrapupcodes"))
 					_, err := engine.Import(t.Context(), env.ID, nil)
 					require.NoError(t, err)
+					require.NoError(t, engine.Deliver(t.Context(), env.ID, "late", func(context.Context, history.Change) error { return nil }))
 					edited := map[string]time.Time{}
 					for i := range 30 {
 						name := fmt.Sprint("edit ", i)
@@ -105,6 +106,10 @@ func TestTimesAreTheOrgs(t *testing.T) {
 					}
 					h, err := engine.History(t.Context(), env.ID)
 					require.NoError(t, err)
+					consumers, err := engine.Consumers(t.Context(), env.ID)
+					require.NoError(t, err)
+					require.Len(t, consumers, 1)
+					require.InDelta(t, clock().Sub(edited["edit 0"]), consumers[0].Lag, float64(2*time.Second+6*latency))
 					var last time.Time
 					n := 0
 					for c, err := range h.Changes(t.Context(), history.Query{}) {

@@ -69,7 +69,7 @@ type ConsumerStatus struct {
 	Name   string        `json:"name"`
 	Seq    uint64        `json:"seq"`              // it has had the changes up to this one
 	Behind uint64        `json:"behind"`           // how many numbers of the log it has not had; not each is a change
-	Lag    time.Duration `json:"lag"`              // since the oldest change was recorded that it has not had; in JSON nanoseconds
+	Lag    time.Duration `json:"lag"`              // since the oldest change was recorded that it has not had, by the org's time; in JSON nanoseconds
 	Holder string        `json:"holder,omitempty"` // the Options.Instance of the process that delivers to it now
 }
 
@@ -83,6 +83,10 @@ func (e *Engine) Consumers(ctx context.Context, id int64) ([]ConsumerStatus, err
 	newest, err := h.Cursor(ctx)
 	if err != nil {
 		return nil, err
+	}
+	now := time.Now()
+	if s, err := e.session(ctx, id); err == nil { // who cannot open it has this machine's time alone
+		now = s.now()
 	}
 	consumers := []ConsumerStatus{}
 	for entry, err := range e.store.Scan(ctx, storage.Prefix(ownKey(id, "consumer")+"/")) {
@@ -104,7 +108,7 @@ func (e *Engine) Consumers(ctx context.Context, id int64) ([]ConsumerStatus, err
 			if err != nil {
 				return nil, err
 			}
-			c.Lag = max(0, time.Since(change.At))
+			c.Lag = max(0, now.Sub(change.At))
 		}
 		consumers = append(consumers, c)
 	}

@@ -112,21 +112,16 @@ func (c *monthCheck) allowed(mt *monthType, object *monthObject, t time.Time) (s
 		if r.at.After(t) {
 			break
 		}
-		state := &absent
-		if s := object.at(r.at); s >= 0 {
-			state = object.states[s]
-		}
-		if s := object.at(r.at); s > 0 && c.lagged(mt.Name, r.at) && !slices.Contains(states, object.states[s-1]) {
-			states = append(states, object.states[s-1])
-		}
-		if !c.sees(state, r.at, r.at) {
-			if c.hiddenGet != http.StatusNotFound || !c.moved(object, r.at) {
-				continue
+		for _, state := range c.readable(mt, object, r.at) {
+			if !c.sees(state, r.at, r.at) {
+				if c.hiddenGet != http.StatusNotFound || !c.moved(object, r.at) {
+					continue
+				}
+				state = &absent // it looks deleted
 			}
-			state = &absent // it looks deleted
-		}
-		if !slices.Contains(states, state) {
-			states = append(states, state)
+			if !slices.ContainsFunc(states, func(s *monthState) bool { return s.at.Equal(state.at) && mt.textOf(s) == mt.textOf(state) }) {
+				states = append(states, state)
+			}
 		}
 	}
 	return states, from

@@ -62,15 +62,26 @@ func (c *monthCheck) checkVersions(mt *monthType, object *monthObject, versions 
 
 // wasRead reports whether the client could read at t what a version says.
 func (c *monthCheck) wasRead(mt *monthType, object *monthObject, v monthVersion, t time.Time, ignored, sure bool) bool {
-	i := object.at(t)
-	if c.lagged(mt.Name, t) && i > 0 && c.says(mt, object.states[i-1], v, t, ignored, sure) {
-		return true
+	return slices.ContainsFunc(c.readable(mt, object, t), func(s *monthState) bool { return c.says(mt, s, v, t, ignored, sure) })
+}
+
+// readable returns what an object may have looked like that was read at t, the newest
+// first: while a type lags, what it was a while ago, even where the client could not
+// have seen it then.
+func (c *monthCheck) readable(mt *monthType, object *monthObject, t time.Time) []*monthState {
+	last := object.at(t)
+	if last < 0 {
+		return []*monthState{{}}
 	}
-	state := &monthState{}
-	if i >= 0 {
-		state = object.states[i]
+	states := []*monthState{object.states[last]}
+	if c.lagged(mt.Name, t) && c.sees(states[0], t, t) {
+		for i := last - 1; i >= max(0, object.at(t.Add(-monthLagsBy))); i-- {
+			was := *object.states[i]
+			was.division = states[0].division
+			states = append(states, &was)
+		}
 	}
-	return c.says(mt, state, v, t, ignored, sure)
+	return states
 }
 
 // says reports whether a state is what a version says.

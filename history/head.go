@@ -59,7 +59,7 @@ func (hd *head) change(seq uint64, at time.Time, kind Kind) {
 // label takes over what an object says of itself beside its body.
 func (hd *head) label(o *pending) {
 	hd.Name, hd.Parent, hd.Marker, hd.Reread = o.Name, o.Parent, o.Marker, nil
-	if o.again.Left > 0 {
+	if o.again != (reread{}) {
 		hd.Reread = new(o.again)
 	}
 }

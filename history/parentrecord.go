@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/cxsync/cxsync/storage"
@@ -43,45 +44,77 @@ func (r parentRecord) rests(head Head, now time.Time) bool {
 	return since >= 0 && since < askAgain
 }
 
-// rememberParents adds to b what the pass learnt about the parents.
-func (r *reader) rememberParents(b *storage.Batch) error {
+// parentsAtOnce is how many parents are remembered in one commit.
+const parentsAtOnce = 5000
+
+// rememberParents stores what the pass learnt about the parents, but for the last of
+// them, which it returns. A parent that is remembered as read is skipped while its
+// marker stays, also if the pass never ends: so what was found below it is stored before.
+func (r *reader) rememberParents(ctx context.Context) (last []string, err error) {
 	if r.below == nil {
-		return nil
+		return nil, nil
 	}
-	put := func(id string, now parentRecord) error {
-		if before, ok := r.below.before[id]; ok && before.equal(now) {
-			return nil
+	for id := range r.below.before {
+		if _, changed := r.parentRecord(id); changed {
+			last = append(last, id)
 		}
-		return b.PutJSON(r.p.h.keys.parent(r.p.typ, id), now)
 	}
-	for id, known := range r.below.before {
+	for id := range r.below.after {
+		if _, isKnown := r.below.before[id]; !isKnown {
+			last = append(last, id)
+		}
+	}
+	slices.Sort(last)
+	p := r.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n := parentsAtOnce; len(last) > n; last = last[n:] {
+		if p.over == nil {
+			p.over = p.flush(ctx)
+		}
+		if p.over != nil {
+			return nil, p.over
+		}
+		if err := p.commit(ctx, func(t *tx) error { return r.putParents(&t.batch, last[:n]) }); err != nil {
+			return nil, err
+		}
+	}
+	return last, nil
+}
+
+// putParents adds to b what is remembered of some parents.
+func (r *reader) putParents(b *storage.Batch, ids []string) error {
+	for _, id := range ids {
+		key := r.p.h.keys.parent(r.p.typ, id)
 		if r.below.gone[id] {
-			b.Delete(r.p.h.keys.parent(r.p.typ, id))
+			b.Delete(key)
 			continue
 		}
-		now, learnt := r.below.after[id]
-		if !learnt {
-			now = known
-		}
-		if state := r.below.state[id]; state != proven && state != skipped || r.below.open[id] {
-			now = known.unproven(now, r.span(id, true))
-		}
-		if err := put(id, now); err != nil {
-			return err
-		}
-	}
-	for id, now := range r.below.after {
-		if _, ok := r.below.before[id]; ok {
-			continue
-		}
-		if r.below.state[id] != proven || r.below.open[id] {
-			now = parentRecord{Marker: now.Marker}.unproven(now, r.span(id, false))
-		}
-		if err := put(id, now); err != nil {
+		now, _ := r.parentRecord(id)
+		if err := b.PutJSON(key, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// parentRecord returns what is to be remembered of a parent, and whether that is
+// something else than before.
+func (r *reader) parentRecord(id string) (now parentRecord, changed bool) {
+	before, isKnown := r.below.before[id]
+	now, learnt := r.below.after[id]
+	if !learnt {
+		now = before
+	}
+	proven := r.below.state[id] == proven || isKnown && r.below.state[id] == skipped
+	switch {
+	case proven && !r.below.open[id]:
+	case isKnown:
+		now = before.unproven(now, r.span(id, true))
+	default:
+		now = parentRecord{Marker: now.Marker}.unproven(now, r.span(id, false))
+	}
+	return now, r.below.gone[id] || !isKnown || !before.equal(now)
 }
 
 // unproven returns the record of a parent about which a pass could tell nothing.
@@ -90,7 +123,6 @@ func (r parentRecord) unproven(now parentRecord, since time.Time) parentRecord {
 	if !r.Unproven {
 		r.Unproven, r.After = true, since
 	}
-	r.Left = 0
 	return r
 }
 

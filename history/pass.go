@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"iter"
 	"sync"
 	"time"
 
@@ -74,19 +73,6 @@ type Pass struct {
 	spans  func(parent string, known bool) time.Time
 }
 
-// A sighting is what a pass knows about one object. There is one for each live
-// object of the type, so it is small.
-type sighting struct {
-	raw, canonical diff.Digest // of what was seen last
-	labels         uint64      // hash of name, parent and marker
-	marker         string
-	stale          bool // head is of other rules
-	live           bool
-	seen           bool // by this pass
-	missing        bool // a complete walk before missed it
-	found          bool // and this pass knows what it is like
-}
-
 // Begin starts a pass over one object type, whose bodies compare by the rules s from
 // now on. It ends an older pass of this History over the same type that was
 // still going on. Passes over different types may go on at the same time.
@@ -132,10 +118,10 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 		}
 		if hd.live() {
 			p.live++
-			switch {
-			case hd.Reread != nil:
+			if hd.Reread != nil {
 				p.doubts[hd.id] = *hd.Reread
-			case hd.Marker != "":
+			}
+			if hd.Marker != "" && hd.doubt().Left == 0 {
 				sure = append(sure, hd.id)
 			}
 			p.seen[hd.id] = &sighting{
@@ -256,7 +242,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 		p.sum.Ignored++
 	}
 	if !same || relabeled {
-		next := &pending{Object: o, raw: raw, canonical: canonical, again: again, after: after, isFirst: p.spans(o.Parent, false).IsZero()}
+		next := &pending{Object: o, raw: raw, canonical: canonical, again: again, after: after, isFirst: p.isImport(o.Parent)}
 		if err := p.enqueue(ctx, next); err != nil {
 			return err
 		}
@@ -264,7 +250,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	if !same {
 		p.changed++
 	}
-	if again.Left > 0 {
+	if again != (reread{}) {
 		p.doubts[o.ID] = again
 	} else {
 		delete(p.doubts, o.ID)
@@ -306,34 +292,6 @@ func (p *Pass) Listed(id string) error {
 	return nil
 }
 
-func (p *Pass) sighting(id string) (*sighting, error) {
-	s, ok := p.seen[id]
-	switch {
-	case p.over != nil:
-		return nil, p.over
-	case !ok || !s.live:
-		return nil, fmt.Errorf("history: %s %q: %w", p.typ, id, ErrNotFound)
-	}
-	return s, nil
-}
-
-// count notes that an object was listed.
-func (p *Pass) count(s *sighting) {
-	if !s.seen {
-		s.seen = true
-		p.sum.Objects++
-	}
-}
-
-// sight notes that an object was listed, and that it is known what it is like.
-func (p *Pass) sight(id string, s *sighting) {
-	p.count(s)
-	if s.missing && !s.found {
-		s.found = true
-		p.found = append(p.found, id)
-	}
-}
-
 // Remove records that an object is gone: GET says 404, the list says that it is
 // deleted, its parent is gone, or a person knows. An object that is not known
 // to live is left alone.
@@ -357,35 +315,6 @@ func (p *Pass) remove(ctx context.Context, id, parent string) error {
 	return p.commitIfDue(ctx)
 }
 
-// Unseen iterates over the live objects that this pass has not seen so far, in
-// the order of their ids.
-func (p *Pass) Unseen(ctx context.Context) iter.Seq2[Head, error] {
-	return func(yield func(Head, error) bool) {
-		p.mu.Lock()
-		none := len(p.absent()) == 0
-		p.mu.Unlock()
-		if none {
-			return
-		}
-		for hd, err := range p.h.heads(ctx, p.typ) {
-			if err != nil {
-				yield(Head{}, err)
-				return
-			}
-			if p.isUnseen(hd.id) && !yield(hd.export(p.typ, hd.id), nil) {
-				return
-			}
-		}
-	}
-}
-
-func (p *Pass) isUnseen(id string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s, ok := p.seen[id]
-	return ok && s.live && !s.seen
-}
-
 // doubt notes that the walk is not complete below a parent, or at all, and the
 // first reason why.
 func (p *Pass) doubt(parent, reason string) {
@@ -393,50 +322,6 @@ func (p *Pass) doubt(parent, reason string) {
 	if p.scoped {
 		p.scopes[parent] = true
 	}
-}
-
-// judgeMarker returns whether an object that was read is to be read again, and
-// since when it was known to be what it was.
-func (p *Pass) judgeMarker(o Object, own string, s *sighting, known, same bool) (again reread, after time.Time) {
-	isLive := known && s.live
-	after = p.spans(o.Parent, isLive)
-	before := p.doubts[o.ID]
-	moved := s.marker != o.Marker
-	if isLive && o.Marker != "" {
-		f := finding{moved: moved, unchanged: same || s.stale, lags: own != "" && own != o.Marker}
-		again = before.next(f, after)
-	} else if o.Marker != "" && own != "" && own != o.Marker {
-		again = reread{rereads, after}
-	}
-	switch {
-	case before.Left > 0:
-		after = before.After
-	case p.due[o.ID] && !moved:
-		after = p.last.Cycle.After
-	}
-	return again, after
-}
-
-// turnTo chooses whose turn in the rotation it is.
-func (p *Pass) turnTo(ids []string) {
-	p.due, p.cycle = p.last.Cycle.turn(ids, p.h.opts.Rotation, p.sum.Started)
-}
-
-// isTurn reports whether an object is read again only because it is its turn.
-func (p *Pass) isTurn(id, marker string) bool {
-	s, ok := p.seen[id]
-	return ok && p.due[id] && s.marker == marker
-}
-
-// marked counts the live objects that have a marker.
-func (p *Pass) marked() int {
-	n := 0
-	for _, s := range p.seen {
-		if s.live && s.marker != "" {
-			n++
-		}
-	}
-	return n
 }
 
 // keepFound commits what a pass has found that cannot be made to its end.

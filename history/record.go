@@ -15,6 +15,7 @@ import (
 type pending struct {
 	Object
 	remove         bool
+	unread         bool               // only again counts: see keepUnread
 	held           bool               // back by the commit that met it, to be decided about
 	decided        bool               // it was held back before
 	fields         []diff.FieldChange // of an object that is held back
@@ -178,7 +179,7 @@ func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, er
 				return nil, err
 			}
 		}
-		if !o.remove && !p.same(o, k.head) {
+		if !o.remove && !o.unread && !p.same(o, k.head) {
 			bodies[i] = p.h.keys.body(p.typ, o.ID)
 		}
 	}
@@ -222,6 +223,11 @@ func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (K
 		return "", nil
 	case o.remove:
 		return p.h.writeRemoval(ctx, t, o.ID, old.head, o.after)
+	case o.unread && (!old.found || !old.live()):
+		return "", nil
+	case o.unread:
+		old.Reread = &o.again
+		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), old.head)
 	case !old.found:
 		return p.writeFirst(t, o)
 	}
@@ -231,7 +237,7 @@ func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (K
 // writeFirst records the first sight of an object.
 func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 	kind, after := KindCreated, o.after
-	if o.isFirst || p.widened || p.last.Forgot {
+	if o.isFirst {
 		kind, after = KindImported, time.Time{} // it may always have been there
 	}
 	seq, err := t.append(record{ID: o.ID, Name: o.Name, Kind: kind, After: after, By: o.By})
@@ -255,7 +261,7 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 	}
 	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: o.after, By: o.By}
 	if old.since.Walks > 0 {
-		r.After = old.since.After
+		r.After = earlier(r.After, old.since.After) // what was missed may have been in doubt before
 	}
 	if err := p.compare(ctx, &r, o, old); err != nil {
 		return "", err

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -8,48 +9,62 @@ import (
 // A marker says that an object has not been edited since its body was read, so
 // that the body need not be read again. But the list that has the marker and the
 // call that has the body may be answered by different replicas, one of which
-// lags: the old body comes with the new marker, and no later marker moves for it.
-// Three things keep that from being wrong for good.
+// lags: an old body comes with the new marker, and no later marker moves for it.
+// Four things keep that from being wrong for good.
 //
 //   - A body says its own marker. If that is not the one in the list, the body is
 //     in doubt.
-//   - A body that did not change although the marker moved is in doubt.
-//   - What is in doubt is read again in the next two passes, and then believed.
-//     And a slow rotation reads again what no marker moves at all.
+//   - A body that came because the marker moved is in doubt if it did not change,
+//     or does not say its own marker.
+//   - What is in doubt is read again in the next two passes, and until replicas
+//     have had the time to agree, however soon those passes come. Then it is believed.
+//   - A slow rotation reads again what no marker moves at all.
 //
 // While an object is in doubt, its change counts from before the doubt began.
 
-// rereads is in how many passes an object in doubt is read again.
-const rereads = 2
+const (
+	// rereads is in how many passes an object in doubt is read again at least.
+	rereads = 2
+	// replicasAgree is how long an object is in doubt at least.
+	replicasAgree = 10 * time.Minute
+)
 
-// A reread says that an object, or what is below a parent, is in doubt.
+// A reread says that an object, or what is below a parent, is in doubt. Where no pass
+// is left, its turn in the rotation came and could not be read: it is read again
+// when its next turn comes.
 type reread struct {
-	Left  int       `json:"left"`           // passes in which it is read again
+	Left  int       `json:"left"`           // passes in which it is read again at least
 	After time.Time `json:"after,omitzero"` // when it was known to be what it was
+	Since time.Time `json:"since,omitzero"` // when its marker was last seen to move
 }
 
-func (a reread) equal(b reread) bool { return a.Left == b.Left && a.After.Equal(b.After) }
+func (a reread) equal(b reread) bool {
+	return a.Left == b.Left && a.After.Equal(b.After) && a.Since.Equal(b.Since)
+}
 
 // A finding is what was read of a marked thing.
 type finding struct {
 	moved     bool // its marker is another one than when it was read last
 	unchanged bool // what was read is what was known
 	lags      bool // what was read says that it belongs to another marker
+	silent    bool // what was read does not say to which marker it belongs
 }
 
-// next returns the doubt that is left after a finding. Since is when the thing was
-// known to be what it was, should the doubt begin now.
-func (a reread) next(f finding, since time.Time) reread {
+// next returns the doubt that is left after a finding in a pass that began at now.
+// After is when the thing was known to be what it was, should the doubt begin in it.
+func (a reread) next(f finding, after, now time.Time) reread {
 	if a.Left > 0 {
-		since = a.After
+		after = a.After
 	}
 	switch {
-	case f.moved && (f.unchanged || f.lags), f.lags && !f.unchanged:
-		return reread{rereads, since}
-	case f.moved || !f.unchanged || a.Left <= 1:
+	case f.moved && (f.unchanged || f.lags || f.silent), f.lags && !f.unchanged:
+		return reread{rereads, after, now}
+	case f.moved, a.Left == 0, !f.unchanged && !f.silent:
+		return reread{}
+	case a.Left == 1 && now.Sub(a.Since).Abs() >= replicasAgree:
 		return reread{}
 	}
-	return reread{a.Left - 1, since}
+	return reread{max(1, a.Left-1), after, a.Since}
 }
 
 // A cycle is how far the rotation is that reads again what no marker moves.
@@ -92,4 +107,82 @@ func (c cycle) turn(ids []string, passes int, now time.Time) (map[string]bool, c
 		at++
 	}
 	return due, c
+}
+
+// judgeMarker returns whether an object that was read is to be read again, and
+// since when it was known to be what it was.
+func (p *Pass) judgeMarker(o Object, own string, s *sighting, known, same bool) (again reread, after time.Time) {
+	isLive := known && s.live
+	after = p.spans(o.Parent, isLive)
+	before := p.doubts[o.ID]
+	moved := s.marker != o.Marker
+	f := finding{moved: moved, unchanged: same || s.stale, lags: own != "" && own != o.Marker, silent: own == ""}
+	switch {
+	case o.Marker == "":
+	case isLive:
+		again = before.next(f, after, p.sum.Started)
+	case f.lags || f.silent && !p.isImport(o.Parent):
+		again = reread{rereads, after, p.sum.Started}
+	}
+	switch {
+	case before.Left > 0:
+		after = before.After
+	case p.due[o.ID] && !moved:
+		after = p.turnAfter(o.ID)
+	}
+	return again, after
+}
+
+// isImport reports whether what is new below a parent may always have been there.
+func (p *Pass) isImport(parent string) bool {
+	return p.widened || p.last.Forgot || p.spans(parent, false).IsZero()
+}
+
+// turnAfter returns since when an object may have been edited without a move of its
+// marker: since the rotation read it.
+func (p *Pass) turnAfter(id string) time.Time {
+	if unread, ok := p.doubts[id]; ok {
+		return unread.After
+	}
+	return p.last.Cycle.After
+}
+
+// keepUnread is Keep for an object whose turn in the rotation it was and that could
+// not be read. Nothing else spoke for reading it, so it counts as unchanged; but a
+// change that its next turn finds may be older than this round.
+func (p *Pass) keepUnread(ctx context.Context, id string) error {
+	if err := p.Keep(id); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, noted := p.doubts[id]; noted {
+		return nil
+	}
+	if err := p.enqueue(ctx, &pending{Object: Object{ID: id}, unread: true, again: reread{After: p.last.Cycle.After, Since: p.sum.Started}}); err != nil {
+		return err
+	}
+	return p.commitIfDue(ctx)
+}
+
+// turnTo chooses whose turn in the rotation it is.
+func (p *Pass) turnTo(ids []string) {
+	p.due, p.cycle = p.last.Cycle.turn(ids, p.h.opts.Rotation, p.sum.Started)
+}
+
+// isTurn reports whether an object is read again only because it is its turn.
+func (p *Pass) isTurn(id, marker string) bool {
+	s, ok := p.seen[id]
+	return ok && p.due[id] && s.marker == marker
+}
+
+// marked counts the live objects that have a marker.
+func (p *Pass) marked() int {
+	n := 0
+	for _, s := range p.seen {
+		if s.live && s.marker != "" {
+			n++
+		}
+	}
+	return n
 }

@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -191,10 +190,14 @@ func (r *reader) run(ctx context.Context) (Reading, error) {
 	if err := r.findOpen(ctx); err != nil {
 		return Reading{}, err
 	}
+	parents, err := r.rememberParents(ctx)
+	if err != nil {
+		return Reading{}, err
+	}
 	var result Reading
 	_, err = r.p.EndWith(ctx, func(b *storage.Batch, sum Summary) error {
 		result = Reading{Summary: sum, Coverage: r.coverage, Steady: r.steady()}
-		if err := r.rememberParents(b); err != nil || r.opts.Finish == nil {
+		if err := r.putParents(b, parents); err != nil || r.opts.Finish == nil {
 			return err
 		}
 		return r.opts.Finish(b, result)
@@ -263,7 +266,7 @@ func (r *reader) observe(ctx context.Context, scope string, item Item) error {
 		return nil // deleted since it was listed: absent like any other
 	case errors.As(err, &unclear):
 		if live && item.Marker != "" && r.p.isTurn(item.ID, item.Marker) {
-			return r.p.Keep(item.ID) // it was its turn, and nothing else spoke for reading it
+			return r.p.keepUnread(ctx, item.ID)
 		}
 		r.p.doubt(scope, unclear.Error())
 		if live {
@@ -299,118 +302,4 @@ func (r *reader) compare(ctx context.Context, o Object, own string) error {
 		return nil // the pass has noted it
 	}
 	return err
-}
-
-// absences ends the walk and returns what is to be confirmed.
-func (r *reader) absences(ctx context.Context) ([]Absence, error) {
-	var provable, cut []string
-	var err error
-	if r.below != nil {
-		if provable, cut, err = r.unseen(ctx); err != nil {
-			return nil, err
-		}
-	}
-	absences, err := r.p.settle(ctx, Walk{Complete: true, Coverage: r.coverage.Name, Since: r.since}, provable)
-	if err != nil || r.p.sum.Complete || r.p.coverageMoved(r.coverage.Name) {
-		return absences, err
-	}
-	if r.below == nil {
-		cut = r.p.absent()
-	}
-	asked, err := r.p.absencesOf(ctx, someOf(cut, r.p.sum.Number))
-	return append(absences, asked...), err
-}
-
-// askedAfterCut is how many absent objects are asked for after a walk that was not
-// complete; one more request is left for reader.answers.
-const askedAfterCut = 19
-
-// someOf returns some of the ids, others from pass to pass.
-func someOf(ids []string, pass uint64) []string {
-	if len(ids) <= askedAfterCut {
-		return ids
-	}
-	start := int(pass * askedAfterCut % uint64(len(ids)))
-	return append(append([]string{}, ids[start:]...), ids[:start]...)[:askedAfterCut]
-}
-
-// confirm finds out about what is absent, unless the source sees less, or more,
-// than when the pass began: then an absence proves nothing.
-func (r *reader) confirm(ctx context.Context, absences []Absence) error {
-	if len(absences) == 0 {
-		return nil
-	}
-	now, err := r.src.Coverage(ctx, r.began)
-	if unclear := new(UnclearError); errors.As(err, &unclear) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	if now.Name != r.coverage.Name {
-		r.coverage = now // what is remembered, so that what comes back into sight is not created then
-		return nil
-	}
-	answers := false
-	for _, a := range absences {
-		gone, err := r.isGone(ctx, a)
-		if err != nil {
-			return err
-		}
-		if gone && a.Missed == unproven && !answers {
-			if answers, err = r.answers(ctx); err != nil || !answers {
-				return err
-			}
-		}
-		if gone {
-			if err := r.p.remove(ctx, a.ID, a.Parent); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// answers reports whether the call that reads one object works, by one that the
-// walk has seen. Where no complete list agrees, an API that is withdrawn in
-// mid-walk would else look like the end of every object that is asked for.
-func (r *reader) answers(ctx context.Context) (bool, error) {
-	id := r.p.anySeen()
-	if id == "" {
-		return false, nil
-	}
-	item, err := r.src.Get(ctx, id)
-	if unclear := new(UnclearError); errors.As(err, &unclear) || errors.Is(err, ErrGone) || errors.Is(err, ErrNoGet) {
-		return false, nil
-	}
-	return err == nil && !item.Deleted, err
-}
-
-// isGone reports whether one absence is proven: by reading the object where that
-// can be done, else by an earlier complete walk that missed it too. An object
-// that was last seen where it would be out of sight now is not.
-func (r *reader) isGone(ctx context.Context, a Absence) (bool, error) {
-	if r.coverage.Hides != nil {
-		body, err := r.p.h.Body(ctx, r.p.typ, a.ID)
-		if err != nil {
-			return false, fmt.Errorf("history: an absent object: %w", err)
-		}
-		if r.coverage.Hides(body) {
-			return false, nil
-		}
-	}
-	item, err := r.src.Get(ctx, a.ID)
-	switch {
-	case errors.Is(err, ErrNoGet):
-		return a.Confirmed, nil
-	case errors.Is(err, ErrGone):
-		return true, nil
-	case err == nil:
-		// If it is there it stays missing: it may have been recreated since the
-		// list, and what Get tells of it is not what a list tells.
-		return item.Deleted, nil
-	}
-	if unclear := new(UnclearError); errors.As(err, &unclear) {
-		return false, nil
-	}
-	return false, err
 }

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type fakeSource struct {
 	gets     map[string]func() (Item, error)
 	noGet    bool
 	coverage Coverage
+	apart    time.Duration // between two passes; zero is an hour
 
 	asked []string // "list a", "get b"
 }
@@ -79,7 +81,7 @@ func item(id, parent, marker, body string) Item {
 // read makes a pass over the source, and returns what it found and asked for.
 func (s *fakeSource) read(t *testing.T, h *History, typ string, opts ReadOptions) (Reading, []string, error) {
 	t.Helper()
-	time.Sleep(time.Hour)
+	time.Sleep(cmp.Or(s.apart, time.Hour))
 	s.asked = nil
 	opts.Coverage = s.coverage
 	opts.Requests = func() int64 { return int64(len(s.asked)) }

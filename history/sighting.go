@@ -1,0 +1,79 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/cxsync/cxsync/history/diff"
+)
+
+// A sighting is what a pass knows about one object. There is one for each live
+// object of the type, so it is small.
+type sighting struct {
+	raw, canonical diff.Digest // of what was seen last
+	labels         uint64      // hash of name, parent and marker
+	marker         string
+	stale          bool // head is of other rules
+	live           bool
+	seen           bool // by this pass
+	missing        bool // a complete walk before missed it
+	found          bool // and this pass knows what it is like
+}
+
+func (p *Pass) sighting(id string) (*sighting, error) {
+	s, ok := p.seen[id]
+	switch {
+	case p.over != nil:
+		return nil, p.over
+	case !ok || !s.live:
+		return nil, fmt.Errorf("history: %s %q: %w", p.typ, id, ErrNotFound)
+	}
+	return s, nil
+}
+
+// count notes that an object was listed.
+func (p *Pass) count(s *sighting) {
+	if !s.seen {
+		s.seen = true
+		p.sum.Objects++
+	}
+}
+
+// sight notes that an object was listed, and that it is known what it is like.
+func (p *Pass) sight(id string, s *sighting) {
+	p.count(s)
+	if s.missing && !s.found {
+		s.found = true
+		p.found = append(p.found, id)
+	}
+}
+
+// Unseen iterates over the live objects that this pass has not seen so far, in
+// the order of their ids.
+func (p *Pass) Unseen(ctx context.Context) iter.Seq2[Head, error] {
+	return func(yield func(Head, error) bool) {
+		p.mu.Lock()
+		none := len(p.absent()) == 0
+		p.mu.Unlock()
+		if none {
+			return
+		}
+		for hd, err := range p.h.heads(ctx, p.typ) {
+			if err != nil {
+				yield(Head{}, err)
+				return
+			}
+			if p.isUnseen(hd.id) && !yield(hd.export(p.typ, hd.id), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Pass) isUnseen(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ok := p.seen[id]
+	return ok && s.live && !s.seen
+}
