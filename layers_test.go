@@ -28,6 +28,8 @@ var layers = map[string][]string{
 	"history":             {"history/diff", "storage", "internal/jsonscan", "internal/printable"},
 	"genesys/genesystest": {"genesys", "internal/jsonscan", "internal/official"},
 	"environment":         {"genesys", "poller", "ratelimit", "history", "history/diff", "storage", "internal/spelling"},
+	"environment/console": {"environment", "history", "history/diff", "poller", "ratelimit", "internal/printable"},
+	"examples/console":    {"environment", "environment/console", "genesys/genesystest", "poller", "storage/memory"},
 	"examples/org":        {"genesys", "genesys/genesystest"},
 	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "history/diff", "storage", "storage/file"},
 	"examples/webhook":    {"environment", "genesys/genesystest", "history", "storage/file"},
