@@ -27,10 +27,25 @@ func models(catalogue *genesys.Catalogue) map[string]history.Model {
 	for t := range catalogue.All() {
 		all[t.Name] = history.Model{
 			Parent: t.Parent, NaturalKey: t.Key, Singleton: t.Paging == genesys.PagingSingleton,
-			PerOrg: perOrg, Provenance: provenance, Secrets: t.Secrets,
+			PerOrg: perOrg, Provenance: provenance, Secrets: t.Secrets, Identity: identity(t),
 		}
 	}
 	return all
+}
+
+// identity says how bodies that an older catalogue recorded tell their objects; nil if it knew them by the same ids.
+func identity(t genesys.ObjectType) *history.Identity {
+	rule := t.IdentityRule()
+	if rule == "" {
+		return nil
+	}
+	return &history.Identity{Rule: rule, Objects: func(parent string, body []byte) []history.Object {
+		var all []history.Object
+		for _, o := range t.Identify(parent, body) {
+			all = append(all, history.Object{ID: o.ID, Name: o.Name, Parent: o.Parent, Body: o.Body})
+		}
+		return all
+	}}
 }
 
 // A Side is one of the two states that Compare compares: that of an environment.

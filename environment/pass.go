@@ -169,7 +169,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 		masked, all := from.masked.Load() > 0, r.Complete && t.Whole && t.Parent == ""
 		now.Masked = masked || state.Masked && !all // what was not read may hold some still
 		if r.Complete {
-			now.Sight = new(r.Coverage.Name)
+			now.Sight, now.Selects = new(r.Coverage.Name), new(t.Selects())
 		}
 		return s.putState(b, o, now)
 	}
@@ -198,7 +198,7 @@ func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType,
 		return seen, nil, err
 	}
 	p, err := s.history.Fenced(lease.Fence).Begin(ctx, t.Name, s.rules(t))
-	if err == nil && state.Sight != nil && seen.widens(*state.Sight) {
+	if err == nil && state.Sight != nil && (seen.widens(*state.Sight) || state.selectsMore(t)) {
 		p.Widened()
 	}
 	return seen, p, err

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -20,6 +21,7 @@ type TypeState struct {
 	Imported    int64     `json:"imported,omitempty"`    // number of the last import that read it
 	Measured    bool      `json:"measured"`              // whether there was such a pass
 	Sight       *string   `json:"sight,omitempty"`       // what the client saw in the last complete pass: divisions, "" for all
+	Selects     *string   `json:"selects,omitempty"`     // what the list was asked to hold in that pass
 	From        string    `json:"from,omitempty"`        // the parent to begin with, while none lets what is below it be read
 	Unproven    time.Time `json:"unproven,omitzero"`     // since when passes do not prove what is gone
 
@@ -27,6 +29,14 @@ type TypeState struct {
 	// such as a column of a data table: genesys.SecretMark stands for them, and
 	// they are not compared. What else is not is in the type's Uncompared.
 	Masked bool `json:"masked,omitempty"`
+}
+
+// selectsMore reports whether the list may hold what the one of the last complete pass left out.
+func (state TypeState) selectsMore(t genesys.ObjectType) bool {
+	if state.Selects == nil { // a store of a version that did not record it
+		return t.OnceNarrower()
+	}
+	return *state.Selects != t.Selects()
 }
 
 // note remembers how a pass ended that was not recorded, and ends its lease.

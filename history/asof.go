@@ -258,6 +258,7 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 	c := h.change(&after.record)
 	c.Seq, c.At, c.After, c.Kind, c.Fields, c.By = o.seq, o.at, a, "", nil, nil
 	switch {
+	case before.live && !after.live && o.superseded():
 	case before.live && !after.live:
 		c.Kind = KindDeleted
 	case !after.live:
@@ -299,6 +300,11 @@ func within(later []record, next finder) finder {
 		}
 		return next(ctx, seq)
 	}
+}
+
+// superseded reports whether the object turned out to be none; see identity.go.
+func (o *touchedObject) superseded() bool {
+	return slices.ContainsFunc(o.later, func(e record) bool { return e.Kind == kindSuperseded })
 }
 
 // firstKind returns the kind of the entry with which the object came.

@@ -22,6 +22,10 @@
 // change, and a field that is compared from now on has its first value then.
 // As-of answers hold the fields that were compared at the time asked for.
 //
+// What makes the id of an object may turn out to be wrong. Where [Model].Identity says
+// so, what was recorded moves to the ids of today, with its past and without a change;
+// see identity.go.
+//
 // When the platform is released, a field may come to all objects of a type. That is
 // one change of [KindShape], which names the field and the objects, and no change
 // of each of them: see release.go for what tells it from edits. A person's script

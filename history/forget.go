@@ -46,6 +46,9 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 	removed, err := h.rewrite(ctx, h.keys.frames(0, until+1), func(e *record) bool {
 		return e.typ == objectType && e.ID == id
 	}, false)
+	if err == nil {
+		err = h.forgetFormer(ctx, objectType, id)
+	}
 	if err == nil && !known && removed == 0 {
 		return fmt.Errorf("history: forgetting %s %q: %w", objectType, id, ErrNotFound)
 	}

@@ -40,7 +40,7 @@ type record struct {
 	frameID // set when it is read
 }
 
-func (r *record) hidden() bool { return r.Kind == kindRebased }
+func (r *record) hidden() bool { return r.Kind == kindRebased || r.Kind == kindSuperseded }
 
 // first reports whether the object was unknown before it.
 func (r *record) first() bool { return r.Kind == KindImported || r.Kind == KindCreated }
@@ -164,8 +164,33 @@ func (r *record) decode(raw []byte, id frameID, after time.Time) error {
 	return nil
 }
 
-// frames iterates over the frames of a range whose type is wanted.
+// frames iterates over the frames of a range whose type is wanted. Entries have the ids by which their objects are
+// known today.
 func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typ string) bool) iter.Seq2[storedFrame, error] {
+	return func(yield func(storedFrame, error) bool) {
+		var former map[string]map[string]string
+		read := false
+		for f, err := range h.framesAsRecorded(ctx, r, wanted) {
+			if err == nil && !read {
+				former, err = h.former(ctx, h.keys.below("former"))
+				read = true
+			}
+			if ids := former[f.frameID.typ]; ids != nil {
+				for i := range f.records {
+					if now, ok := ids[f.records[i].ID]; ok {
+						f.records[i].ID = now
+					}
+				}
+			}
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// framesAsRecorded is frames with the ids as they were.
+func (h *History) framesAsRecorded(ctx context.Context, r storage.Range, wanted func(typ string) bool) iter.Seq2[storedFrame, error] {
 	return func(yield func(storedFrame, error) bool) {
 		for e, err := range h.store.Scan(ctx, r) {
 			if err != nil {
@@ -190,7 +215,8 @@ func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typ s
 
 func anyType(string) bool { return true }
 
-// record returns the entry with a sequence number, or ErrTrimmed if it is gone.
+// record returns the entry with a sequence number, or ErrTrimmed if it is gone. Its
+// ID is the one that it was recorded under; see identity.go.
 func (h *History) record(ctx context.Context, seq uint64) (record, error) {
 	f, err := h.frameOf(ctx, seq)
 	if err != nil {
@@ -204,7 +230,7 @@ func (h *History) record(ctx context.Context, seq uint64) (record, error) {
 func (h *History) frameOf(ctx context.Context, seq uint64) (storedFrame, error) {
 	r := h.keys.frames(0, seq+1)
 	r.Reverse = true
-	for f, err := range h.frames(ctx, r, anyType) {
+	for f, err := range h.framesAsRecorded(ctx, r, anyType) {
 		return f, err
 	}
 	return storedFrame{}, nil

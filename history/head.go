@@ -71,7 +71,7 @@ func (hd *head) doubt() reread {
 	return *hd.Reread
 }
 
-func (hd *head) live() bool { return hd.Kind != KindDeleted }
+func (hd *head) live() bool { return hd.Kind != KindDeleted && hd.Kind != kindSuperseded }
 
 // tip returns the sequence number of the newest entry of the log.
 func (hd *head) tip() uint64 { return max(hd.Seq, hd.Hidden) }

@@ -23,6 +23,7 @@ const secretKey = "history/secret"
 //	released/<type>/<seq>/<id>  an object that it reached
 //	missing/<type>/<id>      a live object that a complete walk did not list
 //	parent/<type>/<id>       what a type knows of an object that it is listed under
+//	former/<type>/<id>       the id of today of an object that was recorded under that one
 //	log/<seq>/<time>/<type>  a frame: changes that one commit appended
 type keys struct{ root string }
 
@@ -49,6 +50,8 @@ func (k keys) released(typ string, seq uint64, id string) string {
 	return k.key("released", typ, hex16(seq), id)
 }
 func (k keys) missing(typ, id string) string { return k.key("missing", typ, id) }
+
+func (k keys) former(typ, id string) string { return k.key("former", typ, id) }
 
 func (k keys) parent(typ, id string) string { return k.key("parent", typ, id) }
 

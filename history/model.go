@@ -27,6 +27,10 @@ type Model struct {
 	// Provenance lists paths that say who made or changed an object. An id there is no reference.
 	Provenance []string
 
+	// Identity says which objects the bodies are of that were recorded while ids were made in another
+	// way. Defaults to nil: they never were.
+	Identity *Identity
+
 	// Secrets lists paths that are never stored because they hold secrets.
 	Secrets []string
 

@@ -100,12 +100,15 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 	if err != nil {
 		return nil, err
 	}
+	p.origin = origin{typ: objectType, pass: p.last.Number + 1, after: p.last.Completed}
+	if err := p.identify(ctx); err != nil {
+		return nil, err
+	}
 	p.sum = Summary{Type: objectType, Number: p.last.Number + 1, Started: h.earliest()}
 	if p.sum.Started.IsZero() {
 		p.sum.Started = p.last.Completed // spans begin where those of the last pass did
 	}
 	p.first = p.last.First
-	p.origin = origin{typ: objectType, pass: p.sum.Number, after: p.last.Completed}
 	p.cycle = p.last.Cycle
 	p.spans = func(string, bool) time.Time { return p.last.Completed }
 	var sure []string // objects whose marker is believed

@@ -63,7 +63,7 @@ func (f *filter) wantsType(typ string) bool {
 
 func (f *filter) wants(c *Change) bool {
 	switch {
-	case c.Kind == kindRebased, c.Seq <= f.AfterSeq, c.At.Before(f.Since):
+	case c.Kind == kindRebased, c.Kind == kindSuperseded, c.Seq <= f.AfterSeq, c.At.Before(f.Since):
 		return false
 	case f.BeforeSeq > 0 && c.Seq >= f.BeforeSeq:
 		return false
@@ -160,14 +160,17 @@ func (h *History) recordsOf(ctx context.Context, f *filter) iter.Seq2[record, er
 		}
 		var oldestFirst []record
 		for r, err := range h.chain(ctx, hd.tip()) {
-			switch {
-			case errors.Is(err, ErrTrimmed):
-			case err != nil:
+			if errors.Is(err, ErrTrimmed) {
+				break
+			}
+			if err != nil {
 				yield(record{}, err)
 				return
-			case !f.Newest:
+			}
+			r.ID = f.ID // it may have been another one
+			if !f.Newest {
 				oldestFirst = append(oldestFirst, r)
-			case !yield(r, nil):
+			} else if !yield(r, nil) {
 				return
 			}
 			if r.Seq <= f.AfterSeq || r.at.Before(f.Since) {

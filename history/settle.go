@@ -258,7 +258,7 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		final = sum
 		r := passRecord{
 			Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage, First: p.first,
-			Walked: p.walked, Cycle: p.cycle, Forgot: p.last.Forgot && !sum.Complete,
+			Walked: p.walked, Cycle: p.cycle, Identity: p.last.Identity, Forgot: p.last.Forgot && !sum.Complete,
 		}
 		if sum.Complete {
 			r.Completed = sum.AsOf

@@ -57,6 +57,7 @@ type passRecord struct {
 	Coverage  string    `json:"coverage,omitempty"` // digest of what it could see
 	Walked    time.Time `json:"walked,omitzero"`    // when what was below the parents that were read was so
 	Cycle     cycle     `json:"cycle,omitzero"`     // of the rotation
+	Identity  string    `json:"identity,omitempty"` // rule that makes the ids
 	Forgot    bool      `json:"forgot,omitempty"`   // an object was forgotten: one that is seen for the first time may be it
 }
 

@@ -48,6 +48,13 @@ func (h *History) Undo(ctx context.Context, seq uint64) (UndoPlan, error) {
 	if err != nil {
 		return UndoPlan{}, fmt.Errorf("history: change %d: %w", seq, err)
 	}
+	former, err := h.formerIDs(ctx, r.typ)
+	if err != nil {
+		return UndoPlan{}, err
+	}
+	if now, ok := former[r.ID]; ok {
+		r.ID = now
+	}
 	plan := UndoPlan{Change: h.change(&r), Lost: h.opts.Models[r.typ].Secrets}
 	o, err := h.load(ctx, r.typ, r.ID)
 	if err != nil {

@@ -99,6 +99,7 @@ func (h *History) states(ctx context.Context, o storedObject, find finder) iter.
 				yield(nil, fmt.Errorf("history: %s %q: %w", o.typ, o.id, err))
 				return
 			}
+			s.ID = o.id
 			if !yield(&s, nil) {
 				return
 			}
@@ -115,7 +116,7 @@ func (s *state) undo() {
 		s.undone = append(s.undone, step)
 	}
 	switch s.Kind {
-	case KindDeleted:
+	case KindDeleted, kindSuperseded:
 		s.live = true
 	case KindRestored:
 		s.live = false
@@ -221,6 +222,7 @@ func (h *History) stateAt(ctx context.Context, o storedObject, find finder, t ti
 			if s.record, err = find(ctx, s.Prev); err != nil {
 				return state{}, time.Time{}, fmt.Errorf("history: %s %q: %w", o.typ, o.id, err)
 			}
+			s.ID = o.id
 		}
 		return *s, until, nil
 	}

@@ -1,0 +1,380 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/jsonscan"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// What makes the id of an object may turn out to be wrong: the id of a version was taken for that of
+// the object, or a whole list for one object. A newer catalogue then calls the same objects by other
+// ids. Without more, a pass would find all of them deleted and created.
+//
+// So the first pass by a new rule begins with the bodies on record: Identity says which objects they
+// are of, and their heads move there, with all that is kept under an id. Bodies say it more safely than
+// what the pass is about to see, since a version that was published meanwhile has another id. Each
+// commit moves whole objects, so that a pass which dies in between leaves what the next one completes.
+//
+// The log is not rewritten. Its entries keep the ids that they were recorded under, and a key
+// former/<type>/<id> says what they are called now: everything that reads many entries gives them the
+// id of today (frames), and what follows one object knows its id anyway. So a moved object keeps its past.
+//
+// Three things have no counterpart and end without a change, by an entry of kindSuperseded: an older
+// version that was recorded beside a newer one of the same object, an object that is now a list of
+// objects, which are imported from its body, and a body that does not tell what it is of.
+
+// An Identity says which objects the bodies are of that were recorded by another rule for ids.
+type Identity struct {
+	// Rule names the rule that makes ids now. It changes with the rule, and is not empty.
+	Rule string
+
+	// Objects returns the objects that a body below a parent, "" at the top, is of. Mostly it is one,
+	// without a Body: that is the whole body. Others, each with an ID, a Name and a Body, were recorded
+	// as one. There are none if the body does not tell.
+	Objects func(parent string, body []byte) []Object
+}
+
+// kindSuperseded ends what was recorded under an id that is none of an object any more. It is no change.
+const kindSuperseded Kind = "superseded"
+
+// identify brings what is on record of the type under the ids by which it is known now.
+func (p *Pass) identify(ctx context.Context) error {
+	rule, settled, err := p.h.identityRule(ctx, p.typ)
+	if err != nil || rule == p.last.Identity {
+		return err
+	}
+	moves, lost, err := p.h.moves(ctx, p.typ)
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(moves, p.h.opts.BatchObjects) {
+		err := p.h.commit(ctx, p.origin, func(t *tx) error {
+			for _, m := range chunk {
+				if err := m.write(ctx, p.h, t); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if settled {
+		p.last.Identity = rule
+	}
+	p.last.Forgot = p.last.Forgot || lost
+	return p.h.moveParentRecords(ctx, p.origin, p.typ)
+}
+
+// identityRule returns the rule that makes ids of a type: its own and those of the types above, whose
+// ids begin its own. It is settled if what is above goes by it already.
+func (h *History) identityRule(ctx context.Context, typ string) (rule string, settled bool, err error) {
+	model := h.opts.Models[typ]
+	settled = true
+	if model.Parent != "" {
+		if rule, settled, err = h.identityRule(ctx, model.Parent); err != nil {
+			return "", false, err
+		}
+		if rule != "" && settled {
+			last, err := h.passRecord(ctx, model.Parent)
+			if err != nil {
+				return "", false, err
+			}
+			settled = last.Identity == rule
+		}
+	}
+	if own := model.Identity; own != nil {
+		rule += "/" + own.Rule
+	}
+	return rule, settled, nil
+}
+
+// A move is what becomes of all that was recorded of one object.
+type move struct {
+	typ        string
+	id, parent string   // of the object now
+	from       string   // whose head becomes that of the object; "" if it has one
+	superseded []string // whose heads end
+	parts      []Object // that they are of, if they were a list
+}
+
+// moves returns what has to move, and whether it cannot be told what some bodies are of.
+func (h *History) moves(ctx context.Context, typ string) (moves []*move, lost bool, err error) {
+	identity, above := h.opts.Models[typ].Identity, h.opts.Models[typ].Parent
+	parents, err := h.formerIDs(ctx, above)
+	if err != nil || identity == nil && len(parents) == 0 {
+		return nil, false, err
+	}
+	groups := map[string][]candidate{}
+	for hd, err := range h.heads(ctx, typ) {
+		if err != nil {
+			return nil, false, err
+		}
+		c := candidate{idHead: hd, parent: hd.Parent}
+		if now, ok := parents[hd.Parent]; ok && hd.Parent != "" {
+			c.parent = now
+		}
+		now := []Object{{ID: c.parent + strings.TrimPrefix(hd.id, hd.Parent)}}
+		if identity != nil {
+			o, ok, err := h.withBody(ctx, typ, hd)
+			if err != nil {
+				return nil, false, err
+			}
+			if !ok {
+				return nil, false, fmt.Errorf("history: %w", &storage.KeyError{Key: h.keys.body(typ, hd.id), Err: storage.ErrCorrupt})
+			}
+			now, c.newest = identity.Objects(c.parent, o.body), newestDate(o.body)
+		}
+		switch {
+		case len(now) == 1 && now[0].Body == nil:
+			groups[now[0].ID] = append(groups[now[0].ID], c)
+		case hd.live():
+			moves = append(moves, &move{typ: typ, superseded: []string{hd.id}, parts: now})
+			lost = lost || len(now) == 0
+		}
+	}
+	for id, group := range groups {
+		if m := moveTo(typ, id, group); m != nil {
+			moves = append(moves, m)
+		}
+	}
+	slices.SortFunc(moves, func(a, b *move) int {
+		return cmp.Or(strings.Compare(a.id, b.id), slices.Compare(a.superseded, b.superseded))
+	})
+	return moves, lost, nil
+}
+
+// A candidate is a head that may become that of an object.
+type candidate struct {
+	idHead
+	parent string
+	newest time.Time
+}
+
+// moveTo returns how the heads of one object become one; nil if there is nothing to do. What was recorded as deleted
+// beside it stays: it was an earlier version.
+func moveTo(typ, id string, group []candidate) *move {
+	best := slices.MaxFunc(group, func(a, b candidate) int {
+		return cmp.Or(compareBool(a.id == id, b.id == id), compareBool(a.live(), b.live()),
+			a.newest.Compare(b.newest), cmp.Compare(a.Seq, b.Seq))
+	})
+	m := &move{typ: typ, id: id, parent: best.parent}
+	if best.id != id {
+		m.from = best.id
+	}
+	for _, c := range group {
+		if c.id != best.id && c.live() {
+			m.superseded = append(m.superseded, c.id)
+		}
+	}
+	if m.from == "" && m.superseded == nil {
+		return nil
+	}
+	return m
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// newestDate returns the newest time that the members of a body say it was changed.
+func newestDate(body []byte) (newest time.Time) {
+	it := jsonscan.Members(body)
+	for it.Next() {
+		if text, ok := jsonscan.String(it.Value()); ok && isWitness(it.Key()) {
+			if at, err := time.Parse(time.RFC3339, text); err == nil {
+				newest = later(newest, at)
+			}
+		}
+	}
+	return newest
+}
+
+// write adds the move to t, if it is still to be made.
+func (m *move) write(ctx context.Context, h *History, t *tx) error {
+	for _, part := range m.parts {
+		if err := m.writePart(ctx, h, t, part); err != nil {
+			return err
+		}
+	}
+	for _, id := range m.superseded {
+		hd, found, err := h.head(ctx, m.typ, id)
+		if err != nil {
+			return err
+		}
+		if !found || !hd.live() {
+			continue
+		}
+		seq, err := t.append(record{ID: id, Name: hd.Name, Kind: kindSuperseded, Prev: hd.tip()})
+		if err != nil {
+			return err
+		}
+		hd.change(seq, t.now.At, kindSuperseded)
+		t.batch.Delete(h.keys.missing(m.typ, id))
+		if err := t.batch.PutJSON(h.keys.head(m.typ, id), hd); err != nil {
+			return err
+		}
+	}
+	if m.from == "" {
+		return nil
+	}
+	return m.writeHead(ctx, h, t)
+}
+
+// writeHead moves all that is kept under the former id.
+func (m *move) writeHead(ctx context.Context, h *History, t *tx) error {
+	hd, found, err := h.head(ctx, m.typ, m.from)
+	if err != nil || !found {
+		return err
+	}
+	hd.Parent = m.parent
+	if err := t.batch.PutJSON(h.keys.head(m.typ, m.id), hd); err != nil {
+		return err
+	}
+	t.batch.Delete(h.keys.head(m.typ, m.from))
+	moved := [][2]string{
+		{h.keys.body(m.typ, m.from), h.keys.body(m.typ, m.id)},
+		{h.keys.missing(m.typ, m.from), h.keys.missing(m.typ, m.id)},
+	}
+	releases, err := h.releases(ctx, m.typ)
+	if err != nil {
+		return err
+	}
+	for _, seq := range releases {
+		moved = append(moved, [2]string{h.keys.released(m.typ, seq, m.from), h.keys.released(m.typ, seq, m.id)})
+	}
+	for _, keys := range moved {
+		value, err := h.store.Get(ctx, keys[0])
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			continue
+		case err != nil:
+			return fmt.Errorf("history: %w", err)
+		}
+		t.batch.Put(keys[1], value)
+		t.batch.Delete(keys[0])
+	}
+	return t.batch.PutJSON(h.keys.former(m.typ, m.from), m.id)
+}
+
+// writePart records one of the objects that were recorded as one before. It compares by the rules of that one until it is
+// seen.
+func (m *move) writePart(ctx context.Context, h *History, t *tx, part Object) error {
+	whole, found, err := h.head(ctx, m.typ, m.superseded[0])
+	if err != nil || !found || !whole.live() {
+		return err
+	}
+	if _, known, err := h.head(ctx, m.typ, part.ID); known || err != nil {
+		return err
+	}
+	comparer, err := h.comparerOf(ctx, whole.Shape)
+	if err != nil {
+		return err
+	}
+	canonical, err := comparer.Digest(h.secret, part.Body)
+	if err != nil {
+		return fmt.Errorf("history: stored body of %s %q: %w", m.typ, m.superseded[0], err)
+	}
+	seq, err := t.append(record{ID: part.ID, Name: part.Name, Kind: KindImported})
+	if err != nil {
+		return err
+	}
+	t.batch.Put(h.keys.body(m.typ, part.ID), part.Body)
+	return t.batch.PutJSON(h.keys.head(m.typ, part.ID), head{
+		Name: part.Name, Parent: part.Parent, Seq: seq, Changed: t.now.At, Kind: KindImported,
+		Raw: diff.RawDigest(h.secret, part.Body), Canonical: canonical, Shape: whole.Shape,
+	})
+}
+
+// moveParentRecords moves what a type knows of parents that have moved.
+func (h *History) moveParentRecords(ctx context.Context, o origin, typ string) error {
+	parents, err := h.formerIDs(ctx, h.opts.Models[typ].Parent)
+	if err != nil || len(parents) == 0 {
+		return err
+	}
+	return h.commit(ctx, o, func(t *tx) error {
+		var failed error
+		for id, known := range h.parentRecords(ctx, typ, &failed) {
+			now, ok := parents[id]
+			if !ok {
+				continue
+			}
+			t.batch.Delete(h.keys.parent(typ, id))
+			if err := t.batch.PutJSON(h.keys.parent(typ, now), known); err != nil {
+				return err
+			}
+		}
+		return failed
+	})
+}
+
+// formerIDs returns the ids of today by those that objects of a type were recorded under.
+func (h *History) formerIDs(ctx context.Context, typ string) (map[string]string, error) {
+	if typ == "" {
+		return nil, nil
+	}
+	all, err := h.former(ctx, h.keys.below("former", typ))
+	return all[typ], err
+}
+
+// former reads the ids of today in a range of keys, by type and former id.
+func (h *History) former(ctx context.Context, r storage.Range) (map[string]map[string]string, error) {
+	var all map[string]map[string]string
+	for e, err := range h.store.Scan(ctx, r) {
+		if err != nil {
+			return nil, fmt.Errorf("history: %w", err)
+		}
+		parts, err := storage.SplitKey(e.Key[len(h.keys.root):])
+		if err != nil || len(parts) != 3 {
+			return nil, fmt.Errorf("history: %q is not the key of a former id", e.Key)
+		}
+		var now string
+		if err := decode(e.Key, e.Value, &now); err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = map[string]map[string]string{}
+		}
+		if all[parts[1]] == nil {
+			all[parts[1]] = map[string]string{}
+		}
+		all[parts[1]][parts[2]] = now
+	}
+	for _, ids := range all {
+		for id, now := range ids { // it may have moved twice
+			for next, ok := ids[now]; ok && next != id; next, ok = ids[now] {
+				now = next
+			}
+			ids[id] = now
+		}
+	}
+	return all, nil
+}
+
+// forgetFormer erases that an object was recorded under other ids.
+func (h *History) forgetFormer(ctx context.Context, typ, id string) error {
+	return h.commit(ctx, origin{typ: typ}, func(t *tx) error {
+		former, err := h.formerIDs(ctx, typ)
+		for was, now := range former {
+			if now == id {
+				t.batch.Delete(h.keys.former(typ, was))
+			}
+		}
+		return err
+	})
+}
