@@ -19,7 +19,7 @@ func (o *Org) SetTemplate(actionID, file, text string) error {
 		return errorf("no template %q: there are %s", file, strings.Join(templateFiles, " and "))
 	}
 	return o.edit("integrations.actions", actionID, func(s *shape) error {
-		if _, err := o.update(s, actionID, func(*fields) {}, o.author()); err != nil {
+		if _, err := o.update(s, actionID, "Update", func(*fields) {}, o.author("")); err != nil {
 			return err
 		}
 		if o.templates == nil {

@@ -1,101 +1,245 @@
 package genesystest
 
 import (
+	"encoding/json"
+	"iter"
 	"net/http"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cxsync/cxsync/genesys"
 )
 
-// An auditQuery is one whose results are prepared while the client waits.
-type auditQuery struct {
-	ID          string        `json:"id"`
-	State       string        `json:"state"`
-	StartDate   string        `json:"startDate"`
+// AuditEvents walks the audits of what was done since a time, as Amazon
+// EventBridge delivers them: at once, in a shape of their own.
+func (o *Org) AuditEvents(since time.Time) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		o.mu.Lock()
+		var events []json.RawMessage
+		for _, r := range o.happened(since, o.opts.Clock().Add(time.Second)) {
+			events = append(events, o.event(r))
+		}
+		o.mu.Unlock()
+		for _, event := range events {
+			if !yield(event) {
+				return
+			}
+		}
+	}
+}
+
+type auditFilter struct {
+	Property string `json:"property"`
+	Value    string `json:"value"`
+}
+
+// answerAudits serves the audit API.
+func (o *Org) answerAudits(c *exchange) *reply {
+	if refused := o.need("audits:audit:view"); refused != nil {
+		return refused
+	}
+	parts := c.parts[3:]
+	switch {
+	case c.r.Method == http.MethodGet && slices.Equal(parts, []string{"query", "servicemapping"}):
+		return o.answerServiceMapping(false)
+	case c.r.Method == http.MethodGet && slices.Equal(parts, []string{"query", "realtime", "servicemapping"}):
+		return o.answerServiceMapping(true)
+	case c.r.Method == http.MethodPost && slices.Equal(parts, []string{"query", "realtime"}):
+		return o.answerRealtime(c)
+	case c.r.Method == http.MethodPost && slices.Equal(parts, []string{"query"}):
+		return o.answerAuditQuery(c)
+	case c.r.Method == http.MethodGet && len(parts) >= 2 && parts[0] == "query":
+		q, found := o.auditQuery(parts[1])
+		switch {
+		case !found:
+			return notFound()
+		case len(parts) == 2:
+			return answerJSON(http.StatusOK, q)
+		case len(parts) == 3 && parts[2] == "results":
+			return o.answerAuditResults(c, q)
+		}
+	}
+	return notFound()
+}
+
+// notRealtime are the services that realtime queries lack.
+var notRealtime = [...]string{"Gamification", "Limits"}
+
+func inRealtime(service string) bool { return !slices.Contains(notRealtime[:], service) }
+
+func (o *Org) answerServiceMapping(realtime bool) *reply {
+	type entity struct {
+		Name    string   `json:"name"`
+		Actions []string `json:"actions"`
+	}
+	type service struct {
+		Name     string   `json:"name"`
+		Entities []entity `json:"entities"`
+	}
+	byName := map[string]int{}
+	services := []service{}
+	add := func(a genesys.Audit, actions ...string) {
+		if realtime && !inRealtime(a.Service) {
+			return
+		}
+		i, ok := byName[a.Service]
+		if !ok {
+			i = len(services)
+			byName[a.Service] = i
+			services = append(services, service{Name: a.Service})
+		}
+		if !slices.ContainsFunc(services[i].Entities, func(e entity) bool { return e.Name == a.Entity }) {
+			services[i].Entities = append(services[i].Entities, entity{a.Entity, actions})
+		}
+	}
+	for _, t := range o.types {
+		if o.shapes[t.Name].audited() {
+			add(t.Audit, "Create", "Update", "Delete", "View")
+		}
+	}
+	add(genesys.Audit{Service: "Quality", Entity: "Recording"}, "View", "Export", "Delete")
+	return answerJSON(http.StatusOK, map[string]any{"services": services})
+}
+
+// An auditRequest is the body of both kinds of query.
+type auditRequest struct {
 	Interval    string        `json:"interval"`
 	ServiceName string        `json:"serviceName"`
 	Filters     []auditFilter `json:"filters"`
-
-	asked   time.Time
-	results []auditRecord
+	Sort        []struct {
+		SortOrder string `json:"sortOrder"`
+	} `json:"sort"`
+	PageNumber int `json:"pageNumber"`
+	PageSize   int `json:"pageSize"`
 }
 
-func (o *Org) answerAuditQuery(c *exchange) *reply {
+// longestAfter is how long after an edit the last of its records happens.
+const longestAfter = 10 * time.Second
+
+// happened returns the records of an interval, by their times.
+func (o *Org) happened(start, end time.Time) []auditRecord {
+	var found []auditRecord
+	add := func(records []auditRecord) {
+		for _, r := range records {
+			if !r.at.Before(start) && r.at.Before(end) {
+				found = append(found, r)
+			}
+		}
+	}
+	log := o.audit.log
+	for i := sort.Search(len(log), func(i int) bool { return log[i].Time.After(start.Add(-longestAfter)) }); i < len(log); i++ {
+		if log[i].Time.After(end.Add(time.Second)) {
+			break
+		}
+		add(o.recordsOf(&log[i]))
+	}
+	now := o.opts.Clock()
+	first, last := later(start, now.Add(-noiseKept)).Unix()/60-1, earlier(end, now).Unix()/60
+	for minute := first; minute <= last && o.opts.AuditNoise > 0; minute++ {
+		add(o.noise(minute))
+	}
+	slices.SortStableFunc(found, func(a, b auditRecord) int { return a.at.Compare(b.at) })
+	return found
+}
+
+// noiseKept is how far back the org knows what was no edit.
+const noiseKept = 30 * 24 * time.Hour
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+const longest = 30 * 24 * time.Hour // of an audit query's interval
+
+// find runs an audit query over the records that are visible by now.
+func (o *Org) find(body []byte) (q auditRequest, found []auditRecord, refused *reply) {
+	if err := json.Unmarshal(body, &q); err != nil {
+		return q, nil, fail(http.StatusBadRequest, "bad.request", "The request could not be understood by the server due to malformed syntax.")
+	}
+	from, to, ok := strings.Cut(q.Interval, "/")
+	start, err1 := time.Parse(time.RFC3339, from)
+	end, err2 := time.Parse(time.RFC3339, to)
+	if !ok || err1 != nil || err2 != nil || end.Before(start) || end.Sub(start) > longest {
+		return q, nil, invalid("interval", q.Interval, "two ISO-8601 times at most 30 days apart, with a slash between them")
+	}
+	now := o.opts.Clock()
+	found = slices.DeleteFunc(o.happened(start, end), func(r auditRecord) bool {
+		return r.seen.After(now) || q.ServiceName != "" && !strings.EqualFold(r.ServiceName, q.ServiceName) || !o.passes(&r, q.Filters)
+	})
+	if len(q.Sort) == 0 || !strings.HasPrefix(strings.ToLower(q.Sort[0].SortOrder), "asc") {
+		slices.Reverse(found)
+	}
+	return q, found, nil
+}
+
+func (o *Org) passes(r *auditRecord, filters []auditFilter) bool {
+	for _, f := range filters {
+		var have string
+		switch strings.ToLower(f.Property) {
+		case "entityid":
+			have = r.Entity.ID
+		case "entitytype":
+			have = r.entityType()
+		case "action":
+			have = r.Action
+		case "userid":
+			if r.User != nil {
+				have = r.User.ID
+			}
+		case "clientid":
+			have = r.Client.ID
+		case "trusteeorganizationid":
+			if r.UserHomeOrgID != o.ID() {
+				have = r.UserHomeOrgID
+			}
+		}
+		if !strings.EqualFold(have, f.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+const realtimeDays = 14
+
+func (o *Org) answerRealtime(c *exchange) *reply {
 	q, found, refused := o.find(c.body)
 	if refused != nil {
 		return refused
 	}
-	now := o.opts.Clock()
-	query := auditQuery{
-		ID: makeUUID(o.opts.Seed^0x7175657279, 0, len(o.audit.queries)), State: "Queued", StartDate: stamp(now),
-		Interval: q.Interval, ServiceName: q.ServiceName, Filters: append([]auditFilter{}, q.Filters...), asked: now, results: found,
+	if q.ServiceName == "" && o.opts.RealtimeNeedsService || q.ServiceName != "" && !inRealtime(q.ServiceName) {
+		return invalid("serviceName", q.ServiceName, "the names of GET /api/v2/audits/query/realtime/servicemapping")
 	}
-	o.audit.queries = append(o.audit.queries, query)
-	return answerJSON(http.StatusAccepted, query)
-}
-
-// state is how far a query has come: half of its time it is queued, half it is running.
-func (q auditQuery) state(delay time.Duration) string {
-	switch since := time.Since(q.asked); {
-	case since < delay/2:
-		return "Queued"
-	case since < delay:
-		return "Running"
-	default:
-		return "Succeeded"
+	oldest := o.opts.Clock().AddDate(0, 0, -realtimeDays)
+	found = slices.DeleteFunc(found, func(r auditRecord) bool { return r.at.Before(oldest) || !inRealtime(r.ServiceName) })
+	size, number := q.PageSize, q.PageNumber
+	if size == 0 {
+		size = defaultPageSize
 	}
-}
-
-// auditQuery finds a query, in the state that it has by now.
-func (o *Org) auditQuery(id string) (q auditQuery, ok bool) {
-	i := slices.IndexFunc(o.audit.queries, func(q auditQuery) bool { return q.ID == id })
-	if i < 0 {
-		return auditQuery{}, false
+	number = max(number, 1)
+	if size < 1 || size > 500 {
+		return invalid("pageSize", strconv.Itoa(size), "1-500")
 	}
-	q = o.audit.queries[i]
-	q.State = q.state(o.opts.AuditDelay)
-	return q, true
-}
-
-func (o *Org) answerAuditResults(c *exchange, q auditQuery) *reply {
-	if q.State != "Succeeded" {
-		return fail(http.StatusBadRequest, "bad.request", "The query has not succeeded.")
+	total := len(found)
+	start := min(number-1, total) * size
+	found = found[min(start, total):min(start+size, total)]
+	if slices.Contains(c.query["expand"], "user") {
+		found = o.expandUsers(found)
 	}
-	size := defaultPageSize
-	if text := c.query.Get("pageSize"); text != "" {
-		var err error
-		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > 500 {
-			return invalid("pageSize", text, "25-500")
-		}
-	}
-	page, refused := o.auditPage(q, c.query.Get("cursor"), size, slices.Contains(c.query["expand"], "user"))
-	switch most := o.opts.DownloadAbove; {
-	case refused != nil:
-		return refused
-	case most > 0 && len(q.results) > most && c.query.Get("allowRedirect") == "true":
-		return o.handOut(c, q)
-	}
-	return answerJSON(http.StatusOK, page)
-}
-
-// auditPage is the part of a query's results that a cursor leads to.
-func (o *Org) auditPage(q auditQuery, cursor string, size int, expandUser bool) (page map[string]any, refused *reply) {
-	start := 0
-	if cursor != "" {
-		var err error
-		if start, err = strconv.Atoi(strings.TrimPrefix(cursor, "c")); err != nil || start < 0 || start > len(q.results) {
-			return nil, invalid("cursor", cursor, "a value from a previous response")
-		}
-	}
-	end := min(start+size, len(q.results))
-	entities := append([]auditRecord{}, q.results[start:end]...)
-	if expandUser {
-		entities = o.expandUsers(entities)
-	}
-	page = map[string]any{"id": q.ID, "pageSize": size, "entities": entities}
-	if end < len(q.results) {
-		page["cursor"] = "c" + strconv.Itoa(end)
-	}
-	return page, nil
+	return answerJSON(http.StatusOK, map[string]any{
+		"entities": append([]auditRecord{}, found...), "pageSize": size, "pageNumber": number, "total": total, "pageCount": (total + size - 1) / size,
+	})
 }

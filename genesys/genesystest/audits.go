@@ -2,42 +2,48 @@ package genesystest
 
 import (
 	"encoding/json"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// keptAudits is how many audit records an org keeps, the latest ones.
+// keptAudits is how many edits an org remembers for its audits, the latest ones.
 const keptAudits = 100_000
 
+// The audit log holds what was done; records are made of it when they are asked
+// for, so that an org that nobody asks has no work with them.
 type auditLog struct {
-	records []auditRecord
+	log     []auditedEdit // by time
+	made    int           // how many there have been
 	queries []auditQuery
 }
 
-// An auditRecord is the service's record of one edit.
-type auditRecord struct {
-	ID                   string          `json:"id"`
-	UserHomeOrgID        string          `json:"userHomeOrgId"`
-	User                 *named          `json:"user,omitempty"`
-	Client               *named          `json:"client,omitempty"`
-	RemoteIP             []string        `json:"remoteIp"`
-	ServiceName          string          `json:"serviceName"`
-	Level                string          `json:"level"`
-	EventDate            string          `json:"eventDate"`
-	Action               string          `json:"action"`
-	Entity               named           `json:"entity"`
-	EntityType           string          `json:"entityType"`
-	Status               string          `json:"status"`
-	Application          string          `json:"application"`
-	TransactionInitiator bool            `json:"transactionInitiator"`
-	PropertyChanges      []propertyDelta `json:"propertyChanges"`
+// An Edit is something that was done to an object, whether audits tell of it or not.
+type Edit struct {
+	Time   time.Time
+	Type   string
+	ID     string
+	Action string // Create, Update or Delete
+	Author string // ID of the user or of the OAuth client; or System
 
-	at time.Time
+	// Audited says that audits tell of it, soon.
+	Audited bool
+}
+
+// An auditedEdit is an Edit with all that its records need.
+type auditedEdit struct {
+	Edit
+	by      author
+	n       int // how many edits there were before
+	s       *shape
+	noEdit  bool // something moved by itself
+	entity  named
+	above   *named          // the child that the records tell of, where entity is its parent
+	changes []propertyDelta // what moved, by the names of members
+	version []string        // before and after
 }
 
 type propertyDelta struct {
@@ -46,74 +52,123 @@ type propertyDelta struct {
 	NewValues []string `json:"newValues"`
 }
 
-type auditFilter struct {
-	Property string `json:"property"`
-	Value    string `json:"value"`
-}
-
-// auditNames are services and entity types where they do not follow from the object type's name.
-var auditNames = map[string][2]string{
-	"users": {"Directory", "User"}, "groups": {"Groups", "Group"}, "teams": {"Groups", "Team"}, "locations": {"Directory", "Location"},
-	"routing.queues": {"ContactCenter", "Queue"}, "routing.skills": {"ContactCenter", "Skill"},
-	"routing.wrapupcodes": {"ContactCenter", "WrapupCode"}, "routing.languages": {"ContactCenter", "Language"},
-	"routing.skillgroups": {"ContactCenter", "SkillsGroup"},
-	"flows":               {"Architect", "Flow"}, "architect.ivrs": {"Architect", "IVR"}, "architect.prompts": {"Architect", "Prompt"},
-	"architect.schedules": {"Architect", "Schedule"}, "architect.schedulegroups": {"Architect", "ScheduleGroup"},
-	"architect.emergencygroups": {"Architect", "EmergencyGroup"},
-	"flows.datatables":          {"Datatables", "Schema"}, "flows.datatables.rows": {"Datatables", "Row"},
-	"authorization.roles": {"PeoplePermissions", "Role"}, "oauth.clients": {"PeoplePermissions", "OAuthClient"},
-	"integrations": {"Integrations", "Integration"}, "integrations.actions": {"Integrations", "Action"},
-	"outbound.campaigns": {"Outbound", "Campaign"}, "outbound.contactlists": {"Outbound", "ContactList"},
-	"outbound.rulesets":                {"Outbound", "RuleSet"},
-	"recording.mediaretentionpolicies": {"Quality", "Policy"}, "quality.forms.evaluations": {"Quality", "EvaluationForm"},
-	"processautomation.triggers": {"ProcessAutomation", "Trigger"},
-}
-
-// auditServices are the services of the groups of the catalogue.
-var auditServices = map[string]string{
-	"People & Permissions": "PeoplePermissions", "Organization": "Directory", "Routing": "Routing", "Architect": "Architect",
-	"Telephony": "Telephony", "Outbound": "Outbound", "Messaging": "Messaging", "Quality": "Quality", "WFM": "WorkforceManagement",
-	"Integrations": "Integrations", "AI": "Knowledge", "Task Management": "TaskManagement", "Journey": "PredictiveEngagement",
-	"Knowledge": "Knowledge", "External Contacts": "ExternalContacts", "Performance": "Gamification", "Content": "ContentManagement",
-}
-
-func auditNamesOf(s *shape) (service, entityType string) {
-	if names, ok := auditNames[s.t.Name]; ok {
-		return names[0], names[1]
-	}
-	service = auditServices[s.t.Group]
-	if service == "" {
-		service = "Directory"
-	}
-	return service, strings.ReplaceAll(s.noun, " ", "")
-}
-
-// record writes the audit record of an edit.
+// record remembers an edit.
 func (o *Org) record(s *shape, id, action string, before, after json.RawMessage, by author) {
-	body := after
-	if body == nil {
-		body = before
+	e := auditedEdit{
+		Edit: Edit{Time: by.at, Type: s.t.Name, ID: id, Action: action, Author: by.id(), Audited: s.audited()},
+		by:   by, s: s, n: o.audit.made,
 	}
-	title, _, _ := strings.Cut(s.t.Title, "+")
-	r := auditRecord{
-		ID: makeUUID(o.opts.Seed^0x6175646974, 0, o.revision), UserHomeOrgID: o.ID(), RemoteIP: []string{"192.0.2.10"},
-		Level: "USER", EventDate: stamp(by.at), Action: action, Entity: named{ID: lastPart(id)}, Status: "SUCCESS",
-		Application: "public-api", TransactionInitiator: true, PropertyChanges: propertyDeltas(s, before, after), at: by.at,
+	if e.Audited {
+		body := after
+		if body == nil {
+			body = before
+		}
+		o.describe(&e, body)
+		e.changes = propertyDeltas(s, before, after)
+		e.version = versions(before, after)
 	}
-	if title != "" {
-		r.Entity.Name = lookupText(body, title)
+	o.remember(e)
+}
+
+// recordTouch remembers that an object moved by itself.
+func (o *Org) recordTouch(s *shape, id string, before, after json.RawMessage, by author) {
+	if !s.audited() {
+		return
 	}
-	r.ServiceName, r.EntityType = auditNamesOf(s)
-	if by.userID != "" {
-		r.User = &named{ID: by.userID, SelfURI: "/api/v2/users/" + by.userID}
+	e := auditedEdit{
+		Edit: Edit{Time: by.at, Type: s.t.Name, ID: id, Action: "Update", Author: System, Audited: true},
+		by:   author{at: by.at}, s: s, n: o.audit.made, noEdit: true, version: versions(before, after),
 	}
-	if by.clientID != "" {
-		r.Client = &named{ID: by.clientID, SelfURI: "/api/v2/oauth/clients/" + by.clientID}
+	o.describe(&e, after)
+	o.remember(e)
+}
+
+func (o *Org) remember(e auditedEdit) {
+	o.audit.made++
+	if len(o.audit.log) >= 2*keptAudits {
+		o.audit.log = slices.Clone(o.audit.log[keptAudits:])
 	}
-	if len(o.audit.records) >= 2*keptAudits {
-		o.audit.records = slices.Clone(o.audit.records[keptAudits:])
+	o.audit.log = append(o.audit.log, e)
+}
+
+func (s *shape) audited() bool {
+	return s.t.Audit.Entity != "" && s.t.Audit.How != genesys.AuditNone
+}
+
+// describe says what the records of an edit name: the object, what it belongs
+// to, or nothing for what there is only one of.
+func (o *Org) describe(e *auditedEdit, body json.RawMessage) {
+	object := named{ID: lastPart(e.ID), Name: titleOf(e.s, body)}
+	switch e.s.t.Audit.How {
+	case genesys.AuditOwn:
+		e.entity = object
+	case genesys.AuditSettings:
+		if e.s.seed%2 == 0 {
+			e.entity = named{ID: o.ID(), Name: o.opts.Name}
+		}
+	case genesys.AuditSpecial:
+		o.describeSpecial(e, body)
+	default:
+		e.entity, e.above = o.audited(e.s, e.ID), &object
 	}
-	o.audit.records = append(o.audit.records, r)
+}
+
+// describeSpecial: a member of a queue is a property of the queue, and who got a
+// role is in the name of the entity.
+func (o *Org) describeSpecial(e *auditedEdit, body json.RawMessage) {
+	switch parts := genesys.SplitID(e.ID); e.s.t.Name {
+	case "routing.queues.members":
+		e.entity, e.above = o.audited(e.s, e.ID), &named{ID: parts[1]}
+	case "users.queues":
+		e.entity, e.above = named{ID: parts[1], Name: titleOf(e.s, body)}, &named{ID: parts[0]}
+	case "authorization.roles.subjectgrants":
+		e.entity = o.granted(parts[1], parts[0])
+	case "authorization.divisions.grants":
+		e.entity = o.granted(lookupText(body, "subjectId"), lookupText(body, "role.id"))
+	default: // the grants of a user or of a group
+		role := ""
+		if roles := lookupAll(body, "grants.role.id"); len(roles) > 0 {
+			role = roles[0]
+		}
+		e.entity = o.granted(parts[0], role)
+	}
+}
+
+func (o *Org) granted(subject, role string) named {
+	name := subject + "--" + role + "--" + o.ID()
+	return named{ID: makeUUID(hashText(0, name), 0, 0), Name: name}
+}
+
+// audited is what the records of a part name: of the objects that it is listed
+// under, the one with the same entity type, or the nearest.
+func (o *Org) audited(s *shape, id string) named {
+	if s.parent == nil {
+		return named{ID: lastPart(id)}
+	}
+	above, aboveID := s.parent, s.parentOf(id)
+	for a, aID := above, aboveID; a != nil; a, aID = a.parent, a.parentOf(aID) {
+		if a.t.Audit.How == genesys.AuditOwn && a.t.Audit.Entity == s.t.Audit.Entity {
+			above, aboveID = a, aID
+			break
+		}
+	}
+	body, _ := o.current(above, aboveID)
+	return named{ID: lastPart(aboveID), Name: titleOf(above, body)}
+}
+
+func titleOf(s *shape, body json.RawMessage) string {
+	if title, _, _ := strings.Cut(s.t.Title, "+"); title != "" && body != nil {
+		return lookupText(body, title)
+	}
+	return ""
+}
+
+func versions(before, after json.RawMessage) []string {
+	was, is := lookupText(before, "version"), lookupText(after, "version")
+	if was == is {
+		return nil
+	}
+	return []string{was, is}
 }
 
 // propertyDeltas compares the members of two bodies, those that move by themselves left out.
@@ -139,6 +194,7 @@ func propertyDeltas(s *shape, before, after json.RawMessage) []propertyDelta {
 	return deltas
 }
 
+// auditValues are a value as records have it: texts, one of which may be JSON.
 func auditValues(raw json.RawMessage) []string {
 	if raw == nil {
 		return []string{}
@@ -147,168 +203,4 @@ func auditValues(raw json.RawMessage) []string {
 		return []string{s}
 	}
 	return []string{string(raw)}
-}
-
-// answerAudits serves the audit API.
-func (o *Org) answerAudits(c *exchange) *reply {
-	if refused := o.need("audits:audit:view"); refused != nil {
-		return refused
-	}
-	parts := c.parts[3:]
-	switch {
-	case c.r.Method == http.MethodGet && slices.Equal(parts, []string{"query", "servicemapping"}),
-		c.r.Method == http.MethodGet && slices.Equal(parts, []string{"query", "realtime", "servicemapping"}):
-		return o.answerServiceMapping()
-	case c.r.Method == http.MethodPost && slices.Equal(parts, []string{"query", "realtime"}):
-		return o.answerRealtime(c)
-	case c.r.Method == http.MethodPost && slices.Equal(parts, []string{"query"}):
-		return o.answerAuditQuery(c)
-	case c.r.Method == http.MethodGet && len(parts) >= 2 && parts[0] == "query":
-		q, found := o.auditQuery(parts[1])
-		switch {
-		case !found:
-			return notFound()
-		case len(parts) == 2:
-			return answerJSON(http.StatusOK, q)
-		case len(parts) == 3 && parts[2] == "results":
-			return o.answerAuditResults(c, q)
-		}
-	}
-	return notFound()
-}
-
-func (o *Org) answerServiceMapping() *reply {
-	type entity struct {
-		Name    string   `json:"name"`
-		Actions []string `json:"actions"`
-	}
-	type service struct {
-		Name     string   `json:"name"`
-		Entities []entity `json:"entities"`
-	}
-	byName := map[string]int{}
-	services := []service{}
-	for _, t := range o.types {
-		name, entityType := auditNamesOf(o.shapes[t.Name])
-		i, ok := byName[name]
-		if !ok {
-			i = len(services)
-			byName[name] = i
-			services = append(services, service{Name: name})
-		}
-		if !slices.ContainsFunc(services[i].Entities, func(e entity) bool { return e.Name == entityType }) {
-			services[i].Entities = append(services[i].Entities, entity{entityType, []string{"Create", "Update", "Delete", "View"}})
-		}
-	}
-	return answerJSON(http.StatusOK, map[string]any{"services": services})
-}
-
-// An auditRequest is the body of both kinds of query.
-type auditRequest struct {
-	Interval    string        `json:"interval"`
-	ServiceName string        `json:"serviceName"`
-	Filters     []auditFilter `json:"filters"`
-	Sort        []struct {
-		SortOrder string `json:"sortOrder"`
-	} `json:"sort"`
-	PageNumber int `json:"pageNumber"`
-	PageSize   int `json:"pageSize"`
-}
-
-// find runs an audit query over the records that are visible by now.
-func (o *Org) find(body []byte) (q auditRequest, found []auditRecord, refused *reply) {
-	if err := json.Unmarshal(body, &q); err != nil {
-		return q, nil, fail(http.StatusBadRequest, "bad.request", "The request could not be understood by the server due to malformed syntax.")
-	}
-	from, to, ok := strings.Cut(q.Interval, "/")
-	start, err1 := time.Parse(time.RFC3339, from)
-	end, err2 := time.Parse(time.RFC3339, to)
-	if !ok || err1 != nil || err2 != nil || end.Before(start) {
-		return q, nil, invalid("interval", q.Interval, "two ISO-8601 times, with a slash between them")
-	}
-	visible := o.opts.Clock().Add(-o.opts.AuditDelay)
-	for _, r := range o.audit.records {
-		if r.at.Before(start) || !r.at.Before(end) || r.at.After(visible) ||
-			q.ServiceName != "" && !strings.EqualFold(r.ServiceName, q.ServiceName) || !r.passes(q.Filters) {
-			continue
-		}
-		found = append(found, r)
-	}
-	if len(q.Sort) == 0 || !strings.HasPrefix(strings.ToLower(q.Sort[0].SortOrder), "asc") {
-		slices.Reverse(found)
-	}
-	return q, found, nil
-}
-
-func (r auditRecord) passes(filters []auditFilter) bool {
-	for _, f := range filters {
-		var have string
-		switch strings.ToLower(f.Property) {
-		case "entityid":
-			have = r.Entity.ID
-		case "entitytype":
-			have = r.EntityType
-		case "action":
-			have = r.Action
-		case "userid":
-			if r.User != nil {
-				have = r.User.ID
-			}
-		case "clientid":
-			if r.Client != nil {
-				have = r.Client.ID
-			}
-		}
-		if !strings.EqualFold(have, f.Value) {
-			return false
-		}
-	}
-	return true
-}
-
-// expandUsers fills in the users' names, for expand=user.
-func (o *Org) expandUsers(records []auditRecord) []auditRecord {
-	out := slices.Clone(records)
-	for i, r := range out {
-		if r.User == nil {
-			continue
-		}
-		if body, ok := o.current(o.shapes["users"], r.User.ID); ok {
-			user := *r.User
-			user.Name = lookupText(body, "name")
-			out[i].User = &user
-		}
-	}
-	return out
-}
-
-const realtimeDays = 14
-
-func (o *Org) answerRealtime(c *exchange) *reply {
-	q, found, refused := o.find(c.body)
-	if refused != nil {
-		return refused
-	}
-	if q.ServiceName == "" {
-		return invalid("serviceName", "", "the names of GET /api/v2/audits/query/realtime/servicemapping")
-	}
-	oldest := o.opts.Clock().AddDate(0, 0, -realtimeDays)
-	found = slices.DeleteFunc(found, func(r auditRecord) bool { return r.at.Before(oldest) })
-	size, number := q.PageSize, q.PageNumber
-	if size == 0 {
-		size = defaultPageSize
-	}
-	number = max(number, 1)
-	if size < 1 || size > 500 {
-		return invalid("pageSize", strconv.Itoa(size), "1-500")
-	}
-	total := len(found)
-	start := min(number-1, total) * size
-	found = found[min(start, total):min(start+size, total)]
-	if slices.Contains(c.query["expand"], "user") {
-		found = o.expandUsers(found)
-	}
-	return answerJSON(http.StatusOK, map[string]any{
-		"entities": append([]auditRecord{}, found...), "pageSize": size, "pageNumber": number, "total": total, "pageCount": (total + size - 1) / size,
-	})
 }

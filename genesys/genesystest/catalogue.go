@@ -161,7 +161,7 @@ func (o *Org) answerUpdate(c *exchange, s *shape, id string) *reply {
 	if sent, ok := patch.get("version"); ok && string(sent) != string(lookup(current, "version")) {
 		return fail(http.StatusConflict, "general.conflict", "The version of the request does not match the current version of the resource.")
 	}
-	body, err := o.update(s, id, func(f *fields) {
+	body, err := o.update(s, id, "Update", func(f *fields) {
 		if c.r.Method == http.MethodPatch {
 			f.merge(patch)
 			return

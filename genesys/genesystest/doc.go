@@ -20,9 +20,22 @@
 // Objects are made from the seed when they are looked at; an org of 200,000
 // users holds its edits and little else. Two orgs with the same options are
 // equal. [Org.Create], [Org.Update], [Org.Touch] and [Org.Delete] edit it; they
-// move version, modification date and author as the service does and write an
-// audit record. [Org.SetTemplate] edits what is kept apart from a body. IDs are
-// in the form of genesys.Object: a child's begins with its parent's.
+// move version, modification date and author as the service does. [Org.As] makes
+// edits those of a user. [Org.SetTemplate] edits what is kept apart from a body.
+// IDs are in the form of genesys.Object: a child's begins with its parent's.
+//
+// # Audits
+//
+// Audits tell of edits as those of real orgs do. Records arrive late and out of
+// order, half of them are the system's, and the date of each is a little after
+// the edit. Those of users are nearly all of the system and name a version. Roles
+// have no properties, and who got one is in the name of the entity. A member of a
+// queue is a property of the queue. A change of a group's members is three
+// records, whose author is in their context. Values may be JSON. A client has no
+// ID, a deleted user no name, and support belongs to another org. No audit tells
+// of some types. Realtime lacks some services, and may demand to be told one.
+// [Org.Edits] is the truth, to hold against what was made of it, and
+// [Org.AuditEvents] are the audits as Amazon EventBridge delivers them.
 //
 // Bodies follow the official models. Templates say what matters of a type: its
 // names, its counts, the members that other objects depend on. The models add

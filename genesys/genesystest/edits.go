@@ -1,6 +1,7 @@
 package genesystest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"iter"
@@ -31,35 +32,16 @@ func (o *Org) Create(typ string, fields any) (id string, err error) {
 
 // CreateChild is Create for a type that is listed under a parent.
 func (o *Org) CreateChild(typ, parentID string, fields any) (id string, err error) {
-	patch, err := toFields(fields)
-	if err != nil {
-		return "", err
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	s, err := o.shapeOf(typ)
-	if err != nil {
-		return "", err
-	}
-	id, _, err = o.create(s, parentID, patch, o.author())
-	return id, err
+	return o.As("").CreateChild(typ, parentID, fields)
 }
 
 // Update applies a JSON merge patch to an object: members are set, objects
 // merged, null removes. The ID is in the form of genesys.Object.
-func (o *Org) Update(typ, id string, patch any) error {
-	p, err := toFields(patch)
-	if err != nil {
-		return err
-	}
-	return o.edit(typ, id, func(s *shape) error {
-		_, err := o.update(s, id, func(body *fields) { body.merge(p) }, o.author())
-		return err
-	})
-}
+func (o *Org) Update(typ, id string, patch any) error { return o.As("").Update(typ, id, patch) }
 
 // Touch moves the members of an object that move without an edit of its
-// configuration: dates, versions, counters, presence.
+// configuration: dates, versions, counters, presence. Audits tell of it as of
+// something that the system did.
 func (o *Org) Touch(typ, id string) error {
 	return o.edit(typ, id, func(s *shape) error {
 		body, ok := o.current(s, id)
@@ -70,7 +52,7 @@ func (o *Org) Touch(typ, id string) error {
 		if err != nil {
 			return err
 		}
-		by, moved := o.author(), false
+		by, moved := o.author(""), false
 		for _, path := range s.t.Volatile {
 			if path != "selfUri" && !s.identifies(path) && bump(&f, path, by) {
 				moved = true
@@ -80,15 +62,14 @@ func (o *Org) Touch(typ, id string) error {
 			return errorf("%s has no member that moves without an edit", s.t.Name)
 		}
 		o.put(s, id, f.bytes())
+		o.recordTouch(s, id, body, f.bytes(), by)
 		return nil
 	})
 }
 
 // Delete removes an object and, with it, its children. Objects of some types
 // stay in their lists with state "deleted", as in the service.
-func (o *Org) Delete(typ, id string) error {
-	return o.edit(typ, id, func(s *shape) error { return o.remove(s, id, o.author()) })
-}
+func (o *Org) Delete(typ, id string) error { return o.As("").Delete(typ, id) }
 
 // Object returns an object's body as the catalogue's call for one reads it.
 func (o *Org) Object(typ, id string) (json.RawMessage, bool) {
@@ -166,17 +147,23 @@ func (o *Org) idAt(s *shape, parentID string, pos int, body []byte) string {
 	return under(parentID, key)
 }
 
-// An author is who makes an edit.
+// An author is who makes an edit: a user, the client, or, with neither, the system.
 type author struct {
 	userID, clientID string
 	at               time.Time
 }
 
-func (o *Org) author() author {
-	if o.editor != "" {
-		return author{userID: o.editor, at: o.tick()}
+func (a author) id() string { return cmp.Or(a.userID, a.clientID, System) }
+
+// author is an editor's; "" is the first user.
+func (o *Org) author(who string) author {
+	switch who {
+	case System:
+		return author{at: o.tick()}
+	case "":
+		who = o.admin()
 	}
-	return author{userID: o.admin(), at: o.tick()}
+	return author{userID: who, at: o.tick()}
 }
 
 func (o *Org) clientAuthor() author { return author{clientID: o.opts.ClientID, at: o.tick()} }
@@ -270,7 +257,7 @@ func (o *Org) create(s *shape, parentID string, patch fields, by author) (id str
 }
 
 // update changes an object's body, moves its marks of modification and writes the audit record.
-func (o *Org) update(s *shape, id string, change func(*fields), by author) (json.RawMessage, error) {
+func (o *Org) update(s *shape, id, action string, change func(*fields), by author) (json.RawMessage, error) {
 	old, ok := o.current(s, topKey(s, id))
 	if !ok {
 		return nil, ErrNotFound
@@ -298,7 +285,7 @@ func (o *Org) update(s *shape, id string, change func(*fields), by author) (json
 	body := f.bytes()
 	o.put(s, topKey(s, id), body)
 	o.bumpParent(s, id, by)
-	o.record(s, id, "Update", old, body, by)
+	o.record(s, id, action, old, body, by)
 	return body, nil
 }
 
@@ -316,7 +303,7 @@ func (o *Org) remove(s *shape, id string, by author) error {
 		return ErrNotFound
 	}
 	if slices.Contains(softDeleted, s.t.Name) {
-		_, err := o.update(s, id, func(f *fields) { f.put("state", quote("deleted")) }, by)
+		_, err := o.update(s, id, "Delete", func(f *fields) { f.put("state", quote("deleted")) }, by)
 		return err
 	}
 	o.put(s, topKey(s, id), nil)

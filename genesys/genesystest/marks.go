@@ -73,6 +73,8 @@ func bump(f *fields, path string, by author) bool {
 	}
 	s, isText := jsonscan.String(old)
 	switch {
+	case (strings.HasSuffix(path, "modifiedBy") || path == "lastModifiedUser") && by.id() == System:
+		return false // the system leaves the name of who was there before
 	case isText && strings.HasSuffix(path, "modifiedBy"):
 		f.set(path, quote(by.userID+by.clientID))
 	case isText && isDate(s):

@@ -62,7 +62,19 @@ type Options struct {
 
 	Latency          time.Duration // before each answer
 	ConsistencyDelay time.Duration // until an edit is seen by requests
-	AuditDelay       time.Duration // until an edit's audit record is seen, and that an audit query takes
+
+	// AuditDelay is until an edit's audit records are seen by queries: half of them come
+	// within it, some take up to twelve times as long and come after later ones. A prepared
+	// query takes it, too. Defaults to 10 seconds; -1 means none, and that records have the
+	// very time of the edit.
+	AuditDelay time.Duration
+
+	// AuditNoise is how many audit records an hour tell of no edit: most have the level
+	// SYSTEM and say that the version of a user moved. Defaults to 12; -1 means none.
+	AuditNoise int
+
+	// RealtimeNeedsService makes the org refuse a realtime audit query without a service.
+	RealtimeNeedsService bool
 
 	// DownloadAbove is how many records an audit query's results may have before
 	// a request with allowRedirect=true is led to gzip files of so many records
@@ -96,6 +108,8 @@ func (o *Options) withDefaults() Options {
 	opts.MintLimit = cmp.Or(opts.MintLimit, 60)
 	opts.RateLimit = cmp.Or(opts.RateLimit, 300)
 	opts.HiddenGet = cmp.Or(opts.HiddenGet, 404)
+	opts.AuditDelay = max(0, cmp.Or(opts.AuditDelay, 10*time.Second))
+	opts.AuditNoise = max(0, cmp.Or(opts.AuditNoise, 12))
 	opts.LogSize = cmp.Or(opts.LogSize, 100_000)
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -121,7 +135,6 @@ type Org struct {
 	views     map[viewKey]view
 	divisions map[string]bool // nil for all
 	perms     []string        // nil for all
-	editor    string
 	lastEdit  time.Time
 	access    access
 	faults    []*script
@@ -226,13 +239,6 @@ func (o *Org) divisionSet(divisions []string) map[string]bool {
 		}
 	}
 	return set
-}
-
-// SetEditor makes later edits those of a user; without one they are the first user's.
-func (o *Org) SetEditor(userID string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.editor = userID
 }
 
 // changed forgets what depends on edits.
