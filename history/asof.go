@@ -15,7 +15,7 @@ import (
 
 // AsOf iterates over the objects of a type that existed at t, in the order of
 // their ids, with the fields that were compared at t. An empty type stands for
-// all, in the order of their names. Fields, After and By of the versions'
+// all, in the order of their names. Fields, After and Who of the versions'
 // changes are left out.
 //
 // For an object of which retention has removed what t needs, it yields an error
@@ -100,7 +100,7 @@ func (h *History) pastOf(ctx context.Context, o storedObject, find finder, t tim
 		if err != nil {
 			s = state{record: record{ID: o.id, Name: o.Name, frameID: frameID{typ: o.typ}}}
 		}
-		s.Fields, s.By, s.After = nil, nil, time.Time{}
+		s.Fields, s.After = nil, time.Time{}
 		return pastState{s, until}, err
 	}
 	s, err := h.newest(ctx, o)
@@ -163,10 +163,18 @@ func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq
 		}
 		n := 0
 		earlier := &recall{h, a, map[uint64]record{}}
+		who, err := h.whoReader(ctx)
+		if err != nil {
+			yield(Change{}, err)
+			return
+		}
 		for _, o := range touched {
 			c, err := h.net(ctx, o, earlier.record, a, b)
+			if err == nil {
+				c.Who, err = who.of(ctx, o, b)
+			}
 			switch {
-			case err == nil && (c.Kind == "" || !f.wants(&c)):
+			case err == nil && (c.Kind == "" || !f.wants(&c) || f.By != "" && !c.Who.isBy(f.By)):
 				continue
 			case err != nil && !errors.Is(err, ErrTrimmed):
 				yield(Change{}, err)
@@ -256,7 +264,7 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 		return named, err
 	}
 	c := h.change(&after.record)
-	c.Seq, c.At, c.After, c.Kind, c.Fields, c.By = o.seq, o.at, a, "", nil, nil
+	c.Seq, c.At, c.After, c.Kind, c.Fields = o.seq, o.at, a, "", nil
 	switch {
 	case before.live && !after.live && o.superseded():
 	case before.live && !after.live:

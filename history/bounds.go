@@ -37,9 +37,6 @@ func (p *Pass) check(o *Object) error {
 	if len(o.Marker) > maxText {
 		o.Marker = "" // a part of it may stay when the whole moves
 	}
-	if o.By != nil {
-		o.By = &Actor{ID: clip(o.By.ID), Name: clip(o.By.Name), Client: clip(o.By.Client)}
-	}
 	return nil
 }
 

@@ -36,17 +36,13 @@ type Change struct {
 	At          time.Time          `json:"at"`               // when it was recorded; never decreases along Seq
 	After       time.Time          `json:"after,omitzero"`   // it happened after this time and not after At; zero if unknown
 	Fields      []diff.FieldChange `json:"fields,omitempty"` // what changed, in the canonical form of the body
-	By          *Actor             `json:"by,omitempty"`     // who did it, as Object.By said; package environment does not say
+
+	// Who made it, as far as audits tell by now. Nil for changes from before audits were read, and for
+	// those that are nobody's act: imports, and what a release did.
+	Who *Attribution `json:"who,omitempty"`
 
 	// Of KindShape, which has no ID: the objects that the release reached, as far as they were read since, and how many
 	// there are at least.
 	Objects []string `json:"objects,omitempty"`
 	Number  int      `json:"number,omitempty"`
-}
-
-// An Actor is who made a change.
-type Actor struct {
-	ID     string `json:"id,omitempty"`     // of the user
-	Name   string `json:"name,omitempty"`   // of the user
-	Client string `json:"client,omitempty"` // the OAuth client that acted
 }

@@ -48,6 +48,13 @@
 // Seq, so what was answered about the past stays true. The change happened
 // after After: the start of the last complete pass that did not show it.
 //
+// # Who made it
+//
+// [History.Attribute] takes in what the org's audits say. Change.Who then names who made a
+// change: see join.go for how it is found out, and [WhoStatus] for what it can come to. It is
+// kept beside the change and is provisional for a day, because audits come late. What audits
+// show and no pass saw is [Undetected]. Options.Models say where audits speak of a type.
+//
 // # Proofs
 //
 //   - TestModel holds random worlds, edits, kills, trims and rules against a plain map of
@@ -58,6 +65,8 @@
 //     TestCoverage prove what is not a removal.
 //   - TestRulesChange: new rules make no change appear. TestTimeNeverDecreases.
 //   - TestReleasesAreToldFromEdits, TestReleaseByRotation.
+//   - TestAttributionsOfAWorld: nobody is named who did not do it; joins that are broken on
+//     purpose fail. TestAttributionsKilledAtAnyCommit, TestForgetInAudits.
 //   - TestKilledPass: a pass that dies anywhere, its last commit made or not, leaves what
 //     the next one completes. TestFence: who lost the right to write cannot.
 //   - TestRetention, TestTrimBesidePass, TestForget: what is removed, and what never is.

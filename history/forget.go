@@ -14,17 +14,21 @@ import (
 // stays is one change of KindForgotten that names the type, and what other
 // objects and their changes say about it. An object that still exists in the org
 // comes back with the next pass that sees it. Its bytes may stay in the files of
-// the store, where nothing reads them; with storage/file they are gone after Compact.
+// the store, where nothing reads them; with storage/file they are gone after Compact. A user is
+// erased from attributions too: somebody is known to have acted, and not who.
 //
 // A Forget that was interrupted has erased the object already; calling it again
 // erases what the log says about it. ErrNotFound reports that nothing is known
 // about the object.
 func (h *History) Forget(ctx context.Context, objectType, id string) error {
 	var until uint64 // what came later is no part of it
-	known := false
+	known, inAudits := false, false
 	err := h.commit(ctx, origin{typ: objectType}, func(t *tx) error {
 		var err error
 		until = t.now.Seq
+		if inAudits, err = h.forgetInAudits(ctx, t, id); err != nil {
+			return err
+		}
 		if _, known, err = h.head(ctx, objectType, id); err != nil || !known {
 			return err
 		}
@@ -49,7 +53,12 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 	if err == nil {
 		err = h.forgetFormer(ctx, objectType, id)
 	}
-	if err == nil && !known && removed == 0 {
+	if err == nil {
+		var acted bool
+		acted, err = h.forgetActor(ctx, id)
+		inAudits = inAudits || acted
+	}
+	if err == nil && !known && !inAudits && removed == 0 {
 		return fmt.Errorf("history: forgetting %s %q: %w", objectType, id, ErrNotFound)
 	}
 	return err

@@ -23,7 +23,6 @@ type record struct {
 	After  time.Time          `json:"after,omitzero"`    // unless it is that of the frame
 	NoSpan bool               `json:"no_span,omitempty"` // After is unknown, whatever that of the frame
 	Fields []diff.FieldChange `json:"changes,omitempty"`
-	By     *Actor             `json:"by,omitempty"`
 
 	// If the object was compared by other rules before, Was is their fingerprint
 	// and Step leads from the canonical form under these rules to the one under the
@@ -59,7 +58,7 @@ func (r *record) step() []diff.FieldChange {
 func (h *History) change(r *record) Change {
 	return Change{
 		Seq: r.Seq, Environment: h.environment, Type: r.typ, ID: r.ID, Name: r.Name, Kind: r.Kind,
-		At: r.at, After: r.After, Fields: r.Fields, By: r.By, Number: r.Number,
+		At: r.at, After: r.After, Fields: r.Fields, Number: r.Number,
 	}
 }
 
@@ -270,7 +269,7 @@ func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 			clear(c.known)
 		}
 		for _, r := range f.records {
-			r.Fields, r.Step, r.Before, r.By, r.Platform = nil, nil, nil, nil, nil
+			r.Fields, r.Step, r.Before, r.Platform = nil, nil, nil, nil
 			c.known[r.Seq] = r
 		}
 	}

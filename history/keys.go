@@ -25,6 +25,12 @@ const secretKey = "history/secret"
 //	parent/<type>/<id>       what a type knows of an object that it is listed under
 //	former/<type>/<id>       the id of today of an object that was recorded under that one
 //	log/<seq>/<time>/<type>  a frame: changes that one commit appended
+//	audits                   how far audits were read, and what came of it
+//	who/<seq>                who made a change; written when audits are first read after it, final a day later
+//	fact/<seq>               what the join needs of a change, from then on until two days after it
+//	evidence/<entity>/<object>/<time>/<id>  an audit record that may still explain a change
+//	undetected/<time>/<id>   an audit record that no change explains
+//	erased/<digest>          an id that Forget erased: older records that name it are not taken in, for two days
 type keys struct{ root string }
 
 func newKeys(environment int64) keys {
@@ -55,6 +61,15 @@ func (k keys) former(typ, id string) string { return k.key("former", typ, id) }
 
 func (k keys) parent(typ, id string) string { return k.key("parent", typ, id) }
 
+func (k keys) audits() string                { return k.key("audits") }
+func (k keys) who(seq uint64) string         { return k.key("who", hex16(seq)) }
+func (k keys) fact(seq uint64) string        { return k.key("fact", hex16(seq)) }
+func (k keys) erased(digest string) string   { return k.key("erased", digest) }
+func (k keys) undetected(e *Evidence) string { return k.key("undetected", e.At.Format(logTime), e.ID) }
+func (k keys) evidence(e *Evidence) string {
+	return k.key("evidence", e.Entity, e.Object, e.At.Format(logTime), e.ID)
+}
+
 // logTime orders bytewise as times do.
 const logTime = "2006-01-02T15:04:05.000000000Z"
 
@@ -83,6 +98,15 @@ func (k keys) last(key string) (string, error) {
 		return "", err
 	}
 	return parts[len(parts)-1], nil
+}
+
+// lastSeq returns the last part of key, which is a sequence number.
+func (k keys) lastSeq(key string) (uint64, error) {
+	part, err := k.last(key)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(part, 16, 64)
 }
 
 // A frameID is what the key of a frame says.

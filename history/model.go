@@ -37,6 +37,10 @@ type Model struct {
 	// References lists the fields that hold ids which are no UUIDs, such as "en-us", and the type that
 	// these are of. UUIDs need no entry.
 	References []TypedReference
+
+	// Audits say where the org's audits speak of the objects, so that changes can be attributed.
+	// Defaults to nowhere.
+	Audits Audits
 }
 
 // A TypedReference is a field that holds the id of an object of one type.

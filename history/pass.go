@@ -20,7 +20,6 @@ type Object struct {
 	Parent string // id of the object that it belongs to, if any
 	Body   []byte // JSON, at most 8 MiB and 1,000 levels; the caller may change it after Observe
 	Marker string // change marker of its list item, such as its version, if any; one of more than 512 bytes counts as none
-	By     *Actor // who made its newest change, when known
 }
 
 // A Pass is one look at all objects of one type. Begin starts it; Observe, Keep

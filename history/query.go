@@ -26,6 +26,10 @@ type Query struct {
 	// in: a path as in diff.Rules.Ignore, such as "members.ringNumber".
 	Field string
 
+	// By selects changes that the user or client with this id, or the user with this name, made or may
+	// have made.
+	By string
+
 	AfterSeq  uint64 // behind this change, to follow what comes
 	BeforeSeq uint64 // before this change, to page back; 0 for no bound
 	Newest    bool   // newest first
@@ -100,6 +104,11 @@ func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error]
 			yield(Change{}, err)
 			return
 		}
+		who, err := h.whoReader(ctx)
+		if err != nil {
+			yield(Change{}, err)
+			return
+		}
 		n := 0
 		for r, err := range h.records(ctx, f) {
 			if err != nil {
@@ -110,9 +119,15 @@ func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error]
 			if !f.wants(&c) {
 				continue
 			}
-			if c, err = h.withObjects(ctx, c); err != nil {
+			if err = who.fill(ctx, &c); err == nil {
+				c, err = h.withObjects(ctx, c)
+			}
+			if err != nil {
 				yield(Change{}, err)
 				return
+			}
+			if f.By != "" && !c.Who.isBy(f.By) {
+				continue
 			}
 			if n++; !yield(c, nil) || n == f.Limit {
 				return

@@ -240,7 +240,7 @@ func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 	if o.isFirst {
 		kind, after = KindImported, time.Time{} // it may always have been there
 	}
-	seq, err := t.append(record{ID: o.ID, Name: o.Name, Kind: kind, After: after, By: o.By})
+	seq, err := t.append(record{ID: o.ID, Name: o.Name, Kind: kind, After: after})
 	if err != nil {
 		return "", err
 	}
@@ -259,7 +259,7 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 		hd.label(o)
 		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), hd)
 	}
-	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: o.after, By: o.By}
+	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: o.after}
 	if old.since.Walks > 0 {
 		r.After = earlier(r.After, old.since.After) // what was missed may have been in doubt before
 	}
@@ -274,7 +274,7 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 	case !old.live():
 		r.Kind = KindRestored
 	case len(r.Fields) == 0:
-		r.Kind, r.By = kindRebased, nil
+		r.Kind = kindRebased
 	}
 	if old.Raw != o.raw {
 		t.batch.Put(p.h.keys.body(p.typ, o.ID), o.Body)

@@ -37,6 +37,10 @@ func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*rec
 		frames, changes = 0, 0
 		return nil
 	}
+	_, isAttributed, err := h.auditState(ctx)
+	if err != nil {
+		return 0, err
+	}
 	for f, err := range h.frames(ctx, r, anyType) {
 		if err != nil {
 			return removed, err
@@ -63,6 +67,12 @@ func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*rec
 		frames++
 		if err := f.without(&b, keep); err != nil {
 			return removed, err
+		}
+		for i := range f.records {
+			if e := &f.records[i]; isAttributed && !keep[i] && isAct(e.Kind) {
+				b.Delete(h.keys.who(e.Seq))
+				b.Delete(h.keys.fact(e.Seq))
+			}
 		}
 		if frames >= rewriteFrames || b.Size() >= rewriteBytes {
 			if err := commit(); err != nil {

@@ -39,7 +39,7 @@ type TrimResult struct {
 	Changes int `json:"changes"`
 }
 
-// Trim removes the changes that r does not keep. It works in small commits, may
+// Trim removes the changes that r does not keep, with what is known of who made them. It works in small commits, may
 // be stopped at any moment and called again, and never makes a pass wait. Age is by
 // Options.Clock, and by that of this machine where it is younger; while it is not
 // confirmed, MaxAge ends Trim with ErrNoTime. If
@@ -68,7 +68,11 @@ func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (Tri
 		}
 		frames = h.keys.frames(0, end)
 	}
-	n, err := h.rewrite(ctx, frames, t.expired, opts != nil && opts.DryRun)
+	dry := opts != nil && opts.DryRun
+	n, err := h.rewrite(ctx, frames, t.expired, dry)
+	if err == nil && !dry && !t.cut.IsZero() {
+		err = h.trimUndetected(ctx, t.cut)
+	}
 	return TrimResult{Changes: n}, err
 }
 

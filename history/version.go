@@ -155,6 +155,11 @@ func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2
 			}
 			return
 		}
+		who, err := h.whoReader(ctx)
+		if err != nil {
+			yield(Version{}, err)
+			return
+		}
 		var until time.Time
 		for s, err := range h.states(ctx, o, h.record) {
 			if errors.Is(err, ErrTrimmed) {
@@ -166,6 +171,9 @@ func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2
 					continue
 				}
 				v, err = h.version(s, until)
+			}
+			if err == nil {
+				err = who.fill(ctx, &v.Change)
 			}
 			if err != nil {
 				yield(Version{}, err)
@@ -201,7 +209,15 @@ func (h *History) ObjectAsOf(ctx context.Context, objectType, id string, t time.
 	if !s.live {
 		return Version{}, fmt.Errorf("history: %s %q at %s: %w", objectType, id, t.Format(time.RFC3339Nano), ErrNotFound)
 	}
-	return h.version(&s, until)
+	who, err := h.whoReader(ctx)
+	if err != nil {
+		return Version{}, err
+	}
+	v, err := h.version(&s, until)
+	if err == nil {
+		err = who.fill(ctx, &v.Change)
+	}
+	return v, err
 }
 
 // stateAt returns the state of an object at t, with the change that had led to

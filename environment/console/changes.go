@@ -96,15 +96,10 @@ func (e *envView) span(c *history.Change) string {
 
 // who says who made a change, as far as that is known.
 func who(c *history.Change) string {
-	if c.By == nil {
+	if c.Who == nil {
 		return ""
 	}
-	for _, text := range []string{c.By.Name, c.By.ID, c.By.Client} {
-		if text != "" {
-			return printable.Brief(text, briefName)
-		}
-	}
-	return ""
+	return printable.Brief(c.Who.String(), briefName)
 }
 
 // A dayView is the changes of one day.

@@ -123,12 +123,12 @@
 //
 //	environments    id, name, is_production, base_url, client_id, rate limits, polling, retention_days, ignore, types, paused, created, updated, deleting
 //	objects         environment, type, id, name, parent, live, first_seen, changed, seq (of its newest change), body
-//	changes         environment, seq, type, id, name, kind, at (seen), after (it happened after this), by_id, by_name, by_client
+//	changes         environment, seq, type, id, name, kind, at (seen), after (it happened after this), who, actors (a list), settled
 //	field_changes   environment, seq (of the change), ordinal, path, label, op, moved_from, old, new
 //	passes          environment, type, number, started, ended, complete, reason, objects, imported, created, updated, deleted, restored, unchanged, withheld
 //
-// by_id, by_name and by_client are null for what package environment records: it
-// does not find out who made a change. An object that was deleted stays in objects, with live false and its last body.
+// who, actors and settled are what audits tell, as in history.Attribution; they are null where there are none.
+// An object that was deleted stays in objects, with live false and its last body.
 // Changes that retention has removed are gone here too. Bodies and values are
 // jsonb; \u0000, half a surrogate pair and broken UTF-8, which jsonb cannot hold,
 // show as U+FFFD, and a value that is no JSON as NULL. An id that is no text

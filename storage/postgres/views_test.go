@@ -27,9 +27,6 @@ func pass(t *testing.T, h *history.History, typ string, shape diff.Rules, bodies
 	require.NoError(t, err)
 	for _, id := range slices.Sorted(maps.Keys(bodies)) {
 		o := history.Object{ID: id, Name: "name of " + id, Parent: "p/" + id, Body: []byte(bodies[id])}
-		if id == "ann" {
-			o.By = &history.Actor{ID: "u1", Name: "Zoë", Client: "c1"}
-		}
 		require.NoError(t, p.Observe(t.Context(), o))
 	}
 	absences, err := p.Settle(t.Context(), history.Walk{Complete: true})
@@ -45,18 +42,27 @@ func pass(t *testing.T, h *history.History, typ string, shape diff.Rules, bodies
 // escape and what jsonb does not take.
 func fill(t *testing.T, s storage.Store, env int64) *history.History {
 	t.Helper()
-	h, err := history.Open(t.Context(), s, env, nil)
+	users := history.Model{Audits: history.Audits{Entity: "User", Of: history.AuditsOfObject}}
+	h, err := history.Open(t.Context(), s, env, &history.Options{Models: map[string]history.Model{"users": users}})
 	require.NoError(t, err)
+	span := map[string]history.Span{"": {Until: time.Now()}}
+	require.NoError(t, h.Attribute(t.Context(), history.AuditsRead{Read: span}, nil))
 	const odd = "a/b%\x00é"
 	plain, ignoring := diff.Rules{}, diff.Rules{Ignore: []string{"v"}}
-	users := func(shape diff.Rules, bodies map[string]string) { t.Helper(); pass(t, h, "users", shape, bodies) }
-	users(plain, map[string]string{"ann": `{"v":1,"tags":["a","b"]}`, "bob": `{"v":1}`, odd: `{"v":"\u0000 \\u0000 \ud800 \ud83d\ude00"}`, "e/%": `{"v":1}`})
-	users(plain, map[string]string{"ann": `{"v":2,"tags":["b","a"]}`, "cid": `{"v":9007199254740993}`, odd: `{"v":"\u0000\u0000","x":null}`, "e/%": `{"v":1}`})
-	users(plain, map[string]string{"ann": `{"v":3,"tags":["b"]}`, "bob": `{"v":1}`, "cid": `{"v":1e3}`, odd: `{"v":"\udc00"}`, "e/%": `{"v":2}`})
-	users(ignoring, map[string]string{"ann": `{"v":4,"tags":[]}`, "bob": `{"v":2}`, "cid": `{"v":2}`, odd: `{}`, "e/%": `{"v":2}`}) // rebases all
-	users(ignoring, map[string]string{"ann": `{"v":4,"tags":["z"]}`, "cid": `{"v":2}`, odd: `{}`, "e/%": `{"v":2}`})
+	see := func(shape diff.Rules, bodies map[string]string) { t.Helper(); pass(t, h, "users", shape, bodies) }
+	see(plain, map[string]string{"ann": `{"v":1,"tags":["a","b"]}`, "bob": `{"v":1}`, odd: `{"v":"\u0000 \\u0000 \ud800 \ud83d\ude00"}`, "e/%": `{"v":1}`})
+	see(plain, map[string]string{"ann": `{"v":2,"tags":["b","a"]}`, "cid": `{"v":9007199254740993}`, odd: `{"v":"\u0000\u0000","x":null}`, "e/%": `{"v":1}`})
+	see(plain, map[string]string{"ann": `{"v":3,"tags":["b"]}`, "bob": `{"v":1}`, "cid": `{"v":1e3}`, odd: `{"v":"\udc00"}`, "e/%": `{"v":2}`})
+	see(ignoring, map[string]string{"ann": `{"v":4,"tags":[]}`, "bob": `{"v":2}`, "cid": `{"v":2}`, odd: `{}`, "e/%": `{"v":2}`}) // rebases all
+	see(ignoring, map[string]string{"ann": `{"v":4,"tags":["z"]}`, "cid": `{"v":2}`, odd: `{}`, "e/%": `{"v":2}`})
 	pass(t, h, "flows/é", plain, map[string]string{"f": `{"n":1}`, "g": `{"n":1}`})
 	pass(t, h, "flows/é", plain, map[string]string{"f": `{"n":2}`, "g": `{"n":1}`})
+	var records []history.Evidence
+	for c, err := range h.Changes(t.Context(), history.Query{Types: []string{"users"}, ID: "ann"}) {
+		require.NoError(t, err)
+		records = append(records, history.Evidence{ID: fmt.Sprint(c.Seq), At: c.At, Entity: "User", Object: "ann", Action: "Update", Actor: history.Actor{ID: "u1", Name: "Zoë", Client: "c1"}})
+	}
+	require.NoError(t, h.Attribute(t.Context(), history.AuditsRead{Records: records, Read: span}, nil))
 	require.NoError(t, h.Forget(t.Context(), "flows/é", "g"))
 	trimmed, err := h.Trim(t.Context(), history.Retention{MaxChanges: 2}, nil)
 	require.NoError(t, err)
@@ -144,18 +150,20 @@ func TestViewsOfHistory(t *testing.T) {
 
 	c := newClock(t)
 	micros := func(at time.Time) any { return c.micros(t, at) }
-	kinds := map[history.Kind]bool{}
+	kinds, attributed := map[history.Kind]bool{}, false
 	var changes, fields, objects, passes []string
 	for i, env := range []int64{1, 10, 2} {
 		h := histories[i]
 		for c, err := range h.Changes(t.Context(), history.Query{Imported: true}) {
 			require.NoError(t, err)
 			kinds[c.Kind] = true
-			by := history.Actor{}
-			if c.By != nil {
-				by = *c.By
+			var who history.WhoStatus
+			var actors []history.Actor
+			if c.Who != nil && c.Type == "users" { // there are audits of users alone
+				who, actors = c.Who.Status, c.Who.Actors
 			}
-			changes = append(changes, document(t, []any{env, c.Seq, c.Type, shown(c.ID), shown(c.Name), c.Kind, micros(c.At), micros(c.After), by.ID, by.Name, by.Client}))
+			attributed = attributed || len(actors) > 0
+			changes = append(changes, document(t, []any{env, c.Seq, c.Type, shown(c.ID), shown(c.Name), c.Kind, micros(c.At), micros(c.After), who, actors}))
 			for n, f := range c.Fields {
 				fields = append(fields, document(t, []any{env, c.Seq, n + 1, f.Path, f.Op, f.From, value(f.Old), value(f.New)}))
 			}
@@ -173,11 +181,12 @@ func TestViewsOfHistory(t *testing.T) {
 			passes = append(passes, document(t, []any{env, p.Type, p.Number, micros(p.Started), micros(p.Ended), p.Complete, p.Reason, p.Objects, p.Imported, p.Created, p.Updated, p.Deleted, p.Restored, p.Unchanged, p.Withheld}))
 		}
 	}
+	require.True(t, attributed)
 	require.Len(t, kinds, 6, "kinds of changes that are left: %v", kinds)
 	at := microseconds
 	order := " ORDER BY environment::text, "
 	require.Equal(t, changes, documents(t, rows(t, "SELECT jsonb_build_array(environment, seq, type, id, name, kind, "+at("at")+", "+at("after")+
-		", coalesce(by_id, ''), coalesce(by_name, ''), coalesce(by_client, '')) FROM "+in+".changes"+order+"seq")))
+		", coalesce(who, ''), actors) FROM "+in+".changes"+order+"seq")))
 	require.Equal(t, fields, documents(t, rows(t, "SELECT jsonb_build_array(environment, seq, ordinal, path, op, coalesce(moved_from, ''), old, new) FROM "+
 		in+".field_changes"+order+"seq, ordinal")))
 	require.ElementsMatch(t, objects, documents(t, rows(t, "SELECT jsonb_build_array(environment, type, id, name, parent, "+at("first_seen")+", "+at("changed")+", body) FROM "+

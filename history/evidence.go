@@ -1,0 +1,138 @@
+package history
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Evidence is what one audit record of an org says: who did what to what, and when.
+type Evidence struct {
+	ID         string    `json:"id"`                   // of the record: one that is given twice counts once
+	At         time.Time `json:"at"`                   // when it was done, by the org's time
+	Service    string    `json:"service"`              // that keeps the record, such as "ContactCenter"
+	Entity     string    `json:"entity"`               // the kind of thing, in the words of the audits: "Queue"
+	Object     string    `json:"object,omitempty"`     // the id of the thing
+	Name       string    `json:"name,omitempty"`       // of the thing
+	Action     string    `json:"action"`               // what was done to it: "Update"
+	Actor      Actor     `json:"actor,omitzero"`       // who did it; empty where the record does not say
+	System     bool      `json:"system,omitempty"`     // the service did it by itself
+	Properties []string  `json:"properties,omitempty"` // the thing's own properties that it changed
+	Parts      []string  `json:"parts,omitempty"`      // ids of what it changed in or below the thing, such as members
+}
+
+// A keptRecord is a record as it is kept, with what became of it.
+type keptRecord struct {
+	Evidence
+	Claims  []string `json:"claims,omitempty"`  // the objects whose settled changes are attributed to it
+	Spanned bool     `json:"spanned,omitempty"` // it was done when a settled change may have happened
+	Erased  bool     `json:"erased,omitempty"`  // its actor is forgotten
+
+	key     string
+	isDirty bool // it is to be stored
+}
+
+// isNamed reports whether it is known, or was, who did it.
+func (e *keptRecord) isNamed() bool { return e.Erased || e.Actor != Actor{} }
+
+// Audits say where the audits of an org speak of a type. The zero value is that of a type of which
+// there are none.
+type Audits struct {
+	Service string // that keeps them, such as "ContactCenter"
+	Entity  string // as in Evidence
+	Of      AuditedAs
+}
+
+// AuditedAs says what the things in the audits of a type are.
+type AuditedAs string
+
+// What audits can be about.
+const (
+	AuditsOfObject AuditedAs = "object" // the object itself
+	AuditsOfParent AuditedAs = "parent" // what the object is part of, or listed under, either way round
+	AuditsOfOrg    AuditedAs = "org"    // settings of the org, under whatever id
+)
+
+// Bounds of what is kept of a record.
+const (
+	maxProperties = 64
+	maxParts      = 256
+)
+
+// clipped returns e as it is kept.
+func (e Evidence) clipped() Evidence {
+	e.At = plain(e.At)
+	e.Name, e.Action, e.Actor = clip(e.Name), clip(e.Action), e.Actor.clipped()
+	e.Properties = clipAll(e.Properties, maxProperties)
+	e.Parts = clipAll(e.Parts, maxParts)
+	return e
+}
+
+func (a Actor) clipped() Actor {
+	return Actor{ID: clip(a.ID), Name: clip(a.Name), Client: clip(a.Client), Org: clip(a.Org)}
+}
+
+func clipAll(texts []string, n int) []string {
+	texts = slices.Clone(texts[:min(n, len(texts))])
+	for i, text := range texts {
+		texts[i] = clip(text)
+	}
+	return texts
+}
+
+// Words of actions: the first words of those that change nothing, and words of those that bring
+// their object, or take it.
+var (
+	readings = []string{
+		"read", "view", "list", "get", "search", "query", "download", "export", "login", "logout", "authenticate", "authentication",
+		"execute", "debug", "launch", "preview", "test", "validate", "listen", "play", "monitor", "coach", "barge", "access",
+	}
+	making = []string{"create", "add", "import", "copy", "clone", "upload", "restore", "undelete", "assign"}
+	ending = []string{"delete", "remove", "purge", "unassign"}
+)
+
+// writes reports whether an action changes something, as far as its first word tells.
+func writes(action string) bool {
+	words := actionWords(action)
+	return len(words) > 0 && !slices.Contains(readings, words[0])
+}
+
+// actionWords returns the words of a name such as "MemberAdd", in lower case.
+func actionWords(name string) []string {
+	var spaced strings.Builder
+	for _, r := range name {
+		if r >= 'A' && r <= 'Z' {
+			spaced.WriteByte(' ')
+		}
+		spaced.WriteRune(r)
+	}
+	return strings.FieldsFunc(strings.ToLower(spaced.String()), func(r rune) bool { return r == ' ' || r == '_' || r == '-' })
+}
+
+// makes and ends report whether an action brings its object, or takes it.
+func (e *Evidence) makes() bool { return e.hasWord(making) }
+func (e *Evidence) ends() bool  { return e.hasWord(ending) }
+
+func (e *Evidence) hasWord(words []string) bool {
+	return slices.ContainsFunc(actionWords(e.Action), func(w string) bool { return slices.Contains(words, w) })
+}
+
+// ofParts reports whether the record is about parts of its object alone: members of a queue, say.
+func (e *Evidence) ofParts() bool { return len(e.Properties) == 0 && len(e.Parts) > 0 }
+
+// addActor adds an actor unless it is there.
+func addActor(all []Actor, a Actor) []Actor {
+	same := func(b Actor) bool {
+		if a.ID != "" || b.ID != "" {
+			return a.ID == b.ID
+		}
+		return a.Client == b.Client && a.Name == b.Name
+	}
+	if i := slices.IndexFunc(all, same); i >= 0 {
+		if all[i].Name == "" {
+			all[i].Name = a.Name
+		}
+		return all
+	}
+	return append(all, a)
+}

@@ -1,0 +1,303 @@
+package history
+
+import (
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+// An audited history whose clock the test moves.
+type audited struct {
+	*History
+	t     *testing.T
+	store *faultyStore
+	now   time.Time
+	read  time.Time
+}
+
+func newAudited(t *testing.T) *audited {
+	a := &audited{t: t, store: &faultyStore{Store: memory.New()}, now: joinDay}
+	a.open()
+	return a
+}
+
+func (a *audited) open() {
+	a.History = open(a.t, a.store, &Options{Models: auditModels, Clock: func() (time.Time, time.Time, bool) { return a.now, a.now, true }})
+}
+
+// see makes a pass, an hour after the last thing that happened.
+func (a *audited) see(typ string, objects ...Object) {
+	a.now = a.now.Add(time.Hour)
+	passOver(a.t, a.History, typ, diff.Rules{}, Walk{Complete: true}, objects...)
+}
+
+// audit hands in records, of all that was done until now.
+func (a *audited) audit(records ...Evidence) error {
+	since := a.read
+	if since.IsZero() {
+		since = joinDay
+	}
+	err := a.Attribute(a.t.Context(), AuditsRead{Records: records, Read: map[string]Span{"": {since, a.now}}}, nil)
+	if err == nil {
+		a.read = a.now
+	}
+	return err
+}
+
+// did is a record of somebody's update of a queue, some minutes ago.
+func (a *audited) did(actor, queue string, minutes int) Evidence {
+	at := a.now.Add(-time.Duration(minutes) * time.Minute)
+	return Evidence{
+		ID: fmt.Sprint(at.Unix(), "-", crc32.ChecksumIEEE([]byte(actor))), At: at, Service: "ContactCenter", Entity: "Queue", Object: queue, Name: "name of " + queue,
+		Action: "Update", Actor: Actor{ID: actor, Name: "Name of " + actor}, Properties: []string{"n"},
+	}
+}
+
+func (a *audited) who(q Query) []string {
+	var all []string
+	for c, err := range a.Changes(a.t.Context(), q) {
+		require.NoError(a.t, err)
+		text := "-"
+		if c.Who != nil {
+			text = shownWho(*c.Who)
+			if !c.Who.Settled {
+				text += "?"
+			}
+		}
+		all = append(all, c.ID+": "+text)
+	}
+	return all
+}
+
+func TestWhoOfChanges(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	a.see("queues", obj("q1", `"n":1`), obj("q2", `"n":1`))
+	a.see("presence", obj("p", `"n":1`))
+	a.see("queues", obj("q1", `"n":2`), obj("q2", `"n":1`))
+	require.NoError(t, a.audit())
+	require.Equal(t, []string{"q1: -"}, a.who(Query{}), "from before audits were read")
+
+	a.see("queues", obj("q1", `"n":3`), obj("q2", `"n":2`))
+	a.see("presence", obj("p", `"n":2`))
+	require.Equal(t, []string{"q1: -", "q1: pending?", "q2: pending?", "p: unaudited"}, a.who(Query{}), "not looked at yet")
+	require.NoError(t, a.audit(a.did("ann", "q1", 70), a.did("bob", "q2", 70)))
+	require.Equal(t, []string{"q1: -", "q1: attributed ann?", "q2: attributed bob?", "p: unaudited"}, a.who(Query{}))
+	require.Equal(t, []string{"q1: attributed ann?"}, a.who(Query{By: "ann"}))
+	require.Equal(t, []string{"q2: attributed bob?"}, a.who(Query{By: "name of BOB"}))
+	require.Empty(t, a.who(Query{By: "name"}))
+
+	late := a.did("cid", "q1", 65)
+	require.NoError(t, a.audit(late))
+	require.Equal(t, []string{"q1: several ann cid?"}, a.who(Query{By: "ann"}), "a late one corrects it")
+	st, _, err := a.auditState(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, st.Tally.Corrected)
+
+	for v, err := range a.Versions(t.Context(), "queues", "q1") {
+		require.NoError(t, err)
+		require.Equal(t, "several ann cid", shownWho(*v.Who))
+		break
+	}
+	v, err := a.ObjectAsOf(t.Context(), "queues", "q2", a.now)
+	require.NoError(t, err)
+	require.Equal(t, "attributed bob", shownWho(*v.Who))
+
+	between := a.now
+	a.see("queues", obj("q1", `"n":4`), obj("q2", `"n":2`))
+	a.see("queues", obj("q1", `"n":5`), obj("q2", `"n":2`))
+	require.NoError(t, a.audit(a.did("ann", "q1", 70), a.did("dan", "q1", 10)))
+	for c, err := range a.Between(t.Context(), between, a.now, Query{}) {
+		require.NoError(t, err)
+		require.Equal(t, "several ann dan", shownWho(*c.Who))
+	}
+	require.Empty(t, collect(t, a.Between(t.Context(), between, a.now, Query{By: "bob"})))
+
+	a.now = a.now.Add(25 * time.Hour)
+	require.NoError(t, a.audit())
+	settled := a.who(Query{})
+	require.NotContains(t, strings.Join(settled, " "), "?")
+	require.NoError(t, a.audit(late, a.did("eve", "q1", 26*60)))
+	late.ID, late.Actor.ID = "later", "eve"
+	require.NoError(t, a.audit(late))
+	require.Equal(t, settled, a.who(Query{}), "what is settled stays")
+}
+
+// What was not read does not count as read: neither what came before, nor a gap.
+func TestWhoIsNotKnownInAGap(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	a.see("queues", obj("q1", `"n":1`))
+	require.NoError(t, a.audit())
+	a.see("queues", obj("q1", `"n":2`))
+	a.read = a.now.Add(-30 * time.Minute)
+	require.NoError(t, a.audit(a.did("ann", "q1", 20)))
+	require.Equal(t, []string{"q1: unaudited?"}, a.who(Query{}))
+	a.see("queues", obj("q1", `"n":3`))
+	require.NoError(t, a.audit())
+	a.now = a.now.Add(25 * time.Hour)
+	require.NoError(t, a.audit())
+	require.Equal(t, []string{"q1: unaudited", "q1: none"}, a.who(Query{}))
+}
+
+// A process that dies at any commit, made or not, leaves what the next one completes.
+func TestAttributionsKilledAtAnyCommit(t *testing.T) {
+	t.Parallel()
+	live := func(kill int, made bool) map[string]string {
+		a := newAudited(t)
+		commits := 0
+		audit := func(records ...Evidence) {
+			a.store.set(func() (error, bool) {
+				if commits++; commits == kill {
+					return errStore, made
+				}
+				return nil, false
+			})
+			defer a.store.set(nil)
+			if err := a.audit(records...); err != nil {
+				require.ErrorIs(t, err, errStore)
+				a.store.set(nil)
+				a.open()
+				require.NoError(t, a.audit(records...))
+			}
+		}
+		a.see("queues", obj("q1", `"n":1`), obj("q2", `"n":1`))
+		audit()
+		a.see("queues", obj("q1", `"n":2`), obj("q2", `"n":2`))
+		audit(a.did("ann", "q1", 20), a.did("eve", "q2", 10))
+		audit(a.did("ann", "q1", 20), a.did("bob", "q1", 15), a.did("cid", "q3", 15))
+		a.now = a.now.Add(25 * time.Hour)
+		audit()
+		a.see("queues", obj("q1", `"n":2`), obj("q2", `"n":3`))
+		audit(a.did("bob", "q2", 20))
+		a.now = a.now.Add(50 * time.Hour)
+		audit()
+		require.Equal(t, []string{"q1: several ann bob", "q2: attributed eve", "q2: attributed bob"}, a.who(Query{}))
+		require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 1)
+		shown := map[string]string{}
+		for key, value := range dump(t, a.store) {
+			if strings.Contains(key, "/who/") || strings.Contains(key, "/fact/") || strings.Contains(key, "/evidence/") || strings.HasSuffix(key, "/audits") {
+				shown[key] = string(value)
+			}
+		}
+		if kill == 0 {
+			require.Greater(t, commits, 5)
+			shown["commits"] = fmt.Sprint(commits)
+		}
+		return shown
+	}
+	want := live(0, false)
+	var commits int
+	fmt.Sscan(want["commits"], &commits)
+	delete(want, "commits")
+	for kill := 1; kill <= commits; kill++ {
+		require.Equal(t, want, live(kill, true), "killed after commit %d", kill)
+		require.Equal(t, want, live(kill, false), "killed before commit %d", kill)
+	}
+}
+
+// What retention removes takes who made it with it, and what was undetected before.
+func TestTrimRemovesAttributions(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	a.see("queues", obj("q1", `"n":1`))
+	require.NoError(t, a.audit())
+	for n := range 5 {
+		a.see("queues", obj("q1", `"n":%d`, n+2))
+		require.NoError(t, a.audit(a.did("ann", "q1", 20), a.did("bob", "gone", 20)))
+	}
+	_, err := a.Trim(t.Context(), Retention{MaxChanges: 3}, nil)
+	require.NoError(t, err)
+	require.Len(t, a.keysBelow("who"), 3)
+	require.Len(t, a.keysBelow("fact"), 3)
+	a.now = a.now.Add(60 * time.Hour)
+	a.see("queues", obj("q1", `"n":9`))
+	require.NoError(t, a.audit(a.did("ann", "q1", 20)))
+	require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 5)
+	require.Len(t, collect(t, a.Undetected(t.Context(), joinDay.Add(3*time.Hour))), 3)
+	_, err = a.Trim(t.Context(), Retention{MaxAge: 24 * time.Hour}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"q1: attributed ann", "q1: attributed ann?"}, a.who(Query{}))
+	require.Empty(t, collect(t, a.Undetected(t.Context(), time.Time{})))
+}
+
+func (a *audited) keysBelow(part string) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(dump(a.t, a.store))), func(key string) bool { return !strings.Contains(key, "/"+part+"/") })
+}
+
+// Forget leaves nothing of an object in audits, nor of a user who acted; and audits that are read again
+// do not bring it back.
+func TestForgetInAudits(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	ann := "ann-the-forgotten"
+	a.see("queues", obj("q1", `"n":1`), obj("secret-queue", `"n":1`))
+	a.see("members", Object{ID: "q1/" + ann, Parent: "q1", Body: []byte(`{"ring":1}`)})
+	require.NoError(t, a.audit())
+	a.see("queues", obj("q1", `"n":2`), obj("secret-queue", `"n":2`))
+	a.see("members", Object{ID: "q1/" + ann, Parent: "q1", Body: []byte(`{"ring":2}`)})
+	ring := a.did("bob", "q1", 5)
+	ring.Properties, ring.Parts = nil, []string{ann}
+	records := []Evidence{a.did(ann, "q1", 80), a.did("bob", "secret-queue", 80), a.did(ann, "never-seen", 70), ring}
+	require.NoError(t, a.audit(records...))
+	require.Equal(t, []string{"q1: attributed " + ann + "?", "secret-queue: attributed bob?", "q1/" + ann + ": attributed bob?"}, a.who(Query{}))
+
+	require.NoError(t, a.Forget(t.Context(), "queues", "secret-queue"))
+	require.NoError(t, a.Forget(t.Context(), "members", "q1/"+ann))
+	require.NoError(t, a.Forget(t.Context(), "users", ann), "it is not known as an object, and acted")
+	leftover := func() {
+		t.Helper()
+		for key, value := range dump(t, a.store) {
+			require.NotContains(t, key+string(value), ann)
+			require.NotContains(t, key+string(value), "secret-queue")
+		}
+	}
+	leftover()
+	require.NoError(t, a.audit(records...))
+	leftover()
+	require.Equal(t, []string{"q1: attributed ?"}, a.who(Query{ID: "q1", Types: []string{"queues"}}), "somebody")
+	a.now = a.now.Add(60 * time.Hour)
+	require.NoError(t, a.audit())
+	leftover()
+	require.ErrorIs(t, a.Forget(t.Context(), "users", ann), ErrNotFound)
+	a.now = a.now.Add(60 * time.Hour)
+	require.NoError(t, a.audit())
+	require.Empty(t, a.keysBelow("erased"))
+	require.Empty(t, a.keysBelow("evidence"))
+}
+
+func TestAttributeCommitsWhatIsAdded(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	require.NoError(t, a.Attribute(t.Context(), AuditsRead{}, func(b *storage.Batch) error { b.Put("cursor", []byte("1")); return nil }))
+	text, err := a.store.Get(t.Context(), "cursor")
+	require.NoError(t, err)
+	require.Equal(t, "1", string(text))
+	require.ErrorIs(t, a.ReadOnly().Attribute(t.Context(), AuditsRead{}, nil), ErrReadOnly)
+}
+
+func TestAttributionIsReadable(t *testing.T) {
+	t.Parallel()
+	ann, bob := Actor{ID: "1", Name: "Ann"}, Actor{ID: "2"}
+	for want, a := range map[string]Attribution{
+		"Ann":                   {Status: WhoAttributed, Actors: []Actor{ann}, Settled: true},
+		"Ann (provisional)":     {Status: WhoAttributed, Actors: []Actor{ann}},
+		"one or more of Ann, 2": {Status: WhoSeveral, Actors: []Actor{ann, bob}, Settled: true},
+		"pending":               {Status: WhoPending},
+		"unaudited":             {Status: WhoUnaudited},
+		"somebody":              {Status: WhoAttributed, Actors: []Actor{{}}, Settled: true},
+		"system (provisional)":  {Status: WhoSystem},
+	} {
+		require.Equal(t, want, a.String())
+	}
+}

@@ -1,0 +1,196 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// What Forget erases is also in audits: as the object that they are about, in their list of parts, and,
+// if it is a user, as who acted. The first commit of a Forget erases it from the records that are kept,
+// so that no later look at a change finds it again, and notes its digest, so that a record that is
+// read again is not taken in. Then the attributions are gone through in steps, which may be repeated.
+
+// erasedIDs are the digests of ids that were erased, and when.
+type erasedIDs map[string]time.Time
+
+func (h *History) erasedIDs(ctx context.Context) (erasedIDs, error) {
+	all := erasedIDs{}
+	for e, err := range h.store.Scan(ctx, h.keys.below("erased")) {
+		var at time.Time
+		digest := ""
+		if err == nil {
+			err = decode(e.Key, e.Value, &at)
+		}
+		if err == nil {
+			digest, err = h.keys.last(e.Key)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("history: erased ids: %w", err)
+		}
+		all[digest] = at
+	}
+	return all, nil
+}
+
+func (h *History) idDigest(id string) string {
+	return diff.RawDigest(h.secret, []byte(id)).String()
+}
+
+// covers reports whether a record names what was erased since.
+func (ids erasedIDs) covers(h *History, e *Evidence) bool {
+	if len(ids) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(append([]string{e.Object, e.Actor.ID}, e.Parts...), func(id string) bool {
+		at, erased := ids[h.idDigest(id)]
+		return erased && !e.At.After(at)
+	})
+}
+
+func (a *attribution) sweepErased(now time.Time) error {
+	ids, err := a.h.erasedIDs(a.ctx)
+	for digest, at := range ids {
+		if now.Sub(at) >= keepAfter {
+			a.tx.batch.Delete(a.h.keys.erased(digest))
+		}
+	}
+	return err
+}
+
+// erasedMargin is how much later than a Forget records still count as older: the org's time is not known exactly.
+const erasedMargin = 15 * time.Minute
+
+// forgetInAudits erases an object from the records that are kept. It returns whether there was something.
+func (h *History) forgetInAudits(ctx context.Context, t *tx, id string) (found bool, err error) {
+	st, isOn, err := h.auditState(ctx)
+	if err != nil || !isOn {
+		return false, err
+	}
+	own := lastPart(id)
+	for e, err := range h.keptRecords(ctx, h.keys.below("evidence")) {
+		switch {
+		case err != nil:
+			return false, err
+		case e.isAbout(id, own):
+			t.batch.Delete(e.key)
+		case e.Actor.ID == id:
+			e.Actor, e.Erased = Actor{}, true
+			if err := t.batch.PutJSON(e.key, e); err != nil {
+				return false, err
+			}
+		default:
+			continue
+		}
+		found = true
+	}
+	at := later(t.now.At, st.now()).Add(erasedMargin)
+	for _, text := range []string{id, own} {
+		if err := t.batch.PutJSON(h.keys.erased(h.idDigest(text)), at); err != nil {
+			return false, err
+		}
+	}
+	return found, nil
+}
+
+func (e *Evidence) isAbout(id, own string) bool {
+	return e.Object == id || e.Object == own || slices.Contains(e.Parts, id) || slices.Contains(e.Parts, own)
+}
+
+// forgetStep bounds the entries of one commit of forgetActor.
+const forgetStep = 500
+
+// forgetActor erases a user from attributions, and an object from what was undetected.
+func (h *History) forgetActor(ctx context.Context, id string) (found bool, err error) {
+	if _, isOn, err := h.auditState(ctx); err != nil || !isOn {
+		return false, err
+	}
+	own := lastPart(id)
+	edits := []struct {
+		r    storage.Range
+		edit func(b *storage.Batch, e storage.Entry) error
+	}{
+		{h.keys.below("who"), func(b *storage.Batch, e storage.Entry) error {
+			var a Attribution
+			if err := decode(e.Key, e.Value, &a); err != nil || !isActor(a.Actors, id) {
+				return err
+			}
+			for i := range a.Actors {
+				if a.Actors[i].ID == id {
+					a.Actors[i] = Actor{}
+				}
+			}
+			b.Require(e.Key, e.Value)
+			return b.PutJSON(e.Key, a)
+		}},
+		{h.keys.below("undetected"), func(b *storage.Batch, e storage.Entry) error {
+			var u Undetected
+			if err := decode(e.Key, e.Value, &u); err != nil {
+				return err
+			}
+			switch {
+			case u.isAbout(id, own):
+				b.Delete(e.Key)
+			case u.Actor.ID == id:
+				u.Actor = Actor{}
+				return b.PutJSON(e.Key, u)
+			}
+			return nil
+		}},
+	}
+	for _, x := range edits {
+		edited, err := h.rewriteEach(ctx, x.r, x.edit)
+		if found = found || edited; err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+func isActor(all []Actor, id string) bool {
+	return slices.ContainsFunc(all, func(a Actor) bool { return a.ID == id })
+}
+
+// rewriteEach commits, in steps, what edit makes of each entry of a range. It returns whether that was anything.
+func (h *History) rewriteEach(ctx context.Context, r storage.Range, edit func(*storage.Batch, storage.Entry) error) (found bool, err error) {
+	var b storage.Batch
+	commit := func() error {
+		if b.Len() == 0 {
+			return nil
+		}
+		found = true
+		h.fence(&b)
+		if err := h.store.Commit(ctx, &b); err != nil {
+			return fmt.Errorf("history: removing from attributions: %w", err)
+		}
+		b.Reset()
+		return nil
+	}
+	for e, err := range h.store.Scan(ctx, r) {
+		if err == nil {
+			err = edit(&b, e)
+		}
+		if err == nil && b.Len() >= forgetStep {
+			err = commit()
+		}
+		if err != nil {
+			return found, fmt.Errorf("history: %w", err)
+		}
+	}
+	return found, commit()
+}
+
+// trimUndetected removes what was undetected before a time.
+func (h *History) trimUndetected(ctx context.Context, cut time.Time) error {
+	r := h.keys.below("undetected")
+	r.End = h.keys.key("undetected", plain(cut).Format(logTime))
+	_, err := h.rewriteEach(ctx, r, func(b *storage.Batch, e storage.Entry) error {
+		b.Delete(e.Key)
+		return nil
+	})
+	return err
+}
