@@ -89,7 +89,10 @@ func (c *Client) auditsOf(ctx context.Context, q AuditQuery, service string, fro
 		yield(AuditRecord{}, err)
 		return false
 	}
-	for o, err := range c.List(withDownloads(ctx), t) {
+	if q.Download && !q.Realtime {
+		ctx = withDownloads(ctx)
+	}
+	for o, err := range c.List(ctx, t) {
 		var r AuditRecord
 		if err == nil {
 			err = json.Unmarshal(o.Body, &r)

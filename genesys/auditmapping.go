@@ -151,13 +151,19 @@ func (t ObjectType) auditTargets(r AuditRecord) []AuditTarget {
 	}
 	switch t.Audit.How {
 	case AuditOwn:
+		_, _, isGrant := grantIn(r)
 		switch {
+		case isGrant || tellsOfMembersOnly(r):
+			return nil
 		case t.Parent != "":
 			target.Last = id
 		case len(t.ID) == 1 && t.Paging != PagingSingleton:
 			target.ID = id
 		}
 	case AuditParent:
+		if tellsOfMembersOnly(r) {
+			return nil
+		}
 		target.Below = id
 		if t.Parent == "" || t.Paging == PagingSingleton && strings.Count(t.Path, "{") == 1 {
 			target.ID = id
@@ -211,6 +217,11 @@ func queueMembers(r AuditRecord) []queueMember {
 		}
 	}
 	return found
+}
+
+// tellsOfMembersOnly reports whether a record of a queue tells of its members and of nothing else.
+func tellsOfMembersOnly(r AuditRecord) bool {
+	return len(r.Properties) > 0 && !slices.ContainsFunc(r.Properties, func(c PropertyChange) bool { return !strings.HasPrefix(c.Property, "QueueMember/") })
 }
 
 func memberTargets(name string, members []queueMember, of func(queueMember) (above, below string)) []AuditTarget {

@@ -46,10 +46,12 @@ func TestAuditActions(t *testing.T) {
 func TestAudited(t *testing.T) {
 	t.Parallel()
 	of := func(entity, id string) AuditRecord { return AuditRecord{Entity: AuditEntity{Type: entity, ID: id}} }
-	grant := of("Role", "")
+	grant := of("Role", "r1")
 	grant.Entity.Name = "u1--r1--o1"
 	members := of("Queue", "q1")
 	members.Properties = []PropertyChange{{Property: "QueueMember/q1:u1"}, {Property: "QueueMember/q1:u1:joined"}, {Property: "QueueMember/q1:u2"}, {Property: "name"}}
+	membersOnly := members
+	membersOnly.Properties = members.Properties[:3]
 	for _, test := range []struct {
 		r        AuditRecord
 		typ, id  string
@@ -67,7 +69,13 @@ func TestAudited(t *testing.T) {
 		{members, "routing.queues.members", "q1/u3", false},
 		{members, "users.queues", "u2/q1", true},
 		{members, "users.queues", "u3/q1", false},
+		{membersOnly, "routing.queues", "q1", false},
+		{membersOnly, "routing.queues.wrapupcodes", "q1/w1", false},
+		{membersOnly, "routing.queues.members", "q1/u1", true},
 		{of("Row", "x"), "flows.datatables.rows", "d1/x", true},
+		{membersOnly, "routing.queues", "q1", false},
+		{membersOnly, "routing.queues.wrapupcodes", "q1/w1", false},
+		{membersOnly, "routing.queues.members", "q1/u1", true},
 		{of("Row", "x"), "flows.datatables.rows", "d1/xx", false},
 		{of("Flow", "f1"), "flows.versions", "f1/3", true},
 		{of("Flow", "f1"), "flows.versions.configuration", "f1/3", true},
@@ -77,6 +85,7 @@ func TestAudited(t *testing.T) {
 		{of("VoicemailPolicy", "p"), "voicemail.policy", "voicemail.policy", true},
 		{grant, "authorization.roles.subjectgrants", "r1/u1", true},
 		{grant, "authorization.roles.subjectgrants", "r1/u2", false},
+		{grant, "authorization.roles", "r1", false},
 		{grant, "users.roles", "u1", true},
 		{grant, "users.roles", "u2", false},
 		{of("Role", "r1"), "authorization.roles", "r1", true},
