@@ -17,6 +17,7 @@ type renewal struct {
 	busy    chan struct{} // closed when it is over; nil if none runs
 	err     error         // of the last one
 	fails   int           // that failed, one after the other
+	polls   int           // that gave nothing, one after the other
 	epoch   int           // a renewal that began in an earlier one gives nothing
 	wrote   int64         // when the last one that was written was drafted
 	content []byte        // of the ledger, while there are no other holders; else nil
@@ -91,7 +92,7 @@ func (l *Limiter) exchange(ctx context.Context, release bool) (draft, error) {
 				return draft{}, fmt.Errorf("ratelimit: ledger: %w", err)
 			}
 		}
-		r, err := readRecord(content, s.full)
+		r, err := readRecord(content, s.full())
 		if err != nil {
 			return draft{}, fmt.Errorf("ratelimit: ledger: %w", err)
 		}
@@ -126,7 +127,7 @@ func (l *Limiter) draft(r *record, release bool) draft {
 	defer l.mu.Unlock()
 	s := l.share
 	now := l.tick()
-	d := draft{record: r, at: now, started: s.started, epoch: s.renewal.epoch}
+	d := draft{record: r, at: now, started: s.demand.started, epoch: s.renewal.epoch}
 	if l.limit.N == 0 {
 		return d
 	}
@@ -191,7 +192,7 @@ func (l *Limiter) planLook(now int64, d *draft, grow int, isYielding bool) {
 	taking := min(grow, d.grant.starts)
 	s.look = look{now, now}
 	if d.grant.starts > 0 {
-		s.polls = 0
+		s.renewal.polls = 0
 	}
 	if grow <= taking {
 		s.look.slots = s.others.next
@@ -275,7 +276,7 @@ func (l *Limiter) settle(d draft) {
 	s.renewal.wrote = d.at
 	s.rest.open, s.rest.spare = d.open, d.spare
 	if d.epoch == s.renewal.epoch {
-		d.grant.starts -= s.started - d.started
+		d.grant.starts -= s.demand.started - d.started
 		s.grant = d.grant
 	}
 }

@@ -27,18 +27,15 @@ const (
 // the ledger before the limiter relies on it (renew.go).
 type share struct {
 	ledger  Ledger
-	id      string  // of the holder
-	full    *holder // what nobody can read stands for
-	term    int64   // from a renewal until all requests are over that it allows to start
+	id      string // of the holder
+	term    int64  // from a renewal until all requests are over that it allows to start
 	grant   grant
-	started int // requests, ever
 	others  others
 	seen    map[string]sighting
 	clock   serverClock
 	wall    wallClock
 	demand  demand
 	look    look
-	polls   int // looks in vain, one after the other
 	rest    rest
 	renewal renewal
 }
@@ -71,8 +68,9 @@ type sighting struct {
 	since int64
 }
 
-// demand is how many requests are expected to start soon.
+// demand is how many requests have started, and how many are expected to start soon.
 type demand struct {
+	started int   // ever
 	ahead   int   // before a renewal after the next can help
 	used    int   // since began
 	began   int64 // when the last renewal did
@@ -80,15 +78,18 @@ type demand struct {
 }
 
 func newShare(ledger Ledger, hold time.Duration, base time.Time) *share {
-	term := lease + hold
 	return &share{
 		ledger: ledger,
-		full:   &holder{Share: maxCount, Open: maxCount, Term: term.Milliseconds() + 1},
 		id:     fmt.Sprintf("%016x", rand.Uint64()),
-		term:   int64(term),
+		term:   int64(lease + hold),
 		seen:   map[string]sighting{},
 		wall:   wallClock{anchor: base.UnixNano()},
 	}
+}
+
+// full is what a holder stands for that nobody can read.
+func (s *share) full() *holder {
+	return &holder{Share: maxCount, Open: maxCount, Term: milli(s.term) + 1}
 }
 
 // mayStart reports whether a request may start, as far as the ledger knows.
@@ -96,7 +97,7 @@ func (s *share) mayStart(now int64) bool { return s.grant.starts > 0 && now < s.
 
 func (s *share) start() {
 	s.grant.starts--
-	s.started++
+	s.demand.started++
 	s.demand.used++
 	s.rest.isActive = true
 }
@@ -104,7 +105,7 @@ func (s *share) start() {
 // undoStart takes back the start of a request that was never sent.
 func (s *share) undoStart() {
 	s.grant.starts++
-	s.started--
+	s.demand.started--
 }
 
 // revoke takes the grant away: whatever the ledger says, it has to be asked anew.
@@ -197,8 +198,8 @@ func (l Limit) silence() time.Duration { return min(max(l.Window/2, 30*time.Seco
 // a second, and twice as long after each look in vain, up to a thirtieth of the window.
 func (l *Limiter) pollEvery() int64 {
 	s := l.share
-	d := min(time.Second<<s.polls, max(l.limit.Window/30, time.Second), time.Minute)
-	s.polls = min(s.polls+1, 10)
+	d := min(time.Second<<s.renewal.polls, max(l.limit.Window/30, time.Second), time.Minute)
+	s.renewal.polls = min(s.renewal.polls+1, 10)
 	return int64(d)/2 + rand.Int64N(int64(d))
 }
 
