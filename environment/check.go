@@ -154,9 +154,6 @@ func checkPath(field string) string {
 	if len(field) > 1000 {
 		return "is longer than 1,000 bytes"
 	}
-	if right := rightPath(field); right != "" {
-		return fmt.Sprintf("%q is no dotted path, and would ignore nothing; did you mean %s?", field, right)
-	}
 	_, err := diff.Compile(diff.Rules{Ignore: []string{field}})
 	if wrong, ok := errors.AsType[*diff.PathError](err); ok {
 		return fmt.Sprintf("%s %q: %s", wrong.What, wrong.Path, wrong.Reason)

@@ -67,9 +67,6 @@ func (e *Engine) following(id int64, consumer string, f Consumer, opts *FollowOp
 		}
 	}
 	if fo.opts.Field != "" {
-		if right := rightPath(fo.opts.Field); right != "" {
-			return nil, fmt.Errorf("environment: field %q is no dotted path; did you mean %s?", fo.opts.Field, right)
-		}
 		if _, err := diff.ParsePath(fo.opts.Field); err != nil {
 			return nil, fmt.Errorf("environment: field: %w", err)
 		}

@@ -66,9 +66,13 @@ func (e *Engine) recordedType(ctx context.Context, h *history.History, nameOrLab
 	if unknown == nil {
 		return name, nil
 	}
-	_, ok, err := h.LastPass(ctx, nameOrLabel)
-	if err != nil || ok {
-		return nameOrLabel, err
+	for pass, err := range h.Passes(ctx) { // a type that an earlier catalogue had
+		if err != nil {
+			return "", err
+		}
+		if pass.Type == nameOrLabel {
+			return nameOrLabel, nil
+		}
 	}
 	return "", unknown
 }

@@ -63,16 +63,6 @@ func (e *Engine) Compare(ctx context.Context, a, b Side, opts *history.CompareOp
 		if opts != nil {
 			o = *opts
 		}
-		types := make([]string, len(o.Types))
-		for i, typ := range o.Types {
-			name, err := e.typeName(typ)
-			if err != nil {
-				yield(history.Difference{}, err)
-				return
-			}
-			types[i] = name
-		}
-		o.Types = types
 		var sides [2]history.Side
 		for i, s := range []Side{a, b} {
 			var err error

@@ -100,7 +100,7 @@ func TestWhatTheRecordCannotSay(t *testing.T) {
 		`ignore[1]: is ignore[0] already`: func(r *environment.Record) {
 			r.Ignore = append(ignore("name"), environment.IgnoreRule{Type: "routing.queues", Field: "name"})
 		},
-		`ignore[0].field: "/name" is no dotted path, and would ignore nothing; did you mean name?`: func(r *environment.Record) { r.Ignore = ignore("/name") },
+		`ignore[0].field: ignored path "/name": it is no dotted path, and would match nothing; did you mean name?`: func(r *environment.Record) { r.Ignore = ignore("/name") },
 		`did you mean members.name?`:       func(r *environment.Record) { r.Ignore = ignore("members[0].name") },
 		`did you mean members.ringNumber?`: func(r *environment.Record) { r.Ignore = ignore("$.members[*].ringNumber") },
 		`did you mean a.b\.c?`:             func(r *environment.Record) { r.Ignore = ignore("$['a']['b.c']") },

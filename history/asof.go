@@ -24,15 +24,11 @@ import (
 // not known at t.
 func (h *History) AsOf(ctx context.Context, objectType string, t time.Time) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
-		objectType, err := h.resolveType(objectType)
-		types := []string{objectType}
-		if objectType == "" {
-			types = nil
-		}
-		if err == nil {
-			err = h.checkAllKnown(ctx, types, t)
-		}
-		if err == nil && objectType == "" {
+		var types []string
+		var err error
+		if objectType != "" {
+			types, err = h.knownTypes(ctx, []string{objectType}, t)
+		} else if err = h.checkAllKnown(ctx, nil, t); err == nil {
 			types, err = h.types(ctx)
 		}
 		if err != nil {

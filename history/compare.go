@@ -47,7 +47,7 @@ type Difference struct {
 
 // CompareOptions are the settings of a Compare. The zero value compares everything.
 type CompareOptions struct {
-	// Types are those that are compared. Defaults to all that either side has.
+	// Types are those that are compared, as in Query. Defaults to all that either side has.
 	Types []string
 
 	// Match maps objects of the first side to those of the second that they are, whatever these are called.
@@ -144,8 +144,53 @@ func (c *comparison) open(ctx context.Context) error {
 	}
 	c.types = slices.Sorted(maps.Keys(types))
 	if len(c.opts.Types) > 0 {
-		c.types = slices.Sorted(slices.Values(c.opts.Types))
+		c.types = nil
+		for _, named := range c.opts.Types {
+			typ, err := c.resolveType(named)
+			if err != nil {
+				return err
+			}
+			c.types = append(c.types, typ)
+		}
+		slices.Sort(c.types)
+		c.types = slices.Compact(c.types)
 	}
+	return c.resolve()
+}
+
+// resolveType returns the name of a type that either side knows.
+func (c *comparison) resolveType(named string) (string, error) {
+	typ, err := c.sides[0].History.resolveType(named)
+	if err != nil {
+		if other, onlyB := c.sides[1].History.resolveType(named); onlyB == nil {
+			return other, nil
+		}
+	}
+	return typ, err
+}
+
+// resolve puts the names of types into the options.
+func (c *comparison) resolve() (err error) {
+	match := make(map[Ref]Ref, len(c.opts.Match))
+	for from, to := range c.opts.Match {
+		for _, r := range []*Ref{&from, &to} {
+			if r.Type, err = c.resolveType(r.Type); err != nil {
+				return err
+			}
+			r.Name = ""
+		}
+		match[from] = to
+	}
+	ignore := slices.Clone(c.opts.Ignore)
+	for i, f := range ignore {
+		if f.Type == "" {
+			continue
+		}
+		if ignore[i].Type, err = c.resolveType(f.Type); err != nil {
+			return err
+		}
+	}
+	c.opts.Match, c.opts.Ignore = match, ignore
 	return nil
 }
 
@@ -218,9 +263,9 @@ func (c *comparison) unreadable(ctx context.Context, typ string) (string, error)
 				return c.sideName(i) + reason, nil
 			}
 		}
-		if _, passed, err := s.History.LastPass(ctx, typ); err != nil {
+		if last, err := s.History.passRecord(ctx, typ); err != nil {
 			return "", err
-		} else if !passed {
+		} else if last.Number == 0 {
 			return c.sideName(i) + "the type was never read", nil
 		}
 	}

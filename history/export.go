@@ -26,7 +26,7 @@ type File struct {
 // ExportOptions are the settings of an Export. The zero value exports all that is now.
 type ExportOptions struct {
 	At    time.Time // defaults to now
-	Types []string  // defaults to all
+	Types []string  // as in Query; defaults to all
 }
 
 // Export iterates over the objects of a state as files, by type and id. An object whose
@@ -38,12 +38,18 @@ type ExportOptions struct {
 // their paths.
 //
 // For an object of which retention has removed what At needs, it yields an error that matches
-// ErrTrimmed, with a File that names the object, and goes on. Any other error ends the iteration.
+// ErrTrimmed, with a File that names the object, and goes on. Any other error ends the iteration: one that matches
+// ErrUnknown if a type was not known.
 func (h *History) Export(ctx context.Context, opts *ExportOptions) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		var o ExportOptions
 		if opts != nil {
 			o = *opts
+		}
+		var err error
+		if o.Types, err = h.knownTypes(ctx, o.Types, o.At); err != nil {
+			yield(File{}, err)
+			return
 		}
 		ring, err := h.keyring(ctx, o.At, nil)
 		if err != nil {

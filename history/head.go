@@ -218,6 +218,11 @@ var errNoString = errors.New("not a string")
 // Heads iterates over the live objects of a type in the order of their ids.
 func (h *History) Heads(ctx context.Context, objectType string) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
+		objectType, err := h.resolveType(objectType)
+		if err != nil {
+			yield(Head{}, err)
+			return
+		}
 		for hd, err := range h.heads(ctx, objectType) {
 			if err != nil {
 				yield(Head{}, err)
@@ -235,6 +240,10 @@ func (h *History) Heads(ctx context.Context, objectType string) iter.Seq2[Head, 
 // changed, because a change of them alone stores nothing. It returns
 // ErrNotFound if there is no such live object.
 func (h *History) Body(ctx context.Context, objectType, id string) (json.RawMessage, error) {
+	objectType, err := h.resolveType(objectType)
+	if err != nil {
+		return nil, err
+	}
 	o, err := h.load(ctx, objectType, id)
 	if err != nil {
 		return nil, err

@@ -60,8 +60,8 @@ type Options struct {
 	Fence func(*storage.Batch)
 
 	// Resolve returns the name of the type that a person has named, by its label for
-	// instance, or an error that says what would be right. Changes, Between, AsOf,
-	// ObjectAsOf and Versions ask it. Defaults to taking every name as it is.
+	// instance, or an error that says what would be right. Every question that names a
+	// type asks it; what writes takes names as they are. Defaults to taking every name as it is.
 	Resolve func(named string) (string, error)
 
 	// Clock tells the time that changes and passes are recorded with, such as that of

@@ -70,6 +70,11 @@ type Withheld struct {
 // were not complete missed is not among them.
 func (h *History) Withheld(ctx context.Context, objectType string) iter.Seq2[Withheld, error] {
 	return func(yield func(Withheld, error) bool) {
+		objectType, err := h.resolveType(objectType)
+		if err != nil {
+			yield(Withheld{}, err)
+			return
+		}
 		for m, err := range h.missing(ctx, objectType) {
 			var hd head
 			var found bool

@@ -436,7 +436,6 @@ func TestSearch(t *testing.T) {
 		require.Equal(t, []string{"a /n"}, find(Search{Text: "42"}))
 		require.Equal(t, []string{"b /list/1/phone"}, find(Search{Text: "43", Fields: []string{"list.phone"}, At: then}))
 		require.Empty(t, find(Search{Text: "42", Fields: []string{"name"}}))
-		require.Empty(t, find(Search{Text: "42", Types: []string{"users"}}))
 		for _, q := range []Search{{}, {Text: "x", Pattern: regexp.MustCompile("x")}, {Pattern: regexp.MustCompile("x*")}, {Text: "x", Fields: []string{""}}} {
 			for _, err := range h.Search(t.Context(), q) {
 				require.Error(t, err)

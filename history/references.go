@@ -25,7 +25,7 @@ type ReferenceOptions struct {
 	// At is the time asked for. Defaults to now.
 	At time.Time
 
-	// Types are those of the objects that refer. Defaults to all.
+	// Types are those of the objects that refer, as in Query. Defaults to all.
 	Types []string
 
 	// Everything counts ids that do not configure anything as well: selfUri, who made and
@@ -48,6 +48,9 @@ type ReferenceOptions struct {
 func (h *History) References(ctx context.Context, typ, id string, opts *ReferenceOptions) ([]Reference, error) {
 	q, err := h.references(ctx, opts)
 	if err != nil {
+		return nil, err
+	}
+	if typ, err = q.known(ctx, typ); err != nil {
 		return nil, err
 	}
 	o, err := h.snapshotOf(ctx, typ, id, q.opts.At)
@@ -75,6 +78,9 @@ func (h *History) References(ctx context.Context, typ, id string, opts *Referenc
 func (h *History) Referrers(ctx context.Context, typ, id string, opts *ReferenceOptions) iter.Seq2[Reference, error] {
 	return func(yield func(Reference, error) bool) {
 		q, err := h.references(ctx, opts)
+		if err == nil {
+			typ, err = q.known(ctx, typ)
+		}
 		if err != nil {
 			yield(Reference{}, err)
 			return
@@ -144,8 +150,20 @@ func (h *History) references(ctx context.Context, opts *ReferenceOptions) (*refe
 		return append([]string{"**.selfUri"}, h.opts.Models[typ].Provenance...)
 	})
 	var err error
+	if q.opts.Types, err = h.knownTypes(ctx, q.opts.Types, q.opts.At); err != nil {
+		return nil, err
+	}
 	q.index, err = h.idIndex(ctx)
 	return q, err
+}
+
+// known returns the name of the type of the object that a question is about.
+func (q *referenceQuery) known(ctx context.Context, typ string) (string, error) {
+	types, err := q.knownTypes(ctx, []string{typ}, time.Time{})
+	if err != nil {
+		return "", err
+	}
+	return types[0], nil
 }
 
 // to calls yield with every reference, until it returns false.
@@ -181,7 +199,7 @@ func (q *referenceQuery) live(ctx context.Context, r Ref) (bool, error) {
 	hd, found, err := q.head(ctx, r.Type, r.ID)
 	live := found && hd.live()
 	if err == nil && found && !q.opts.At.IsZero() {
-		_, err = q.ObjectAsOf(ctx, r.Type, r.ID, q.opts.At)
+		_, err = q.objectAsOf(ctx, r.Type, r.ID, q.opts.At)
 		live = err == nil
 		if errors.Is(err, ErrNotFound) {
 			err = nil

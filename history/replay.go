@@ -231,7 +231,7 @@ func (r *replay) content(ctx context.Context, ref Ref) (File, error) {
 // ObjectAsOf would not do. Without a change it is the version before the log begins.
 func (r *replay) asOfChange(ctx context.Context, typ, id string, seq uint64) (Version, error) {
 	if seq == 0 {
-		return r.ObjectAsOf(ctx, typ, id, r.ring.at)
+		return r.objectAsOf(ctx, typ, id, r.ring.at)
 	}
 	o, err := r.load(ctx, typ, id)
 	if err != nil {

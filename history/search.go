@@ -17,7 +17,7 @@ import (
 type Search struct {
 	Text    string         // a part of the value, in its letter case
 	Pattern *regexp.Regexp // or what the value matches
-	Types   []string       // objects of these types; empty for all
+	Types   []string       // objects of these types, as in Query; empty for all
 	Fields  []string       // in these fields or below them, as paths in diff.Rules; empty for all
 	At      time.Time      // bodies as they were then. Defaults to now, with the fields that are not compared
 }
@@ -32,7 +32,8 @@ type Hit struct {
 // they read, numbers and booleans as they are written; names of members are not.
 //
 // For an object of which retention has removed what At needs, it yields an error that matches
-// ErrTrimmed, with a Hit that names the object, and goes on. Any other error ends the iteration.
+// ErrTrimmed, with a Hit that names the object, and goes on. Any other error ends the iteration: one that matches
+// ErrUnknown if a type was not known.
 func (h *History) Search(ctx context.Context, q Search) iter.Seq2[Hit, error] {
 	return func(yield func(Hit, error) bool) {
 		s, err := q.compile()
@@ -40,7 +41,11 @@ func (h *History) Search(ctx context.Context, q Search) iter.Seq2[Hit, error] {
 			yield(Hit{}, err)
 			return
 		}
-		for o, err := range h.snapshots(ctx, q.Types, q.At, s.text) {
+		if s.Types, err = h.knownTypes(ctx, q.Types, q.At); err != nil {
+			yield(Hit{}, err)
+			return
+		}
+		for o, err := range h.snapshots(ctx, s.Types, q.At, s.text) {
 			hit := Hit{Ref: o.Ref}
 			if err == nil && s.may(o.body) {
 				hit.Paths, err = s.find(o)

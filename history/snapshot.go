@@ -130,7 +130,7 @@ func (h *History) stored(ctx context.Context, typ string, r storage.Range, wante
 // snapshotOf returns one object at a time, or now for the zero time; ErrNotFound if it does not exist then.
 func (h *History) snapshotOf(ctx context.Context, typ, id string, at time.Time) (snapshot, error) {
 	if !at.IsZero() {
-		v, err := h.ObjectAsOf(ctx, typ, id, at)
+		v, err := h.objectAsOf(ctx, typ, id, at)
 		return snapshot{Ref: Ref{typ, id, v.Name}, body: v.Body}, err
 	}
 	o, err := h.load(ctx, typ, id)

@@ -72,6 +72,10 @@ func (h *History) passRecord(ctx context.Context, typ string) (passRecord, error
 // LastPass returns the newest pass over a type that ended, or false if none
 // has.
 func (h *History) LastPass(ctx context.Context, objectType string) (Summary, bool, error) {
+	objectType, err := h.resolveType(objectType)
+	if err != nil {
+		return Summary{}, false, err
+	}
 	r, err := h.passRecord(ctx, objectType)
 	return r.Summary, r.Number > 0, err
 }

@@ -198,7 +198,12 @@ func (h *History) ObjectAsOf(ctx context.Context, objectType, id string, t time.
 	if err != nil {
 		return Version{}, err
 	}
-	o, err := h.load(ctx, objectType, id)
+	return h.objectAsOf(ctx, objectType, id, t)
+}
+
+// objectAsOf is ObjectAsOf for the name of a type, known or not.
+func (h *History) objectAsOf(ctx context.Context, typ, id string, t time.Time) (Version, error) {
+	o, err := h.load(ctx, typ, id)
 	if err != nil {
 		return Version{}, err
 	}
@@ -207,7 +212,7 @@ func (h *History) ObjectAsOf(ctx context.Context, objectType, id string, t time.
 		return Version{}, err
 	}
 	if !s.live {
-		return Version{}, fmt.Errorf("history: %s %q at %s: %w", objectType, id, t.Format(time.RFC3339Nano), ErrNotFound)
+		return Version{}, fmt.Errorf("history: %s %q at %s: %w", typ, id, t.Format(time.RFC3339Nano), ErrNotFound)
 	}
 	who, err := h.whoReader(ctx)
 	if err != nil {

@@ -60,6 +60,10 @@ func (h *History) Volatility(ctx context.Context, opts *VolatilityOptions) ([]Vo
 	if o.Share < 0 || o.Share > 1 {
 		return nil, fmt.Errorf("history: volatility: share is %g, want a number from 0 to 1", o.Share)
 	}
+	var err error
+	if o.Types, err = h.knownTypes(ctx, o.Types, time.Time{}); err != nil {
+		return nil, err
+	}
 	r, err := h.frameRange(ctx, Query{Since: o.Since})
 	if err != nil {
 		return nil, err
@@ -84,7 +88,7 @@ func (h *History) Volatility(ctx context.Context, opts *VolatilityOptions) ([]Vo
 	}
 	var out []Volatile
 	for typ, t := range types {
-		last, _, err := h.LastPass(ctx, typ)
+		last, err := h.passRecord(ctx, typ)
 		if err != nil {
 			return nil, err
 		}

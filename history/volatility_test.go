@@ -59,9 +59,6 @@ func TestVolatility(t *testing.T) {
 	got, err = h.Volatility(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, got, 1)
-	got, err = h.Volatility(t.Context(), &VolatilityOptions{Types: []string{"users"}})
-	require.NoError(t, err)
-	require.Empty(t, got)
 	_, err = h.Volatility(t.Context(), &VolatilityOptions{Share: 2})
 	require.ErrorContains(t, err, "share is 2")
 	for _, v := range slices.Clone(got) {

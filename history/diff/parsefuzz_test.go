@@ -25,7 +25,7 @@ func FuzzRules(f *testing.F) {
 		twice, err := Compile(Rules{Ignore: []string{ignore, ignore}, Sets: []string{set}})
 		require.NoError(t, err)
 		require.Equal(t, c.Fingerprint(), twice.Fingerprint())
-		if strings.Contains(ignore+set, `\*`) || strings.Contains(ignore+set, `\\`) || strings.Count(ignore+set, "**") > 6 || strings.ContainsRune(ignore+set, 0) {
+		if strings.Contains(strings.ReplaceAll(ignore+set, `\.`, ""), `\`) || strings.Count(ignore+set, "**") > 6 || strings.ContainsRune(ignore+set, 0) {
 			t.Skip("the reference does not know these, or takes too long")
 		}
 		for _, body := range [][]byte{a, b} {

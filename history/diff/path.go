@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -53,22 +54,33 @@ func (c FieldChange) Field() string {
 }
 
 // touches reports whether a pointer leads to a place that the pattern matches, to one below it or, if what changed there
-// holds fields, to one above it. Elements of arrays have no segment in patterns.
+// holds fields, to one above it. Elements of arrays have no segment in patterns. It goes through the tokens once, with
+// all places in the pattern that it may be at.
 func touches(pattern []segment, tokens []string, holds bool) bool {
-	if len(pattern) == 0 {
-		return true
+	at, next := make([]bool, len(pattern)+1), make([]bool, len(pattern)+1)
+	at[0] = true
+	for k, token := range tokens {
+		name := pointerEscapes.Replace(token)
+		index := isIndex(name)
+		clear(next)
+		for i, s := range pattern {
+			if !at[i] {
+				continue
+			}
+			if s.deep { // may stand for nothing, but not for the last token
+				at[i+1] = true
+				next[i] = next[i] || index || k < len(tokens)-1
+				continue
+			}
+			next[i] = next[i] || index
+			next[i+1] = next[i+1] || s.wild || s.name == name
+		}
+		if at[len(pattern)] || next[len(pattern)] {
+			return true
+		}
+		at, next = next, at
 	}
-	if len(tokens) == 0 {
-		return holds
-	}
-	s, name := pattern[0], pointerEscapes.Replace(tokens[0])
-	if s.deep && (touches(pattern[1:], tokens, holds) || len(tokens) > 1 && touches(pattern, tokens[1:], holds)) {
-		return true
-	}
-	if !s.deep && (s.wild || s.name == name) && touches(pattern[1:], tokens[1:], holds) {
-		return true
-	}
-	return isIndex(name) && touches(pattern, tokens[1:], holds)
+	return at[len(pattern)] || holds && slices.Contains(at, true)
 }
 
 // holdsFields reports whether a value has parts.
@@ -93,6 +105,12 @@ type segment struct {
 func parsePath(path string) ([]segment, error) {
 	if !utf8.ValidString(path) {
 		return nil, errors.New("it is not UTF-8")
+	}
+	switch right, other := meant(path); {
+	case other && right == "":
+		return nil, errors.New("it names no member")
+	case other:
+		return nil, fmt.Errorf("it is no dotted path, and would match nothing; did you mean %s?", right)
 	}
 	var segments []segment
 	var name strings.Builder
@@ -119,11 +137,12 @@ func parsePath(path string) ([]segment, error) {
 	for i := 0; i < len(path); i++ {
 		switch c := path[i]; c {
 		case '\\':
-			i++
-			if i == len(path) || !strings.ContainsRune(`.*\`, rune(path[i])) {
-				return nil, fmt.Errorf(`backslash at offset %d: only \., \* and \\ mean something`, i-1)
+			r, size := utf8.DecodeRuneInString(path[i+1:])
+			if size == 0 || unicode.IsLetter(r) || unicode.IsDigit(r) {
+				return nil, fmt.Errorf(`backslash at offset %d: it stands before a character that means something, such as \., \* and \\`, i)
 			}
-			name.WriteByte(path[i])
+			name.WriteRune(r)
+			i += size
 		case '.':
 			if err := add(i); err != nil {
 				return nil, err
@@ -149,7 +168,6 @@ func coversAll(segments []segment) bool {
 
 // formatPath writes segments in the one way that has the same meaning.
 func formatPath(segments []segment) string {
-	escape := strings.NewReplacer(`\`, `\\`, `.`, `\.`, `*`, `\*`)
 	texts := make([]string, len(segments))
 	for i, s := range segments {
 		switch {
@@ -158,8 +176,19 @@ func formatPath(segments []segment) string {
 		case s.wild:
 			texts[i] = "*"
 		default:
-			texts[i] = escape.Replace(s.name)
+			texts[i] = pathEscapes.Replace(s.name)
 		}
 	}
-	return strings.Join(texts, ".")
+	path := strings.Join(texts, ".")
+	first, _ := utf8.DecodeRuneInString(path)
+	if unicode.IsSpace(first) || first == '/' || first == '$' {
+		path = `\` + path
+	}
+	if last, size := utf8.DecodeLastRuneInString(path); unicode.IsSpace(last) && path != `\`+string(last) {
+		path = path[:len(path)-size] + `\` + string(last)
+	}
+	return path
 }
+
+// pathEscapes takes their meaning from the characters that have one anywhere in a path.
+var pathEscapes = strings.NewReplacer(`\`, `\\`, `.`, `\.`, `*`, `\*`, `[`, `\[`)

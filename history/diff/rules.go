@@ -13,8 +13,10 @@ import (
 //
 // Its paths are member names joined by dots. Arrays are passed through: "members.selfUri" is the selfUri of every
 // element of members. The segment * stands for any one member, ** for any number of levels, none included; at the end
-// of a path ** stands for everything below. A backslash takes the meaning from the dot, the star or the backslash that
-// follows it: `a\.b` is the one member "a.b". Segments are not patterns otherwise, and are never empty.
+// of a path ** stands for everything below. A backslash takes the meaning from the dot, the star, the backslash or other
+// sign that follows it: `a\.b` is the one member "a.b". Segments are not patterns otherwise, and are never empty. JSON pointers
+// (/name), JSONPath ($.name) and indexes (members[0].name) are refused, because as paths they would name members of
+// these odd names.
 type Rules struct {
 	// Ignore lists the paths of the members that are not compared. They may vary, appear and vanish without a change.
 	Ignore []string `json:"ignore,omitempty"`
