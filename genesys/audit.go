@@ -82,8 +82,13 @@ func (c *Client) Audits(ctx context.Context, q AuditQuery) iter.Seq2[AuditRecord
 	}
 }
 
-// auditsOf yields the answer to one query. It reports whether to go on.
-func (c *Client) auditsOf(ctx context.Context, q AuditQuery, service string, from, to time.Time, yield func(AuditRecord, error) bool) bool {
+// auditsOf yields the answer to one query. It reports whether to go on. Whether an
+// interval includes its end is nowhere written: what is not in it is left out, so
+// that a record of the instant at which an interval is cut comes once.
+func (c *Client) auditsOf(
+	ctx context.Context, q AuditQuery, service string, from, to time.Time,
+	yield func(AuditRecord, error) bool,
+) bool {
 	t, err := c.auditList(ctx, q, service, from, to)
 	if err != nil {
 		yield(AuditRecord{}, err)
@@ -104,7 +109,7 @@ func (c *Client) auditsOf(ctx context.Context, q AuditQuery, service string, fro
 			yield(AuditRecord{}, err)
 			return false
 		case !r.Time.IsZero() && (r.Time.Before(from) || !r.Time.Before(to)):
-			// of the next query, or of none
+			continue
 		case !yield(r, nil):
 			return false
 		}
@@ -228,7 +233,7 @@ type auditSort struct {
 	Order string `json:"sortOrder"`
 }
 
-// request is the JSON body of a query. Later records come last, so that those
+// request makes the JSON body of a query. Later records come last, so that those
 // that arrive while the pages are read move none to another page.
 func (q AuditQuery) request(service string, from, to time.Time) auditRequest {
 	const layout = "2006-01-02T15:04:05.000Z"
@@ -237,8 +242,12 @@ func (q AuditQuery) request(service string, from, to time.Time) auditRequest {
 		Sort: []auditSort{{Name: "Timestamp", Order: "ascending"}},
 	}
 	for _, f := range []auditFilter{
-		{"EntityType", q.EntityType}, {"EntityId", q.EntityID}, {"Action", q.Action},
-		{"UserId", q.UserID}, {"ClientId", q.ClientID}, {"TrusteeOrganizationId", q.TrusteeOrg},
+		{"EntityType", q.EntityType},
+		{"EntityId", q.EntityID},
+		{"Action", q.Action},
+		{"UserId", q.UserID},
+		{"ClientId", q.ClientID},
+		{"TrusteeOrganizationId", q.TrusteeOrg},
 	} {
 		if f.Value != "" {
 			r.Filters = append(r.Filters, f)
@@ -266,7 +275,8 @@ func (c *Client) prepareAudits(ctx context.Context, query json.RawMessage, wait 
 	if wait == 0 {
 		wait = 10 * time.Minute
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("genesys: the audit query was not answered within %s; ask again later, or for a shorter interval", wait))
+	late := fmt.Errorf("genesys: the audit query was not answered within %s; ask again later, or for a shorter interval", wait)
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, late)
 	defer cancel()
 	var status struct {
 		ID    string `json:"id"`

@@ -6,6 +6,9 @@ import (
 	"fmt"
 )
 
+var errNoAudit = errors.New("genesys: audit event: no audit is in it, " +
+	"which would have an eventTime, an action and an entityType; is it of the topic v2.audits?")
+
 // ParseAuditEvent reads an audit that was delivered rather than asked for: an
 // event of Amazon EventBridge with the topic v2.audits, its detail alone, or a
 // message of the notification service. Such an event tells of one record, about
@@ -27,7 +30,7 @@ func ParseAuditEvent(event []byte) (AuditRecord, error) {
 	}
 	var r AuditRecord
 	if json.Unmarshal(cleaned, &r) != nil || r.Entity.Type == "" || r.Action == "" || r.Time.IsZero() {
-		return AuditRecord{}, errors.New("genesys: audit event: no audit is in it, which would have an eventTime, an action and an entityType; is it of the topic v2.audits?")
+		return AuditRecord{}, errNoAudit
 	}
 	return r, nil
 }

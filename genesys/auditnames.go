@@ -36,10 +36,11 @@ func actionWrites(action string) bool {
 		return writes
 	}
 	action = strings.ToLower(action)
-	return action != "" && !slices.ContainsFunc([]string{"view", "read", "get", "list", "search", "download", "export", "authenticat"}, func(word string) bool {
-		return strings.HasPrefix(action, word)
-	})
+	isLook := func(word string) bool { return strings.HasPrefix(action, word) }
+	return action != "" && !slices.ContainsFunc(lookWords[:], isLook)
 }
+
+var lookWords = [...]string{"view", "read", "get", "list", "search", "download", "export", "authenticat"}
 
 // unknownNames reports whether a name in the query is none of the table's. An
 // org may be ahead of it.

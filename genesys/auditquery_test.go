@@ -225,7 +225,16 @@ func TestEveryAuditedTypeIsFound(t *testing.T) {
 		for typ := range c.Catalogue().All() {
 			for id := range org.Objects(typ.Name) {
 				require.NoError(t, org.As(editor).Update(typ.Name, id, map[string]any{"cxsync": "x"}))
-				time.Sleep(time.Second)
+				time.Sleep(5 * time.Second)
+				parent := ""
+				if parts := genesys.SplitID(id); typ.Parent != "" {
+					parent = genesys.JoinID(parts[:max(1, len(parts)-len(typ.ID))]...)
+				}
+				if added, err := org.As(editor).CreateChild(typ.Name, parent, nil); err == nil { // there are singletons, and links to what is linked
+					time.Sleep(5 * time.Second)
+					require.NoError(t, org.As(editor).Delete(typ.Name, added))
+					time.Sleep(5 * time.Second)
+				}
 				break
 			}
 		}
@@ -238,9 +247,10 @@ func TestEveryAuditedTypeIsFound(t *testing.T) {
 		}
 		told := records(t, c, genesys.AuditQuery{Since: start, Until: time.Now()})
 		require.Len(t, told, len(events))
-		types := map[string]bool{}
+		types, actions := map[string]bool{}, map[string]int{}
 		for e := range org.Edits() {
 			types[e.Type] = true
+			actions[e.Action]++
 			typ, _ := c.Catalogue().Lookup(e.Type)
 			require.Equal(t, typ.Audit.How != genesys.AuditNone, e.Audited, e.Type)
 			require.Equal(t, editor, e.Author)
@@ -250,6 +260,8 @@ func TestEveryAuditedTypeIsFound(t *testing.T) {
 			}
 		}
 		require.Greater(t, len(types), 360)
+		require.Greater(t, actions["Create"], 230)
+		require.Equal(t, actions["Create"], actions["Delete"])
 	})
 }
 

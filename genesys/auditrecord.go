@@ -233,8 +233,9 @@ func (m members) values(property, name string) []string {
 // maxAuditValue is how many bytes of a value of a property are kept.
 const maxAuditValue = 4 << 10
 
-// value makes the value of a property fit to be kept: without secrets, which a
-// JSON text in it may hold as well.
+// value makes the value of a property fit to be kept. A record says in text what
+// elsewhere is a member of a body, so secrets are looked for by the property's name,
+// and in the value, which may be JSON.
 func value(property, s string) string {
 	if isSecretName([]byte(property)) {
 		if s != "" {

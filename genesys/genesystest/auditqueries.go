@@ -119,7 +119,8 @@ type auditRequest struct {
 // longestAfter is how long after an edit the last of its records happens.
 const longestAfter = 10 * time.Second
 
-// happened returns the records of an interval, by their times.
+// happened returns the records of an interval, by their times. Edits are found by
+// binary search: a tail that asks every few minutes costs what it gets.
 func (o *Org) happened(start, end time.Time) []auditRecord {
 	var found []auditRecord
 	add := func(records []auditRecord) {
@@ -240,6 +241,7 @@ func (o *Org) answerRealtime(c *exchange) *reply {
 		found = o.expandUsers(found)
 	}
 	return answerJSON(http.StatusOK, map[string]any{
-		"entities": append([]auditRecord{}, found...), "pageSize": size, "pageNumber": number, "total": total, "pageCount": (total + size - 1) / size,
+		"entities": append([]auditRecord{}, found...), "pageSize": size, "pageNumber": number,
+		"total": total, "pageCount": (total + size - 1) / size,
 	})
 }

@@ -64,9 +64,11 @@ func (o *Org) recordOf(n int, at time.Time, a genesys.Audit, entity named, actio
 		date = at.UTC().Format("2006-01-02T15:04:05Z")
 	}
 	r := auditRecord{
-		ID: makeUUID(o.opts.Seed^0x6175646974, 0, n), RemoteIP: []string{}, ServiceName: a.Service, Level: genesys.AuditLevelSystem, EventDate: date,
-		Action: action, Entity: auditEntity{ID: entity.ID, Name: entity.Name}, EntityType: a.Entity, Status: "SUCCESS",
-		InitiatingAction: map[string]string{}, PropertyChanges: []propertyDelta{}, Context: map[string]string{}, EntityChanges: []auditedEntity{},
+		ID: makeUUID(o.opts.Seed^0x6175646974, 0, n), RemoteIP: []string{},
+		ServiceName: a.Service, Level: genesys.AuditLevelSystem, EventDate: date, Action: action,
+		Entity: auditEntity{ID: entity.ID, Name: entity.Name}, EntityType: a.Entity, Status: "SUCCESS",
+		InitiatingAction: map[string]string{}, Context: map[string]string{},
+		PropertyChanges: []propertyDelta{}, EntityChanges: []auditedEntity{},
 		at: at, seen: at.Add(o.auditDelay(h >> 32)),
 	}
 	if h>>16%8 == 0 { // the other shape
@@ -106,7 +108,8 @@ func (o *Org) actedBy(r *auditRecord, by author) {
 }
 
 // recordsOf are the records of an edit: what was done, and often what the system
-// did about it.
+// did about it. They follow from the edit and the seed alone, so that whoever asks
+// again, or asks for another interval, gets the same.
 func (o *Org) recordsOf(e *auditedEdit) []auditRecord {
 	if !e.Audited {
 		return nil
@@ -122,14 +125,16 @@ func (o *Org) recordsOf(e *auditedEdit) []auditRecord {
 		if a.How == genesys.AuditSpecial {
 			r.Action = memberAction(e.Action)
 		}
-	case e.above != nil && a.How == genesys.AuditSpecial:
+	case e.part != nil && a.How == genesys.AuditSpecial:
 		r.Action, r.PropertyChanges = "Update", queueMemberChanges(e)
-	case e.above != nil:
+	case e.part != nil:
 		r.Action = "Update"
 		if strings.HasSuffix(e.Type, ".members") {
 			r.Action = memberAction(e.Action)
 		}
-		r.EntityChanges = []auditedEntity{{ID: e.above.ID, Name: e.above.Name, Type: e.s.noun, OldValues: []string{}, NewValues: []string{}}}
+		r.EntityChanges = []auditedEntity{{
+			ID: e.part.ID, Name: e.part.Name, Type: e.s.noun, OldValues: []string{}, NewValues: []string{},
+		}}
 		r.PropertyChanges = append(r.PropertyChanges, e.changes...)
 	default:
 		r.PropertyChanges = append(r.PropertyChanges, e.changes...)
@@ -149,7 +154,8 @@ func (o *Org) recordsOf(e *auditedEdit) []auditRecord {
 
 // echo is a record of what the system did because of an edit.
 func (o *Org) echo(e *auditedEdit, of auditRecord, h uint64) auditRecord {
-	r := o.recordOf(recordsPerEdit*e.n+3, e.Time.Add(min(time.Duration(h%5000)*time.Millisecond, o.opts.AuditDelay)), e.s.t.Audit, e.entity, "Update")
+	at := e.Time.Add(min(time.Duration(h%5000)*time.Millisecond, o.opts.AuditDelay))
+	r := o.recordOf(recordsPerEdit*e.n+3, at, e.s.t.Audit, e.entity, "Update")
 	if h>>16%2 == 0 {
 		r.InitiatingAction = map[string]string{"transactionId": of.ID, "actionContext": of.Action}
 	}
@@ -170,13 +176,21 @@ func versionChange(was, is string) propertyDelta {
 	return p
 }
 
+// memberAction is what records call an edit of a member.
 func memberAction(action string) string {
-	return map[string]string{"Create": "MemberAdd", "Delete": "MemberRemove"}[action] + map[string]string{"Update": "MemberUpdate"}[action]
+	switch action {
+	case "Create":
+		return "MemberAdd"
+	case "Delete":
+		return "MemberRemove"
+	default:
+		return "MemberUpdate"
+	}
 }
 
 // queueMemberChanges: a member is a property of the queue, and texts stand for its coming and going.
 func queueMemberChanges(e *auditedEdit) []propertyDelta {
-	name := "QueueMember/" + e.entity.ID + ":" + e.above.ID
+	name := "QueueMember/" + e.entity.ID + ":" + e.part.ID
 	switch e.Action {
 	case "Create":
 		return []propertyDelta{{name, []string{}, []string{"<queue member added>"}}, {name + ":joined", []string{}, []string{"true"}}}
@@ -200,14 +214,15 @@ func queueMemberChanges(e *auditedEdit) []propertyDelta {
 func (o *Org) groupRecords(e *auditedEdit) []auditRecord {
 	count := 3 + int(hashText(o.opts.Seed, e.entity.ID)%12)
 	then := count + map[string]int{"Create": 1, "Delete": -1}[e.Action]
-	member := []string{`{"id":` + string(quote(e.above.ID)) + `}`}
+	member := []string{`{"id":` + string(quote(e.part.ID)) + `}`}
 	var records []auditRecord
 	for i, change := range []propertyDelta{
 		{"memberCount", []string{strconv.Itoa(count)}, []string{strconv.Itoa(then)}},
 		{"individuals", []string{}, member},
 		{"membership", []string{}, []string{"<membership changed>"}},
 	} {
-		r := o.recordOf(recordsPerEdit*e.n+i, e.Time.Add(min(time.Duration(i)*200*time.Millisecond, o.opts.AuditDelay)), e.s.t.Audit, e.entity, "Update")
+		at := e.Time.Add(min(time.Duration(i)*200*time.Millisecond, o.opts.AuditDelay))
+		r := o.recordOf(recordsPerEdit*e.n+i, at, e.s.t.Audit, e.entity, "Update")
 		o.actedBy(&r, e.by)
 		hideAuthor(&r)
 		r.PropertyChanges = []propertyDelta{change}
@@ -267,12 +282,14 @@ func (o *Org) noise(minute int64) []auditRecord {
 		at := time.Unix(minute*60, 0).Add(time.Duration(h%59) * time.Second)
 		number := -1 - int(minute*256+int64(i))
 		if users := o.countOf("users"); h>>8%8 != 0 && users > 0 {
+			user := named{ID: o.topID("users", int(h>>16%uint64(users)))}
 			version := int(minute%10_000) + 2
-			r := o.recordOf(number, at, o.shapes["users"].t.Audit, named{ID: o.topID("users", int(h>>16%uint64(users)))}, "Update")
+			r := o.recordOf(number, at, o.shapes["users"].t.Audit, user, "Update")
 			r.PropertyChanges = []propertyDelta{versionChange(strconv.Itoa(version), strconv.Itoa(version+1))}
 			records = append(records, r)
 		} else if queues := o.countOf("routing.queues"); queues > 0 {
-			r := o.recordOf(number, at, o.shapes["routing.queues"].t.Audit, named{ID: o.topID("routing.queues", int(h>>16%uint64(queues)))}, "View")
+			queue := named{ID: o.topID("routing.queues", int(h>>16%uint64(queues)))}
+			r := o.recordOf(number, at, o.shapes["routing.queues"].t.Audit, queue, "View")
 			o.actedBy(&r, author{userID: o.admin()})
 			records = append(records, r)
 		}
@@ -283,8 +300,9 @@ func (o *Org) noise(minute int64) []auditRecord {
 // event is a record as Amazon EventBridge delivers it.
 func (o *Org) event(r auditRecord) json.RawMessage {
 	body := map[string]any{
-		"id": r.ID, "serviceName": r.ServiceName, "action": r.Action, "entityType": r.entityType(), "level": r.Level, "eventTime": r.EventDate,
-		"entity": auditEntity{ID: r.Entity.ID, Name: r.Entity.Name}, "propertyChanges": r.PropertyChanges, "context": r.Context,
+		"id": r.ID, "serviceName": r.ServiceName, "level": r.Level, "eventTime": r.EventDate, "action": r.Action,
+		"entityType": r.entityType(), "entity": auditEntity{ID: r.Entity.ID, Name: r.Entity.Name},
+		"propertyChanges": r.PropertyChanges, "context": r.Context,
 		"remoteIp": r.RemoteIP, "userHomeOrgId": r.UserHomeOrgID, "clientId": named{},
 	}
 	if r.User != nil {
@@ -292,9 +310,12 @@ func (o *Org) event(r auditRecord) json.RawMessage {
 	}
 	topic := "v2.audits.entitytype." + strings.ToLower(r.entityType()) + ".entityid." + r.Entity.ID
 	event, err := json.Marshal(map[string]any{
-		"version": "0", "id": makeUUID(hashText(o.opts.Seed, r.ID), 0, 0), "detail-type": "v2.audits.entitytype.{id}.entityid.{id}",
-		"source": "aws.partner/genesys.com/cloud/" + o.ID() + "/audits", "account": "000000000000", "time": r.EventDate, "region": "us-east-1", "resources": []string{},
-		"detail": map[string]any{"topicName": topic, "version": "2", "eventBody": body, "metadata": map[string]string{"CorrelationId": r.ID}},
+		"version": "0", "id": makeUUID(hashText(o.opts.Seed, r.ID), 0, 0),
+		"detail-type": "v2.audits.entitytype.{id}.entityid.{id}", "source": "aws.partner/genesys.com/cloud/" + o.ID() + "/audits",
+		"account": "000000000000", "time": r.EventDate, "region": "us-east-1", "resources": []string{},
+		"detail": map[string]any{
+			"topicName": topic, "version": "2", "eventBody": body, "metadata": map[string]string{"CorrelationId": r.ID},
+		},
 	})
 	if err != nil {
 		panic(err) // all values are ours

@@ -41,7 +41,7 @@ type auditedEdit struct {
 	s       *shape
 	noEdit  bool // something moved by itself
 	entity  named
-	above   *named          // the child that the records tell of, where entity is its parent
+	part    *named          // what was edited, where entity is what it belongs to
 	changes []propertyDelta // what moved, by the names of members
 	version []string        // before and after
 }
@@ -109,7 +109,7 @@ func (o *Org) describe(e *auditedEdit, body json.RawMessage) {
 	case genesys.AuditSpecial:
 		o.describeSpecial(e, body)
 	default:
-		e.entity, e.above = o.audited(e.s, e.ID), &object
+		e.entity, e.part = o.audited(e.s, e.ID), &object
 	}
 }
 
@@ -118,9 +118,9 @@ func (o *Org) describe(e *auditedEdit, body json.RawMessage) {
 func (o *Org) describeSpecial(e *auditedEdit, body json.RawMessage) {
 	switch parts := genesys.SplitID(e.ID); e.s.t.Name {
 	case "routing.queues.members":
-		e.entity, e.above = o.audited(e.s, e.ID), &named{ID: parts[1]}
+		e.entity, e.part = o.audited(e.s, e.ID), &named{ID: parts[1]}
 	case "users.queues":
-		e.entity, e.above = named{ID: parts[1], Name: titleOf(e.s, body)}, &named{ID: parts[0]}
+		e.entity, e.part = named{ID: parts[1], Name: titleOf(e.s, body)}, &named{ID: parts[0]}
 	case "authorization.roles.subjectgrants":
 		e.entity = o.granted(parts[1], parts[0])
 	case "authorization.divisions.grants":

@@ -230,8 +230,11 @@ func TestEditsAreTheTruth(t *testing.T) {
 			require.False(t, e.Time.Before(time.Now().Add(-time.Second)))
 		}
 		require.Equal(t, [][3]string{
-			{"routing.queues", "Create", bob}, {"routing.queues", "Update", ada}, {"authorization.divisions", "Update", genesystest.System},
-			{"routing.queues", "Delete", genesystest.ClientID}, {"routing.languages", "Delete", bob},
+			{"routing.queues", "Create", bob},
+			{"routing.queues", "Update", ada},
+			{"authorization.divisions", "Update", genesystest.System},
+			{"routing.queues", "Delete", genesystest.ClientID},
+			{"routing.languages", "Delete", bob},
 		}, got)
 	})
 }
