@@ -118,7 +118,7 @@ var errBesideTrim = errors.New("history: the log was trimmed meanwhile")
 func (h *History) attributeStep(ctx context.Context, r AuditsRead, add func(*storage.Batch) error) (more bool, err error) {
 	err = h.commit(ctx, origin{}, func(t *tx) error {
 		a := attribution{h: h, ctx: ctx, tx: t, facts: map[uint64]*fact{}, raw: map[uint64][]byte{},
-			records: map[string]*keptRecord{}, subjects: map[string][]*keptRecord{}, loaded: map[string]bool{}, touched: map[objectKey]bool{}}
+			records: map[string]*keptRecord{}, touched: map[objectKey]bool{}}
 		more, err = a.run(r)
 		if err == nil && add != nil {
 			err = add(&t.batch)
@@ -126,7 +126,7 @@ func (h *History) attributeStep(ctx context.Context, r AuditsRead, add func(*sto
 		return err
 	})
 	if refused, ok := errors.AsType[*storage.KeyError](err); ok && errors.Is(err, storage.ErrConflict) &&
-		(strings.HasPrefix(refused.Key, h.keys.key("fact")+"/") || strings.HasPrefix(refused.Key, h.keys.key("log")+"/")) {
+		(strings.HasPrefix(refused.Key, h.keys.key("who")+"/") || strings.HasPrefix(refused.Key, h.keys.key("log")+"/")) {
 		err = errBesideTrim
 	}
 	return more, err
@@ -141,12 +141,11 @@ type attribution struct {
 	tx    *tx
 	state auditState
 
-	facts    map[uint64]*fact
-	raw      map[uint64][]byte        // the stored facts
-	records  map[string]*keptRecord   // those that were read, by key
-	subjects map[string][]*keptRecord // the same, by what they are about
-	loaded   map[string]bool          // the subjects that were read
-	touched  map[objectKey]bool       // objects whose changes are looked at again
+	facts   map[uint64]*fact
+	raw     map[uint64][]byte      // the stored facts
+	records map[string]*keptRecord // those that were read, by key
+	loaded  storage.Range          // where all were read
+	touched map[objectKey]bool     // objects whose changes are looked at again
 }
 
 // run builds the commit. It returns whether there is more to do than one commit holds.
@@ -178,6 +177,9 @@ func (a *attribution) run(r AuditsRead) (more bool, err error) {
 		return false, err
 	}
 	left := a.touch(fresh)
+	if err := a.loadFor(); err != nil {
+		return false, err
+	}
 	for _, o := range slices.SortedFunc(maps.Keys(a.touched), func(x, y objectKey) int { return strings.Compare(x.typ+"\x00"+x.id, y.typ+"\x00"+y.id) }) {
 		if err := a.judge(o); err != nil {
 			return false, err
@@ -239,7 +241,7 @@ func (a *attribution) visit() (more bool, err error) {
 		required := false
 		for i := range f.records {
 			e := &f.records[i]
-			if e.Seq <= visited || !isAct(e.Kind) || a.h.opts.Models[e.typ].Audits.Entity == "" {
+			if e.Seq <= visited || !isAct(e.Kind) || a.h.opts.Models[e.typ].AuditService == "" {
 				continue
 			}
 			if !required { // it may be trimmed meanwhile
@@ -263,8 +265,8 @@ func (a *attribution) visit() (more bool, err error) {
 const maxPaths = 64
 
 func (a *attribution) newFact(e *record) error {
-	hd, _, err := a.h.head(a.ctx, e.typ, e.ID)
-	if err != nil {
+	hd, found, err := a.h.head(a.ctx, e.typ, e.ID)
+	if err != nil || !found { // it is being forgotten
 		return err
 	}
 	f := &fact{Seq: e.Seq, Type: e.typ, ID: e.ID, Parent: hd.Parent, Kind: e.Kind, After: e.After, At: e.at}
@@ -279,17 +281,14 @@ func (a *attribution) newFact(e *record) error {
 // touch notes the objects whose changes the fresh records may be about, and those that have a change to
 // settle. It returns whether it left some to the next commit.
 func (a *attribution) touch(fresh []*keptRecord) (left bool) {
-	about := map[string]bool{}
-	for _, e := range fresh {
-		about[subject(e.Entity)], about[subject(e.Entity, e.Object)] = true, true
-	}
 	now, n := a.state.now(), 0
 	for _, seq := range slices.Sorted(maps.Keys(a.facts)) {
 		f := a.facts[seq]
 		if f.Settled {
 			continue
 		}
-		if due := now.Sub(f.At) >= settleAfter; due || slices.ContainsFunc(a.h.subjectsOf(f), func(s string) bool { return about[s] }) {
+		parent := a.h.opts.Models[f.Type].Parent
+		if now.Sub(f.At) >= settleAfter || slices.ContainsFunc(fresh, func(e *keptRecord) bool { return mayExplain(parent, f, e) }) {
 			if n >= stepFacts {
 				return true
 			}
@@ -308,7 +307,7 @@ func (a *attribution) judge(o objectKey) error {
 			facts = append(facts, *f)
 		}
 	}
-	records, err := a.recordsOf(&facts[0])
+	records, err := a.recordsIn(facts)
 	if err != nil {
 		return err
 	}
@@ -317,12 +316,12 @@ func (a *attribution) judge(o objectKey) error {
 		return !slices.Contains(e.Claims, claim) || slices.ContainsFunc(facts, func(f fact) bool { return f.Settled && inSpan(&f, e) })
 	})
 	model := a.h.opts.Models[o.typ]
-	for i, v := range join(model.Audits, model.Singleton, facts, records) {
+	for i, v := range join(model.Parent, facts, records) {
 		f := a.facts[facts[i].Seq]
 		if f.Settled {
 			continue
 		}
-		if err := a.conclude(f, &v, model.Audits.Service, claim); err != nil {
+		if err := a.conclude(f, &v, model.AuditService, claim); err != nil {
 			return err
 		}
 	}
@@ -342,17 +341,26 @@ func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error
 		who.Status = WhoPending
 	}
 	h, b := a.h, &a.tx.batch
-	old, isNew := Attribution{}, a.raw[f.Seq] == nil
+	var old Attribution
+	isNew, isTrimmed := a.raw[f.Seq] == nil, false
 	if !isNew {
-		var err error
-		if old, err = storage.GetJSON[Attribution](a.ctx, h.store, h.keys.who(f.Seq)); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		data, err := h.store.Get(a.ctx, h.keys.who(f.Seq))
+		switch isTrimmed = errors.Is(err, storage.ErrNotFound); {
+		case isTrimmed:
+		case err != nil:
 			return fmt.Errorf("history: %w", err)
+		default:
+			b.Require(h.keys.who(f.Seq), data) // it may be trimmed meanwhile
+			if err := decode(h.keys.who(f.Seq), data, &old); err != nil {
+				return err
+			}
 		}
-		b.Require(h.keys.fact(f.Seq), a.raw[f.Seq]) // it may be trimmed meanwhile
 	}
 	if who.Settled {
 		f.Settled = true
-		a.state.Tally.Settled[who.Status]++
+		if !isTrimmed {
+			a.state.Tally.Settled[who.Status]++
+		}
 		for _, e := range v.candidates {
 			e.Spanned, e.isDirty = true, true
 		}
@@ -368,7 +376,7 @@ func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error
 			return err
 		}
 	}
-	if !isNew && who.equal(old) {
+	if isTrimmed || !isNew && who.equal(old) {
 		return nil
 	}
 	if old.Status != "" && old.Status != WhoPending && !sameActors(who.Actors, old.Actors) {

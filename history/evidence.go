@@ -10,15 +10,29 @@ import (
 type Evidence struct {
 	ID         string    `json:"id"`                   // of the record: one that is given twice counts once
 	At         time.Time `json:"at"`                   // when it was done, by the org's time
-	Service    string    `json:"service"`              // that keeps the record, such as "ContactCenter"
+	Targets    []Target  `json:"targets"`              // what it may be about, in the history's terms
 	Entity     string    `json:"entity"`               // the kind of thing, in the words of the audits: "Queue"
-	Object     string    `json:"object,omitempty"`     // the id of the thing
+	Object     string    `json:"object,omitempty"`     // the id of the thing there
 	Name       string    `json:"name,omitempty"`       // of the thing
 	Action     string    `json:"action"`               // what was done to it: "Update"
 	Actor      Actor     `json:"actor,omitzero"`       // who did it; empty where the record does not say
 	System     bool      `json:"system,omitempty"`     // the service did it by itself
-	Properties []string  `json:"properties,omitempty"` // the thing's own properties that it changed
-	Parts      []string  `json:"parts,omitempty"`      // ids of what it changed in or below the thing, such as members
+	Properties []string  `json:"properties,omitempty"` // of the thing, that it changed
+	Parts      []string  `json:"parts,omitempty"`      // ids of other things that it names, such as members that were added
+}
+
+// A Target is an object, or the objects below one, or a type. What is empty is not known.
+type Target struct {
+	Type  string `json:"type"`
+	ID    string `json:"id,omitempty"`
+	Below string `json:"below,omitempty"` // the id of the object below which it is
+	Last  string `json:"last,omitempty"`  // the last part of its id
+}
+
+// includes reports whether a target is an object, or may be.
+func (t Target) includes(typ, id, parent string) bool {
+	return t.Type == typ && (t.ID == "" || t.ID == id) && (t.Last == "" || t.Last == lastPart(id)) &&
+		(t.Below == "" || t.Below == id || t.Below == parent || strings.HasPrefix(id, t.Below+"/"))
 }
 
 // A keptRecord is a record as it is kept, with what became of it.
@@ -35,34 +49,19 @@ type keptRecord struct {
 // isNamed reports whether it is known, or was, who did it.
 func (e *keptRecord) isNamed() bool { return e.Erased || e.Actor != Actor{} }
 
-// Audits say where the audits of an org speak of a type. The zero value is that of a type of which
-// there are none.
-type Audits struct {
-	Service string // that keeps them, such as "ContactCenter"
-	Entity  string // as in Evidence
-	Of      AuditedAs
-}
-
-// AuditedAs says what the things in the audits of a type are.
-type AuditedAs string
-
-// What audits can be about.
-const (
-	AuditsOfObject AuditedAs = "object" // the object itself
-	AuditsOfParent AuditedAs = "parent" // what the object is part of, or listed under, either way round
-	AuditsOfOrg    AuditedAs = "org"    // settings of the org, under whatever id
-)
-
 // Bounds of what is kept of a record.
 const (
 	maxProperties = 64
 	maxParts      = 256
+	maxTargets    = 256
 )
 
 // clipped returns e as it is kept.
 func (e Evidence) clipped() Evidence {
 	e.At = plain(e.At)
 	e.Name, e.Action, e.Actor = clip(e.Name), clip(e.Action), e.Actor.clipped()
+	e.Entity, e.Object = clip(e.Entity), clip(e.Object)
+	e.Targets = slices.Clone(e.Targets[:min(maxTargets, len(e.Targets))])
 	e.Properties = clipAll(e.Properties, maxProperties)
 	e.Parts = clipAll(e.Parts, maxParts)
 	return e
@@ -80,22 +79,11 @@ func clipAll(texts []string, n int) []string {
 	return texts
 }
 
-// Words of actions: the first words of those that change nothing, and words of those that bring
-// their object, or take it.
+// Words of actions that bring their object, or take it.
 var (
-	readings = []string{
-		"read", "view", "list", "get", "search", "query", "download", "export", "login", "logout", "authenticate", "authentication",
-		"execute", "debug", "launch", "preview", "test", "validate", "listen", "play", "monitor", "coach", "barge", "access",
-	}
 	making = []string{"create", "add", "import", "copy", "clone", "upload", "restore", "undelete", "assign"}
 	ending = []string{"delete", "remove", "purge", "unassign"}
 )
-
-// writes reports whether an action changes something, as far as its first word tells.
-func writes(action string) bool {
-	words := actionWords(action)
-	return len(words) > 0 && !slices.Contains(readings, words[0])
-}
 
 // actionWords returns the words of a name such as "MemberAdd", in lower case.
 func actionWords(name string) []string {
@@ -116,9 +104,6 @@ func (e *Evidence) ends() bool  { return e.hasWord(ending) }
 func (e *Evidence) hasWord(words []string) bool {
 	return slices.ContainsFunc(actionWords(e.Action), func(w string) bool { return slices.Contains(words, w) })
 }
-
-// ofParts reports whether the record is about parts of its object alone: members of a queue, say.
-func (e *Evidence) ofParts() bool { return len(e.Properties) == 0 && len(e.Parts) > 0 }
 
 // addActor adds an actor unless it is there.
 func addActor(all []Actor, a Actor) []Actor {

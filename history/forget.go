@@ -26,7 +26,7 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 	err := h.commit(ctx, origin{typ: objectType}, func(t *tx) error {
 		var err error
 		until = t.now.Seq
-		if inAudits, err = h.forgetInAudits(ctx, t, id); err != nil {
+		if inAudits, err = h.forgetInAudits(ctx, t, objectType, id); err != nil {
 			return err
 		}
 		if _, known, err = h.head(ctx, objectType, id); err != nil || !known {

@@ -12,8 +12,8 @@ import (
 // moment. So each record that writes to the object within (After, At] may have made the change, and
 // no other may. From these the join leaves out, step by step, what is less likely than the rest: a
 // record behind At if there is one before it, what the service did by itself beside what a person
-// did, an update beside the creation that the change shows, and what changed other properties than
-// the change has. What is left is named, all of it: if it is one actor, that one made the change,
+// did, what names other objects, an update beside the creation that the change shows, and what changed
+// other properties than the change has. What is left is named, all of it: if it is one actor, that one made the change,
 // and else each of them may have.
 //
 // The spans of two changes of one object overlap, from the start of the pass that found the first
@@ -49,11 +49,12 @@ type verdict struct {
 }
 
 // join returns a verdict for each fact. They are all that is known of one object, oldest first.
-func join(a Audits, singleton bool, facts []fact, records []*keptRecord) []verdict {
+// parent is the type that the object is listed under, "" at the top.
+func join(parent string, facts []fact, records []*keptRecord) []verdict {
 	verdicts := make([]verdict, len(facts))
 	for i := range facts {
 		for _, e := range records {
-			if inSpan(&facts[i], e) && isAbout(a, singleton, &facts[i], e) {
+			if mayExplain(parent, &facts[i], e) {
 				verdicts[i].candidates = append(verdicts[i].candidates, e)
 			}
 		}
@@ -67,30 +68,32 @@ func join(a Audits, singleton bool, facts []fact, records []*keptRecord) []verdi
 	return verdicts
 }
 
+// mayExplain reports whether a record wrote to the object that changed, when it may have changed.
+func mayExplain(parent string, f *fact, e *keptRecord) bool {
+	return inSpan(f, e) && isAbout(parent, f, e)
+}
+
 func inSpan(f *fact, e *keptRecord) bool {
 	return e.At.After(f.After) && !e.At.After(f.At.Add(joinSlack))
 }
 
-// isAbout reports whether a record is one of the object that changed.
-func isAbout(a Audits, singleton bool, f *fact, e *keptRecord) bool {
-	switch {
-	case e.Entity != a.Entity:
-		return false
-	case a.Of == AuditsOfOrg:
+// isAbout reports whether a record tells of the object that changed: directly, or because the object
+// came or went with what it is listed under.
+func isAbout(parent string, f *fact, e *keptRecord) bool {
+	withParent := f.Parent != "" && (f.Kind == KindDeleted && e.ends() || f.Kind == KindCreated && e.makes())
+	return slices.ContainsFunc(e.Targets, func(t Target) bool {
+		return t.includes(f.Type, f.ID, f.Parent) || withParent && t.Type == parent && t.ID == f.Parent
+	})
+}
+
+// points reports whether a record names the object that changed, and nothing else.
+func points(f *fact, e *keptRecord) bool {
+	if slices.Contains(e.Parts, lastPart(f.ID)) {
 		return true
-	case a.Of == AuditsOfObject:
-		return !e.ofParts() && (e.Object == f.ID || e.Object == lastPart(f.ID))
 	}
-	own := lastPart(f.ID)
-	switch {
-	case e.Object == f.Parent && singleton:
-		return true
-	case e.Object == f.Parent && (f.Kind == KindDeleted && e.ends() || f.Kind == KindCreated && e.makes()) && len(e.Parts) == 0:
-		return true // it came or went with all that is below it
-	case e.Object == f.Parent:
-		return slices.Contains(e.Parts, own) || slices.Contains(e.Parts, f.ID)
-	}
-	return e.Object == own && slices.Contains(e.Parts, f.Parent)
+	return len(e.Parts) == 0 && slices.ContainsFunc(e.Targets, func(t Target) bool {
+		return t.Type == f.Type && (t.ID == f.ID || t.Last != "")
+	})
 }
 
 // separate gives a record that two changes of one object could be from to one of them, where it can be told.
@@ -136,6 +139,7 @@ func narrow(f *fact, candidates []*keptRecord) []*keptRecord {
 		func(e *keptRecord) bool { return !e.At.After(f.At) },
 		func(e *keptRecord) bool { return !e.System },
 		(*keptRecord).isNamed,
+		func(e *keptRecord) bool { return points(f, e) },
 		func(e *keptRecord) bool { return isOfKind(f.Kind, e) },
 		func(e *keptRecord) bool { return overlaps(f, e) },
 	} {

@@ -28,7 +28,7 @@ const secretKey = "history/secret"
 //	audits                   how far audits were read, and what came of it
 //	who/<seq>                who made a change; written when audits are first read after it, final a day later
 //	fact/<seq>               what the join needs of a change, from then on until two days after it
-//	evidence/<entity>/<object>/<time>/<id>  an audit record that may still explain a change
+//	evidence/<time>/<id>     an audit record that may still explain a change
 //	undetected/<time>/<id>   an audit record that no change explains
 //	erased/<digest>          an id that Forget erased: older records that name it are not taken in, for two days
 type keys struct{ root string }
@@ -67,7 +67,12 @@ func (k keys) fact(seq uint64) string        { return k.key("fact", hex16(seq)) 
 func (k keys) erased(digest string) string   { return k.key("erased", digest) }
 func (k keys) undetected(e *Evidence) string { return k.key("undetected", e.At.Format(logTime), e.ID) }
 func (k keys) evidence(e *Evidence) string {
-	return k.key("evidence", e.Entity, e.Object, e.At.Format(logTime), e.ID)
+	return k.key("evidence", e.At.Format(logTime), e.ID)
+}
+
+// evidenceIn returns the range of the records from one time to another, both included.
+func (k keys) evidenceIn(since, until time.Time) storage.Range {
+	return storage.Range{Start: k.key("evidence", plain(since).Format(logTime)), End: k.key("evidence", plain(until).Add(1).Format(logTime))}
 }
 
 // logTime orders bytewise as times do.

@@ -38,9 +38,9 @@ type Model struct {
 	// these are of. UUIDs need no entry.
 	References []TypedReference
 
-	// Audits say where the org's audits speak of the objects, so that changes can be attributed.
-	// Defaults to nowhere.
-	Audits Audits
+	// AuditService keeps the audits that tell of the objects, such as "ContactCenter"; see Evidence.
+	// Defaults to none: nothing tells who makes their changes.
+	AuditService string
 }
 
 // A TypedReference is a field that holds the id of an object of one type.

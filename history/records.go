@@ -12,67 +12,17 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// subject names what a record is about: all of an entity, or one object of it.
-func subject(parts ...string) string { return storage.Key(parts...) }
-
-// subjectsOf returns what the records can be about that speak of a change.
-func (h *History) subjectsOf(f *fact) []string {
-	a := h.opts.Models[f.Type].Audits
-	switch a.Of {
-	case AuditsOfOrg:
-		return []string{subject(a.Entity)}
-	case AuditsOfParent:
-		return []string{subject(a.Entity, f.Parent), subject(a.Entity, lastPart(f.ID))}
-	}
-	if own := lastPart(f.ID); own != f.ID {
-		return []string{subject(a.Entity, f.ID), subject(a.Entity, own)}
-	}
-	return []string{subject(a.Entity, f.ID)}
-}
-
-// audited returns the types that audits speak of as this entity.
-func (h *History) audited(entity string) []string {
-	var types []string
-	for typ, m := range h.opts.Models {
-		if m.Audits.Entity == entity && entity != "" {
-			types = append(types, typ)
-		}
-	}
-	slices.Sort(types)
-	return types
-}
-
-// about returns the records about a subject, which it reads once.
-func (a *attribution) about(s string) ([]*keptRecord, error) {
-	if !a.loaded[s] {
-		if err := a.load(storage.Prefix(a.h.keys.key("evidence") + "/" + s + "/")); err != nil {
-			return nil, err
-		}
-		a.loaded[s] = true
-	}
-	return a.subjects[s], nil
-}
-
-// load reads the records of a range.
+// load reads the records of a range, unless they are there.
 func (a *attribution) load(r storage.Range) error {
 	for e, err := range a.h.keptRecords(a.ctx, r) {
 		if err != nil {
 			return err
 		}
-		a.keep(e)
+		if a.records[e.key] == nil {
+			a.records[e.key] = e
+		}
 	}
 	return nil
-}
-
-// keep adds a record unless it is there.
-func (a *attribution) keep(e *keptRecord) {
-	if a.records[e.key] != nil {
-		return
-	}
-	a.records[e.key] = e
-	for _, s := range []string{subject(e.Entity), subject(e.Entity, e.Object)} {
-		a.subjects[s] = append(a.subjects[s], e)
-	}
 }
 
 func (h *History) keptRecords(ctx context.Context, r storage.Range) iter.Seq2[*keptRecord, error] {
@@ -102,42 +52,63 @@ func (a *attribution) take(records []Evidence) (fresh []*keptRecord, err error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range records {
-		if e.ID == "" || e.At.IsZero() || !writes(e.Action) || len(a.h.audited(e.Entity)) == 0 {
-			continue
+	var oldest, newest time.Time
+	for i, e := range records {
+		if at := plain(e.At); i == 0 || at.Before(oldest) {
+			oldest = at
 		}
+		newest = later(newest, plain(e.At))
+	}
+	if err := a.load(a.h.keys.evidenceIn(oldest, newest)); err != nil {
+		return nil, err
+	}
+	for _, e := range records {
 		kept := &keptRecord{Evidence: e.clipped(), isDirty: true}
 		kept.key = a.h.keys.evidence(&kept.Evidence)
-		if len(kept.key) > storage.MaxKeySize || erased.covers(a.h, &kept.Evidence) {
+		if e.ID == "" || e.At.IsZero() || len(kept.key) > storage.MaxKeySize || a.records[kept.key] != nil || erased.covers(a.h, &kept.Evidence) {
 			continue
 		}
-		if _, err := a.about(subject(kept.Entity, kept.Object)); err != nil {
-			return nil, err
-		}
-		if a.records[kept.key] != nil {
-			continue
-		}
-		a.keep(kept)
+		a.records[kept.key] = kept
 		fresh = append(fresh, kept)
 	}
 	return fresh, nil
 }
 
-// recordsOf returns the records that can be about a change, oldest first.
-func (a *attribution) recordsOf(f *fact) ([]*keptRecord, error) {
-	all := map[string]*keptRecord{}
-	for _, s := range a.h.subjectsOf(f) {
-		records, err := a.about(s)
-		if err != nil {
+// recordsIn returns the records of when the changes may have happened, oldest first.
+func (a *attribution) recordsIn(facts []fact) ([]*keptRecord, error) {
+	r := a.h.keys.evidenceIn(facts[0].After, facts[len(facts)-1].At.Add(joinSlack))
+	if r.Start < a.loaded.Start || r.End > a.loaded.End {
+		if err := a.load(r); err != nil {
 			return nil, err
 		}
-		for _, e := range records {
-			all[e.key] = e
+	}
+	var in []*keptRecord
+	for key, e := range a.records {
+		if r.Contains(key) {
+			in = append(in, e)
 		}
 	}
-	return slices.SortedFunc(maps.Values(all), func(x, y *keptRecord) int {
-		return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.key, y.key))
-	}), nil
+	slices.SortFunc(in, func(x, y *keptRecord) int { return cmp.Compare(x.key, y.key) })
+	return in, nil
+}
+
+// loadFor reads the records that the touched objects need, at once.
+func (a *attribution) loadFor() error {
+	var since, until time.Time
+	for _, f := range a.facts {
+		if !a.touched[objectKey{f.Type, f.ID}] {
+			continue
+		}
+		if since.IsZero() || f.After.Before(since) {
+			since = f.After
+		}
+		until = later(until, f.At)
+	}
+	if until.IsZero() {
+		return nil
+	}
+	a.loaded = a.h.keys.evidenceIn(since, until.Add(joinSlack))
+	return a.load(a.loaded)
 }
 
 // putRecords stores the records that are new or that something became of.
@@ -155,14 +126,8 @@ func (a *attribution) putRecords() error {
 // sweep lets the records go that no change can wait for any more: a complete pass over all that they
 // may be about came later, and two days went by. One that no change explains is then undetected.
 func (a *attribution) sweep(now time.Time) error {
-	if err := a.load(a.h.keys.below("evidence")); err != nil {
+	if err := a.load(a.h.keys.evidenceIn(time.Time{}, now.Add(-keepAfter))); err != nil {
 		return err
-	}
-	awaited := map[string]bool{}
-	for _, f := range a.facts {
-		for _, s := range a.h.subjectsOf(f) {
-			awaited[s] = awaited[s] || !f.Settled
-		}
 	}
 	completed := map[string]time.Time{}
 	for e, err := range a.h.store.Scan(a.ctx, a.h.keys.below("pass")) {
@@ -177,10 +142,11 @@ func (a *attribution) sweep(now time.Time) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(a.records)) {
 		e := a.records[key]
-		if now.Sub(e.At) < keepAfter || awaited[subject(e.Entity)] || awaited[subject(e.Entity, e.Object)] {
+		if now.Sub(e.At) < keepAfter || a.isAwaited(e) {
 			continue
 		}
-		types := slices.DeleteFunc(a.h.audited(e.Entity), func(typ string) bool { _, isRead := completed[typ]; return !isRead })
+		types := e.types()
+		types = slices.DeleteFunc(types, func(typ string) bool { _, isRead := completed[typ]; return !isRead })
 		isUnread := slices.ContainsFunc(types, func(typ string) bool { return completed[typ].Before(e.At.Add(joinSlack)) })
 		if isUnread && now.Sub(e.At) < maxUnread {
 			continue
@@ -197,11 +163,31 @@ func (a *attribution) sweep(now time.Time) error {
 	return a.sweepErased(now)
 }
 
+// isAwaited reports whether a change that is not settled may be explained by a record.
+func (a *attribution) isAwaited(e *keptRecord) bool {
+	for _, f := range a.facts {
+		if !f.Settled && mayExplain(a.h.opts.Models[f.Type].Parent, f, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// types returns the types that a record may be about.
+func (e *Evidence) types() []string {
+	var types []string
+	for _, t := range e.Targets {
+		types = append(types, t.Type)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
 // Undetected is an act that the org's audits show and that no change explains: one that was undone
 // before a pass could see it, or one of what is not compared or could not be read.
 type Undetected struct {
 	Evidence
-	Types []string `json:"types"` // that it may be about
+	Types []string `json:"types"` // that were read, and that it may be about
 }
 
 // Undetected iterates over the acts since a time that no pass saw, oldest first. An act counts when

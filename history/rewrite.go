@@ -70,8 +70,7 @@ func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*rec
 		}
 		for i := range f.records {
 			if e := &f.records[i]; isAttributed && !keep[i] && isAct(e.Kind) {
-				b.Delete(h.keys.who(e.Seq))
-				b.Delete(h.keys.fact(e.Seq))
+				b.Delete(h.keys.who(e.Seq)) // its fact stays: the records that it explains are explained
 			}
 		}
 		if frames >= rewriteFrames || b.Size() >= rewriteBytes {

@@ -123,7 +123,7 @@ func (w *whoReader) fill(ctx context.Context, c *Change) error {
 
 func (w *whoReader) one(ctx context.Context, typ string, seq uint64) (Attribution, error) {
 	a := Attribution{Seq: seq, Status: WhoUnaudited, Settled: true}
-	if w.h.opts.Models[typ].Audits.Entity == "" {
+	if w.h.opts.Models[typ].AuditService == "" {
 		return a, nil
 	}
 	if seq > w.until {

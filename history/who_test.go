@@ -58,7 +58,7 @@ func (a *audited) audit(records ...Evidence) error {
 func (a *audited) did(actor, queue string, minutes int) Evidence {
 	at := a.now.Add(-time.Duration(minutes) * time.Minute)
 	return Evidence{
-		ID: fmt.Sprint(at.Unix(), "-", crc32.ChecksumIEEE([]byte(actor))), At: at, Service: "ContactCenter", Entity: "Queue", Object: queue, Name: "name of " + queue,
+		ID: fmt.Sprint(at.Unix(), "-", crc32.ChecksumIEEE([]byte(actor))), At: at, Targets: []Target{{Type: "queues", ID: queue}}, Entity: "Queue", Object: queue, Name: "name of " + queue,
 		Action: "Update", Actor: Actor{ID: actor, Name: "Name of " + actor}, Properties: []string{"n"},
 	}
 }
@@ -219,7 +219,6 @@ func TestTrimRemovesAttributions(t *testing.T) {
 	_, err := a.Trim(t.Context(), Retention{MaxChanges: 3}, nil)
 	require.NoError(t, err)
 	require.Len(t, a.keysBelow("who"), 3)
-	require.Len(t, a.keysBelow("fact"), 3)
 	a.now = a.now.Add(60 * time.Hour)
 	a.see("queues", obj("q1", `"n":9`))
 	require.NoError(t, a.audit(a.did("ann", "q1", 20)))
@@ -247,7 +246,7 @@ func TestForgetInAudits(t *testing.T) {
 	a.see("queues", obj("q1", `"n":2`), obj("secret-queue", `"n":2`))
 	a.see("members", Object{ID: "q1/" + ann, Parent: "q1", Body: []byte(`{"ring":2}`)})
 	ring := a.did("bob", "q1", 5)
-	ring.Properties, ring.Parts = nil, []string{ann}
+	ring.Targets = []Target{{Type: "members", ID: "q1/" + ann}}
 	records := []Evidence{a.did(ann, "q1", 80), a.did("bob", "secret-queue", 80), a.did(ann, "never-seen", 70), ring}
 	require.NoError(t, a.audit(records...))
 	require.Equal(t, []string{"q1: attributed " + ann + "?", "secret-queue: attributed bob?", "q1/" + ann + ": attributed bob?"}, a.who(Query{}))

@@ -17,9 +17,8 @@ import (
 )
 
 var auditModels = map[string]Model{
-	"queues":   {Audits: Audits{Service: "ContactCenter", Entity: "Queue", Of: AuditsOfObject}},
-	"members":  {Parent: "queues", Audits: Audits{Service: "ContactCenter", Entity: "Queue", Of: AuditsOfParent}},
-	"unseen":   {Audits: Audits{Service: "ContactCenter", Entity: "Unseen", Of: AuditsOfObject}},
+	"queues":   {AuditService: "ContactCenter"},
+	"members":  {Parent: "queues", AuditService: "ContactCenter"},
 	"presence": {},
 }
 
@@ -122,7 +121,7 @@ func (w *auditWorld) act() {
 		k, o := w.pick("members")
 		o.fields["ring"] = 1 + w.r.IntN(5)
 		parent, user, _ := strings.Cut(k.id, "/")
-		w.record(o, actor, "ring", Evidence{Object: parent, Action: "Update", Parts: []string{user}})
+		w.record(o, actor, "ring", Evidence{Object: parent, Action: "Update", Targets: []Target{{"members", k.id, parent, user}}})
 	default:
 		k, o := w.pick("queues")
 		field := string(rune('a' + w.r.IntN(3)))
@@ -140,7 +139,10 @@ func (w *auditWorld) record(o *auditObject, actor, field string, e Evidence) {
 
 func (w *auditWorld) emit(e Evidence) string {
 	w.made++
-	e.ID, e.At, e.Service, e.Entity = fmt.Sprint("r", w.made), w.now, "ContactCenter", "Queue"
+	e.ID, e.At, e.Entity = fmt.Sprint("r", w.made), w.now, "Queue"
+	if e.Targets == nil {
+		e.Targets = []Target{{Type: "queues", ID: e.Object}}
+	}
 	w.records = append(w.records, delayedRecord{e, w.now.Add(time.Duration(w.r.IntN(540)) * time.Second)})
 	return e.ID
 }
@@ -349,17 +351,19 @@ func TestAttributionsOfAWorld(t *testing.T) {
 		require.Positive(t, undetected)
 		require.EqualValues(t, st.Tally.Undetected, undetected)
 
-		require.NoError(t, w.score(w.mutant(func(Audits, *fact, *Evidence) {}, nil)).check(), "no mutant")
+		same := func(*fact, *Evidence) {}
+		require.NoError(t, w.score(w.mutant(same, nil)).check(), "no mutant")
 		for name, mutant := range map[string]func(Change) *Attribution{
-			"drop the span":         w.mutant(func(_ Audits, f *fact, _ *Evidence) { f.After, f.At = time.Time{}, f.At.Add(1000*time.Hour) }, nil),
-			"ignore the level":      w.mutant(func(_ Audits, _ *fact, e *Evidence) { e.System = false }, nil),
-			"take the first record": w.mutant(func(Audits, *fact, *Evidence) {}, func(v *verdict) { v.chosen = v.chosen[:min(1, len(v.chosen))] }),
-			"take all":              w.mutant(func(Audits, *fact, *Evidence) {}, func(v *verdict) { v.chosen = v.candidates }),
-			"swap members and queue": w.mutant(func(a Audits, f *fact, e *Evidence) {
-				if f.Type == "queues" && len(e.Parts) > 0 || f.Type == "members" && len(e.Parts) == 0 {
-					e.Properties, e.Parts = e.Parts, append(e.Properties, lastPart(f.ID))
+			"drop the span":         w.mutant(func(f *fact, _ *Evidence) { f.After, f.At = time.Time{}, f.At.Add(1000*time.Hour) }, nil),
+			"ignore the level":      w.mutant(func(_ *fact, e *Evidence) { e.System = false }, nil),
+			"take the first record": w.mutant(same, func(v *verdict) { v.chosen = v.chosen[:min(1, len(v.chosen))] }),
+			"take all":              w.mutant(same, func(v *verdict) { v.chosen = v.candidates }),
+			"swap members and queue": w.mutant(func(_ *fact, e *Evidence) {
+				for i, t := range e.Targets {
+					e.Targets[i] = Target{Type: map[string]string{"queues": "members", "members": "queues"}[t.Type], ID: e.Object}
 				}
 			}, nil),
+			"ignore the object": w.mutant(func(_ *fact, e *Evidence) { e.Targets = []Target{{Type: "queues"}, {Type: "members"}} }, nil),
 		} {
 			require.Error(t, w.score(mutant).check(), name)
 		}
@@ -374,7 +378,7 @@ func (s whoScore) check() error {
 }
 
 // mutant returns how changes are attributed by a join whose input and verdicts are spoilt.
-func (w *auditWorld) mutant(spoil func(Audits, *fact, *Evidence), bias func(*verdict)) func(Change) *Attribution {
+func (w *auditWorld) mutant(spoil func(*fact, *Evidence), bias func(*verdict)) func(Change) *Attribution {
 	chains := map[objectKey][]fact{}
 	for c, err := range w.h.Changes(w.t.Context(), Query{}) {
 		require.NoError(w.t, err)
@@ -385,19 +389,19 @@ func (w *auditWorld) mutant(spoil func(Audits, *fact, *Evidence), bias func(*ver
 		}
 		chains[objectKey{c.Type, c.ID}] = append(chains[objectKey{c.Type, c.ID}], f)
 	}
+	var records []*keptRecord
+	for _, e := range w.records {
+		kept := &keptRecord{Evidence: e.Evidence}
+		kept.Targets = slices.Clone(kept.Targets)
+		spoil(&fact{}, &kept.Evidence)
+		records = append(records, kept)
+	}
 	found := map[uint64]*Attribution{}
 	for k, facts := range chains {
-		audits := auditModels[k.typ].Audits
-		var records []*keptRecord
-		for _, e := range w.records {
-			kept := &keptRecord{Evidence: e.Evidence}
-			spoil(audits, &fact{Type: k.typ, ID: k.id}, &kept.Evidence)
-			records = append(records, kept)
-		}
 		for i := range facts {
-			spoil(audits, &facts[i], &Evidence{})
+			spoil(&facts[i], &Evidence{})
 		}
-		for i, v := range join(audits, false, facts, records) {
+		for i, v := range join(auditModels[k.typ].Parent, facts, records) {
 			if bias != nil {
 				bias(&v)
 			}

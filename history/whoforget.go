@@ -46,7 +46,7 @@ func (ids erasedIDs) covers(h *History, e *Evidence) bool {
 	if len(ids) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(append([]string{e.Object, e.Actor.ID}, e.Parts...), func(id string) bool {
+	return slices.ContainsFunc(append(e.objects(), e.Actor.ID), func(id string) bool {
 		at, erased := ids[h.idDigest(id)]
 		return erased && !e.At.After(at)
 	})
@@ -66,7 +66,7 @@ func (a *attribution) sweepErased(now time.Time) error {
 const erasedMargin = 15 * time.Minute
 
 // forgetInAudits erases an object from the records that are kept. It returns whether there was something.
-func (h *History) forgetInAudits(ctx context.Context, t *tx, id string) (found bool, err error) {
+func (h *History) forgetInAudits(ctx context.Context, t *tx, typ, id string) (found bool, err error) {
 	st, isOn, err := h.auditState(ctx)
 	if err != nil || !isOn {
 		return false, err
@@ -88,6 +88,18 @@ func (h *History) forgetInAudits(ctx context.Context, t *tx, id string) (found b
 		}
 		found = true
 	}
+	for e, err := range h.store.Scan(ctx, h.keys.below("fact")) {
+		var f fact
+		if err == nil {
+			err = decode(e.Key, e.Value, &f)
+		}
+		if err != nil {
+			return false, fmt.Errorf("history: who made changes: %w", err)
+		}
+		if f.Type == typ && f.ID == id {
+			t.batch.Delete(e.Key)
+		}
+	}
 	at := later(t.now.At, st.now()).Add(erasedMargin)
 	for _, text := range []string{id, own} {
 		if err := t.batch.PutJSON(h.keys.erased(h.idDigest(text)), at); err != nil {
@@ -97,8 +109,17 @@ func (h *History) forgetInAudits(ctx context.Context, t *tx, id string) (found b
 	return found, nil
 }
 
+// objects returns the ids of all that a record names, and their last parts.
+func (e *Evidence) objects() []string {
+	ids := append([]string{e.Object}, e.Parts...)
+	for _, t := range e.Targets {
+		ids = append(ids, t.ID, lastPart(t.ID), t.Last)
+	}
+	return ids
+}
+
 func (e *Evidence) isAbout(id, own string) bool {
-	return e.Object == id || e.Object == own || slices.Contains(e.Parts, id) || slices.Contains(e.Parts, own)
+	return slices.ContainsFunc(e.objects(), func(o string) bool { return o == id || o == own })
 }
 
 // forgetStep bounds the entries of one commit of forgetActor.

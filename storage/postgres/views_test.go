@@ -42,7 +42,7 @@ func pass(t *testing.T, h *history.History, typ string, shape diff.Rules, bodies
 // escape and what jsonb does not take.
 func fill(t *testing.T, s storage.Store, env int64) *history.History {
 	t.Helper()
-	users := history.Model{Audits: history.Audits{Entity: "User", Of: history.AuditsOfObject}}
+	users := history.Model{AuditService: "Directory"}
 	h, err := history.Open(t.Context(), s, env, &history.Options{Models: map[string]history.Model{"users": users}})
 	require.NoError(t, err)
 	span := map[string]history.Span{"": {Until: time.Now()}}
@@ -60,7 +60,7 @@ func fill(t *testing.T, s storage.Store, env int64) *history.History {
 	var records []history.Evidence
 	for c, err := range h.Changes(t.Context(), history.Query{Types: []string{"users"}, ID: "ann"}) {
 		require.NoError(t, err)
-		records = append(records, history.Evidence{ID: fmt.Sprint(c.Seq), At: c.At, Entity: "User", Object: "ann", Action: "Update", Actor: history.Actor{ID: "u1", Name: "Zoë", Client: "c1"}})
+		records = append(records, history.Evidence{ID: fmt.Sprint(c.Seq), At: c.At, Targets: []history.Target{{Type: "users", ID: "ann"}}, Action: "Update", Actor: history.Actor{ID: "u1", Name: "Zoë", Client: "c1"}})
 	}
 	require.NoError(t, h.Attribute(t.Context(), history.AuditsRead{Records: records, Read: span}, nil))
 	require.NoError(t, h.Forget(t.Context(), "flows/é", "g"))
