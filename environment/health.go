@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -130,7 +131,7 @@ func (t TypeStatus) health(now time.Time, unproven bool) Health {
 	}
 	switch {
 	case t.Failed != "":
-		return Health{VerdictFailing, t.Failed, t.Since}
+		return Health{VerdictFailing, strings.TrimPrefix(t.Failed, "environment: "+t.Type+": "), t.Since}
 	case t.Unavailable != "":
 		return Health{VerdictBlind, t.Unavailable, t.Since}
 	case unproven:

@@ -27,7 +27,9 @@ func TestHealthOfAStatus(t *testing.T) {
 		edit(&ts)
 		return ts
 	}
-	failing := but("failing", func(ts *environment.TypeStatus) { ts.Failed, ts.Since = "500 internal", now.Add(-2*time.Minute) })
+	failing := but("failing", func(ts *environment.TypeStatus) {
+		ts.Failed, ts.Since = "environment: failing: 500 internal", now.Add(-2*time.Minute)
+	})
 	lost := but("lost", func(ts *environment.TypeStatus) { ts.Unavailable = "missing permission: x" })
 	never := but("never", func(ts *environment.TypeStatus) {
 		ts.Unavailable, ts.LastPass, ts.Complete = "501", time.Time{}, false

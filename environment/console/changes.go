@@ -2,7 +2,9 @@ package console
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cxsync/cxsync/history"
@@ -54,7 +56,7 @@ type changeView struct {
 	At         *whenView
 	Clock      string
 	Span       string
-	Who        string
+	Who        whoView
 	Fields     []fieldView
 	MoreFields int
 	Number     int // of objects that the platform changed
@@ -91,15 +93,60 @@ func (e *envView) span(c *history.Change) string {
 	if after.Format(time.DateOnly) == at.Format(time.DateOnly) {
 		layout = clockLayout
 	}
+	if c.At.Sub(c.After) < 2*time.Second {
+		return "at " + at.Format(secondLayout)
+	}
 	return "between " + after.Format(layout) + " and " + at.Format(layout) + ", " + span(c.At.Sub(c.After)) + " apart"
 }
 
-// who says who made a change, as far as that is known.
-func who(c *history.Change) string {
+// A whoView is who made a change, and how sure that is.
+type whoView struct {
+	Short string // for a line; empty if nobody is named
+	Long  string // a sentence
+}
+
+// who says who made a change, as far as audits tell.
+func who(c *history.Change) whoView {
 	if c.Who == nil {
-		return ""
+		return whoView{Long: "not known"}
 	}
-	return printable.Brief(c.Who.String(), briefName)
+	var names []string
+	for _, actor := range c.Who.Actors {
+		names = append(names, printable.Brief(actor.String(), briefName))
+	}
+	v := whoView{}
+	switch status := c.Who.Status; {
+	case status == history.WhoAttributed && len(names) > 0:
+		v = whoView{names[0], names[0] + ", say the org's audits"}
+	case status == history.WhoSeveral && len(names) > 0:
+		const most = 5
+		v.Short = names[0] + " or " + count(len(names)-1, "other")
+		v.Long = "one or more of " + strings.Join(names[:min(most, len(names))], ", ")
+		if len(names) > most {
+			v.Long += " and " + count(len(names)-most, "other")
+		}
+	case status == history.WhoSystem:
+		v = whoView{"the service", "the service by itself, say the org's audits"}
+	case status == history.WhoUnaudited:
+		return whoView{Long: "not known: the org's audits do not tell"}
+	case status == history.WhoPending:
+		return whoView{Long: "not known yet: audits come late"}
+	default:
+		return whoView{Long: "nobody that the org's audits name"}
+	}
+	if !c.Who.Settled {
+		v.Long += "; late audits may still correct this"
+	}
+	return v
+}
+
+// isBy reports whether a text is in the name or the id of somebody who may have made a change.
+func isBy(c *history.Change, text string) bool {
+	if c.Who == nil {
+		return false
+	}
+	return slices.ContainsFunc(c.Who.Actors, func(a history.Actor) bool { return contains(a.Name+" "+a.ID+" "+a.Client, text) }) ||
+		contains(who(c).Short, text)
 }
 
 // A dayView is the changes of one day.

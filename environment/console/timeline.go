@@ -112,7 +112,7 @@ func (f *filter) wants(c *history.Change) bool {
 	switch {
 	case f.Kind != "" && string(c.Kind) != f.Kind:
 		return false
-	case f.Who != "" && !strings.Contains(strings.ToLower(who(c)), strings.ToLower(f.Who)):
+	case f.Who != "" && !isBy(c, f.Who):
 		return false
 	}
 	return f.field == nil || f.field.Touches(c.Fields)

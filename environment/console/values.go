@@ -51,7 +51,7 @@ func value(raw json.RawMessage, b *budget) *valueView {
 		if text == "" {
 			return &valueView{Short: "empty text", Class: "none"}
 		}
-		if v.Class = "text"; looksCoded(text) {
+		if v.Class = "text"; len(text) <= briefValue && looksCoded(text) {
 			text = string(raw)
 		}
 	case 'n':

@@ -1,6 +1,6 @@
 // Command console shows a local org in a browser, with edits trickling in:
 //
-//	go run ./examples/console
+//	go run .
 //
 // Nothing of it leaves the machine, and nothing stays.
 package main

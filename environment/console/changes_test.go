@@ -1,0 +1,36 @@
+package console
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/history"
+)
+
+// Who made a change is said as surely as it is known.
+func TestWho(t *testing.T) {
+	ada, bo := history.Actor{ID: "1", Name: "Ada"}, history.Actor{ID: "2", Name: "Bo\x1b"}
+	for name, test := range map[string]struct {
+		who  *history.Attribution
+		want whoView
+		by   string // who would find it
+		not  string // who would not
+	}{
+		"nothing":     {nil, whoView{"", "not known"}, "", "a"},
+		"one":         {&history.Attribution{Status: history.WhoAttributed, Actors: []history.Actor{ada}, Settled: true}, whoView{"Ada", "Ada, say the org's audits"}, "ADA", "bo"},
+		"provisional": {&history.Attribution{Status: history.WhoAttributed, Actors: []history.Actor{bo}}, whoView{`Bo\x1b`, `Bo\x1b, say the org's audits; late audits may still correct this`}, "bo", "ada"},
+		"several":     {&history.Attribution{Status: history.WhoSeveral, Actors: []history.Actor{ada, bo}, Settled: true}, whoView{"Ada or 1 other", `one or more of Ada, Bo\x1b`}, "2", "3"},
+		"system":      {&history.Attribution{Status: history.WhoSystem, Settled: true}, whoView{"the service", "the service by itself, say the org's audits"}, "service", "ada"},
+		"unaudited":   {&history.Attribution{Status: history.WhoUnaudited}, whoView{"", "not known: the org's audits do not tell"}, "", "ada"},
+		"pending":     {&history.Attribution{Status: history.WhoPending}, whoView{"", "not known yet: audits come late"}, "", "ada"},
+		"none":        {&history.Attribution{Status: history.WhoNone, Settled: true}, whoView{"", "nobody that the org's audits name"}, "", "ada"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &history.Change{Who: test.who}
+			require.Equal(t, test.want, who(c))
+			require.False(t, isBy(c, test.not))
+			require.True(t, test.by == "" || isBy(c, test.by))
+		})
+	}
+}
