@@ -77,6 +77,9 @@ func TestLookup(t *testing.T) {
 		{Name: "x", Label: "x", Path: "/api/v2/x", Paging: PagingNone, Items: "entities"},
 		{Name: "x", Label: "x", Parent: "nobody", Path: "/api/v2/x/{id}", Paging: PagingNone, Items: ".", ID: []string{"id"}},
 		{Name: "x", Label: "x", Parent: "x", Path: "/api/v2/x/{id}", Paging: PagingNone, Items: ".", ID: []string{"id"}},
+		{Name: "x", Label: "x", Path: "/api/v2/x", Paging: PagingSingleton, Audit: Audit{How: "mine", Service: "Routing", Entity: "Queue"}},
+		{Name: "x", Label: "x", Path: "/api/v2/x", Paging: PagingSingleton, Audit: Audit{How: AuditOwn, Service: "Routing"}},
+		{Name: "x", Label: "x", Path: "/api/v2/x", Paging: PagingSingleton, Audit: Audit{Service: "Routing", Entity: "Queue"}},
 		{Name: "x", Label: "x", Method: "DELETE", Path: "/api/v2/x", Paging: PagingSingleton},
 		{Name: "x", Label: "x", Method: "POST", Path: "/api/v2/x", Paging: PagingSearch, Token: "pageNumber", Body: `"a"`, PageSize: 1, Items: ".", ID: []string{"id"}},
 	} {

@@ -90,7 +90,8 @@ type Part struct {
 	Permissions []string // that the call needs besides the type's; any one is enough
 }
 
-// An Audit says under which names the org's audits tell of edits to a type.
+// An Audit says under which names the org's audits tell of edits to a type. The
+// zero value is that of a type of which nothing is known; it counts as AuditNone.
 type Audit struct {
 	How     AuditHow
 	Service string // "ContactCenter"; "" with AuditNone

@@ -41,6 +41,9 @@ func (t ObjectType) problem() error {
 	case t.PageSize < 0:
 		return fmt.Errorf("the PageSize is %d", t.PageSize)
 	}
+	if err := t.Audit.problem(); err != nil {
+		return err
+	}
 	for _, part := range t.Parts {
 		if part.Member == "" || !strings.HasPrefix(part.Path, "/api/v2/") {
 			return fmt.Errorf("the part %q needs a Member and a Path that begins with /api/v2/, not %q", part.Member, part.Path)
@@ -55,6 +58,22 @@ func (t ObjectType) problem() error {
 		}
 	}
 	return t.pagingProblem()
+}
+
+func (a Audit) problem() error {
+	switch a.How {
+	case "", AuditNone:
+		if a.Service != "" || a.Entity != "" {
+			return fmt.Errorf("the Audit has a Service and an Entity only with a How such as %q", AuditOwn)
+		}
+	case AuditOwn, AuditParent, AuditSettings, AuditSpecial:
+		if a.Service == "" || a.Entity == "" {
+			return fmt.Errorf(`the Audit %s needs a Service and an Entity, such as "ContactCenter" and "Queue"`, a.How)
+		}
+	default:
+		return fmt.Errorf("the How of the Audit is %q; it is %q, %q, %q or %q", a.How, AuditOwn, AuditParent, AuditSettings, AuditNone)
+	}
+	return nil
 }
 
 func (t ObjectType) pagingProblem() error {
