@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -160,16 +161,15 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 		v.add("permissions", StatusUnknown, "the client's grants could not be read", "Import shows which object types can be read.")
 		return
 	}
-	var missing []genesys.ObjectType
-	var partial, off, unknown []string
+	var missing, partial, off, unknown []string
 	types := s.engine.Selected(s.record)
 	for _, t := range types {
-		if len(t.Permissions) == 0 {
+		if t.PermissionUnknown {
 			unknown = append(unknown, t.Name)
 		}
 		switch verdict, _ := may.Allows(t); verdict {
 		case genesys.VerdictMissing:
-			missing = append(missing, t)
+			missing = append(missing, t.Name)
 		case genesys.VerdictNotInOrg:
 			off = append(off, t.Name)
 		default:
@@ -181,11 +181,11 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 	if len(off) > 0 {
 		v.add("products", StatusOK, fmt.Sprintf("%d types belong to products that this org does not have: %s", len(off), abridge(off, 5)), "")
 	}
-	if len(missing) == 0 {
+	v.Missing = may.Missing(types)
+	if len(v.Missing) == 0 {
 		v.add("permissions", StatusOK, fmt.Sprintf("%d types can be read", len(types)-len(off)), "")
 	} else {
-		v.Missing = genesys.Needs(missing)
-		v.add("permissions", StatusWarning, fmt.Sprintf("%d of %d selected types cannot be read", len(missing), len(types)),
+		v.add("permissions", StatusWarning, lacking(v.Missing, missing, len(types)),
 			"Give a role of the OAuth client these permissions ("+guide+"#the-role); each unlocks:")
 		for _, need := range v.Missing {
 			v.detail(need.Permission + ": " + strings.Join(need.Types, ", "))
@@ -201,6 +201,24 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 		v.add("divisions", StatusWarning, fmt.Sprintf("%d types are seen in some divisions only: %s", len(partial), abridge(partial, 5)),
 			`In Admin > OAuth > the client > Roles, give each role "All future divisions" (`+guide+`#divisions); else objects of other divisions stay unseen.`)
 	}
+}
+
+// lacking says how many types cannot be read, or not whole because a part of them cannot.
+func lacking(needs []genesys.Need, missing []string, types int) string {
+	short := map[string]bool{}
+	for _, need := range needs {
+		for _, name := range need.Types {
+			short[name] = true
+		}
+	}
+	for _, name := range missing {
+		delete(short, name)
+	}
+	finding := fmt.Sprintf("%d of %d selected types cannot be read", len(missing), types)
+	if len(short) > 0 {
+		finding += fmt.Sprintf(", and %d only in part: %s", len(short), abridge(slices.Sorted(maps.Keys(short)), 5))
+	}
+	return finding
 }
 
 // excess warns of what the client could do beyond what this record needs.

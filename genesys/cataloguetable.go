@@ -34,13 +34,11 @@ func parseTypes(table string) ([]ObjectType, error) {
 }
 
 // parseType reads a row. Lists are separated by "," but for paths, which are
-// separated by "|", and for what makes one text, which is separated by "+".
+// separated by "|", and for what makes one text, which is separated by "+". Behind a ";"
+// permissions go on with those of Get.
 func parseType(row map[string]string) (ObjectType, error) {
 	list := func(column, sep string) []string {
-		if row[column] == "" {
-			return nil
-		}
-		return strings.Split(row[column], sep)
+		return splitCell(row[column], sep)
 	}
 	t := ObjectType{
 		Name: row["name"], Label: row["label"], Group: row["group"], Default: row["default"] == "on", Reason: row["reason"],
@@ -56,6 +54,9 @@ func parseType(row map[string]string) (ObjectType, error) {
 		t.Key = nil
 	case "":
 		t.Key = list("title", "+")
+	}
+	if list, get, ok := strings.Cut(row["permissions"], ";"); ok {
+		t.Permissions, t.GetPermissions = splitCell(list, ","), splitCell(get, ",")
 	}
 	if row["permissions"] == "?" {
 		t.Permissions, t.PermissionUnknown = nil, true
@@ -79,6 +80,13 @@ func parseType(row map[string]string) (ObjectType, error) {
 		t.Parts = append(t.Parts, part)
 	}
 	return t, nil
+}
+
+func splitCell(cell, sep string) []string {
+	if cell == "" {
+		return nil
+	}
+	return strings.Split(cell, sep)
 }
 
 // parsePart reads "member text|json path" and, after it, "field=…" and "permission=…".

@@ -70,6 +70,7 @@ type ObjectType struct {
 	Volatile []string // members that move without an edit, as dotted paths
 
 	Permissions       []string // any one of them lets a client read the type; none may be needed
+	GetPermissions    []string // any one of them lets a client call Get as well; empty where Permissions do
 	PermissionUnknown bool     // it is not known whether one is needed, or which
 
 	Audit Audit

@@ -64,23 +64,27 @@ func (p *Permissions) Has(permission string) bool {
 	return slices.ContainsFunc(p.grants, func(g grant) bool { return g.covers(permission) })
 }
 
-// Allows says whether the client may list the type, and if it may not, of
-// which permissions one is missing. Where the service is not clear about
-// whether it wants one or all, one is taken to be enough.
+// Allows says whether the client may list the type, and read its objects where the
+// list does not hold them whole; and if it may not, of which permissions one is
+// missing. Where the service is not clear about whether it wants one or all, one is
+// taken to be enough.
 func (p *Permissions) Allows(t ObjectType) (v Verdict, missing []string) {
-	if len(t.Permissions) == 0 {
-		return VerdictAllowed, nil
+	needs := [][]string{t.Permissions}
+	if !t.Whole {
+		needs = append(needs, t.GetPermissions)
 	}
-	if !p.known {
-		return VerdictUnknown, nil
+	for _, any := range needs {
+		switch {
+		case len(any) == 0 || slices.ContainsFunc(any, p.Has):
+		case !p.known:
+			return VerdictUnknown, nil
+		case p.catalogue != nil && !slices.ContainsFunc(any, p.inOrg):
+			return VerdictNotInOrg, any
+		default:
+			return VerdictMissing, any
+		}
 	}
-	if slices.ContainsFunc(t.Permissions, p.Has) {
-		return VerdictAllowed, nil
-	}
-	if p.catalogue != nil && !slices.ContainsFunc(t.Permissions, p.inOrg) {
-		return VerdictNotInOrg, t.Permissions
-	}
-	return VerdictMissing, t.Permissions
+	return VerdictAllowed, nil
 }
 
 // Readable returns the type without the parts that the client is known to be

@@ -58,8 +58,19 @@ type Need struct {
 // several would do, it is one that is needed anyway, or else the least: one that lets
 // nobody write. None of them can be left out. A type of which no permission is known
 // is in none; see ObjectType.Permissions.
-func Needs(types []ObjectType) []Need {
-	types = withParts(types)
+func Needs(types []ObjectType) []Need { return needs(withParts(types)) }
+
+// Missing returns the permissions that the client lacks to read types and their parts, as
+// Needs does. Where a type can be read and a part of it cannot, the need is that of the part.
+func (p *Permissions) Missing(types []ObjectType) []Need {
+	return needs(slices.DeleteFunc(withParts(types), func(t ObjectType) bool {
+		verdict, _ := p.Allows(t)
+		return verdict != VerdictMissing
+	}))
+}
+
+// needs is Needs for types whose parts are among them.
+func needs(types []ObjectType) []Need {
 	unlocks := map[string][]string{}
 	for _, t := range types {
 		for _, p := range t.Permissions {
@@ -89,20 +100,28 @@ func Needs(types []ObjectType) []Need {
 			chosen[p] = true
 		}
 	}
-	needs := []Need{}
+	all := []Need{}
 	for _, p := range slices.Sorted(maps.Keys(chosen)) {
-		needs = append(needs, Need{p, slices.Compact(slices.Sorted(slices.Values(unlocks[p])))})
+		all = append(all, Need{p, slices.Compact(slices.Sorted(slices.Values(unlocks[p])))})
 	}
-	return needs
+	return all
 }
 
-// withParts returns types with what their Parts need beside them, as types of the same name.
+// withParts returns what reading types takes, as types that have nothing but their name and
+// permissions any one of which is enough: for their lists, their Gets and their Parts.
 func withParts(types []ObjectType) []ObjectType {
-	all := slices.Clone(types)
+	var all []ObjectType
+	add := func(t ObjectType, permissions []string) {
+		all = append(all, ObjectType{Name: t.Name, Whole: true, Permissions: permissions})
+	}
 	for _, t := range types {
+		add(t, t.Permissions)
+		if len(t.GetPermissions) > 0 {
+			add(t, t.GetPermissions)
+		}
 		for _, part := range t.Parts {
 			if len(part.Permissions) > 0 {
-				all = append(all, ObjectType{Name: t.Name, Permissions: part.Permissions})
+				add(t, part.Permissions)
 			}
 		}
 	}

@@ -121,10 +121,17 @@ func whenMoves(t ObjectType) string {
 func docPermission(t ObjectType) string {
 	words := []string{strings.Join(t.Permissions, " or ")}
 	switch {
+	case len(t.Permissions) > 8:
+		words[0] = "any of its domain"
 	case t.PermissionUnknown:
 		words[0] = "?"
 	case len(t.Permissions) == 0:
 		words[0] = "none"
+	}
+	if len(t.GetPermissions) > 8 {
+		words = append(words, "any of its domain")
+	} else if len(t.GetPermissions) > 0 {
+		words = append(words, strings.Join(t.GetPermissions, " or "))
 	}
 	for _, part := range t.Parts {
 		if more := strings.Join(part.Permissions, " or "); more != "" && !slices.Contains(words, more) {

@@ -114,13 +114,19 @@ func (o *Org) permissionMap(domain string) map[string][]map[string]any {
 // divisionAware are the domains whose objects are in divisions.
 var divisionAware = []string{"architect", "outbound", "routing", "scripter", "telephony", "responses"}
 
-// collectPermissions gathers the permissions that the calls of the org's types demand, and their domains.
+// collectPermissions gathers the permissions that the calls of the types and their parts demand, and their domains.
 func (o *Org) collectPermissions() {
 	for _, r := range o.routes.all() {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			if r.serves(method) {
 				o.permissions = append(o.permissions, r.demanded(method)...)
 			}
+		}
+	}
+	for _, t := range o.types {
+		for _, part := range t.Parts {
+			path, _, _ := strings.Cut(part.Path, "?")
+			o.permissions = append(o.permissions, official.Permissions()[http.MethodGet+" "+path]...)
 		}
 	}
 	o.permissions = slices.DeleteFunc(o.permissions, func(p string) bool { return strings.Count(p, ":") != 2 })
