@@ -1,7 +1,11 @@
 package cxsync_test
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +17,7 @@ const module = "github.com/cxsync/cxsync"
 // import. What is not listed is not allowed, and every package is listed.
 var layers = map[string][]string{
 	"":                    nil,
+	"internal/bounded":    nil,
 	"internal/jsonscan":   nil,
 	"internal/official":   nil,
 	"internal/printable":  nil,
@@ -72,6 +77,30 @@ func TestLayers(t *testing.T) {
 				t.Errorf("%s must not import %s", pkg, name)
 			}
 		}
+	}
+}
+
+// Every fuzz target fails on an input that takes too long.
+func TestFuzzTargetsAreBounded(t *testing.T) {
+	targets := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, target := range regexp.MustCompile(`(?ms)^func (Fuzz\w+)\(.*?^}`).FindAllSubmatch(text, -1) {
+			targets++
+			if !regexp.MustCompile(`\.Fuzz\(func\(.*\{\n\t\tdefer bounded\.Start\(t\)\(\)`).Match(target[0]) {
+				t.Errorf("%s: %s does not begin with bounded.Start", path, target[1])
+			}
+		}
+		return nil
+	})
+	if err != nil || targets < 30 {
+		t.Errorf("%d targets, %v", targets, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // FuzzRecord reads what a person may write. What is refused is refused with the field and without the secret; what is
@@ -29,6 +30,7 @@ func FuzzRecord(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer bounded.Start(t)()
 		r, err := environment.ParseRecord(data)
 		if secret := onlySecret(data); secret != "" && err != nil && strings.Contains(err.Error(), secret) {
 			t.Fatalf("the secret %q is in the error: %v", secret, err)
@@ -86,6 +88,7 @@ func FuzzSealed(f *testing.F) {
 	f.Add("", int64(-1), uint(1<<30), []byte("anything that is long enough to hold a nonce and a tag"))
 	key, other := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
 	f.Fuzz(func(t *testing.T, secret string, id int64, at uint, damage []byte) {
+		defer bounded.Start(t)()
 		v, err := environment.NewKeyVault(key)
 		require.NoError(t, err)
 		r := environment.Record{ID: id, Name: "Test"}

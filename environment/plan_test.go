@@ -18,6 +18,7 @@ import (
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/ratelimit"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -141,6 +142,7 @@ func FuzzIgnoreField(f *testing.F) {
 		f.Add(field)
 	}
 	f.Fuzz(func(t *testing.T, field string) {
+		defer bounded.Start(t)()
 		r := contoso()
 		r.Ignore = []environment.IgnoreRule{{Type: "Queues", Field: field}}
 		err := r.Check(nil)

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 func TestAPIErrorKeepsWhatTheAnswerSaid(t *testing.T) {
@@ -159,6 +161,7 @@ func FuzzErrorBody(f *testing.F) {
 	f.Add(503, []byte(`<html>`), "Fri, 31 Dec 1999 23:59:59 GMT")
 	f.Add(403, []byte(`{"message":"[a:b:c]"`), "99999999999999999999")
 	f.Fuzz(func(t *testing.T, status int, body []byte, after string) {
+		defer bounded.Start(t)()
 		r := answer(status, "", "Retry-After", after)
 		defer r.Body.Close()
 		r.Request, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/api/v2/x", http.NoBody)

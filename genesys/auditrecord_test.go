@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // recordOfQuery is as a query of audits answers, and recordOfTopic the same as an event.
@@ -123,6 +125,7 @@ func FuzzParseAuditEvent(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, event []byte) {
+		defer bounded.Start(t)()
 		r, err := ParseAuditEvent(event)
 		if err != nil {
 			if r.ID != "" || len(err.Error()) > 2000 {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 func TestBaseURLForms(t *testing.T) {
@@ -82,6 +84,7 @@ func FuzzBaseURL(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		defer bounded.Start(t)()
 		api, login, err := resolveURLs(s, "")
 		if err != nil {
 			return

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 func TestClean(t *testing.T) {
@@ -157,6 +159,7 @@ func FuzzClean(f *testing.F) {
 	f.Add([]byte(`{"secret":"x" , "SECRET":"y", "secret ":1}`))
 	f.Add([]byte(`{"value":["x",{"name":"token","value":"y"}],"key":"token","tokens":[[{"a":"b"},1]]}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
+		defer bounded.Start(t)()
 		out, _, err := clean(in, &border{secrets: []string{"headers"}})
 		if (err == nil) != json.Valid(in) {
 			t.Fatalf("%q: %v", in, err)
@@ -177,6 +180,7 @@ func FuzzCleanQueries(f *testing.F) {
 	f.Add("https://h/a?b=c&X-Amz-Signature=d", false)
 	f.Add("x ? y?Signature=1\"?sig=2", true)
 	f.Fuzz(func(t *testing.T, text string, inside bool) {
+		defer bounded.Start(t)()
 		if inside {
 			text = "https://h/p?X-Amz-Signature=" + text
 		}

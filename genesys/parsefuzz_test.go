@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // FuzzAudits lists audit records from whatever the service answers: each record once, at most one error, which is the
@@ -24,6 +26,7 @@ func FuzzAudits(f *testing.F) {
 	f.Add(`{"id":"x","state":"failed"}`, ``, false)
 	since := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, first, second string, realtime bool) {
+		defer bounded.Start(t)()
 		c, s := newTestClient(t, pages(first, second), func(o *Options) { o.MaxRetries = -1 })
 		q := AuditQuery{Service: "Routing", Since: since, Until: since.Add(time.Hour), Realtime: realtime, Wait: 5 * time.Millisecond}
 		records, failed := 0, false
@@ -56,6 +59,7 @@ func FuzzGrants(f *testing.F) {
 	f.Add(``, `<html>`)
 	probes := []string{"routing:queue:view", "architect:flow:view", "routing::", "", "routing", "a:b:c:d"}
 	f.Fuzz(func(t *testing.T, grants, catalogue string) {
+		defer bounded.Start(t)()
 		c, _ := newTestClient(t, func(r *http.Request) *http.Response {
 			switch r.URL.Path {
 			case "/api/v2/authorization/subjects/me":
@@ -149,6 +153,7 @@ func FuzzObjectType(f *testing.F) {
 		f.Add([]byte(s), "", `[{"x":1,"y":{"z":"2"}},"s",null]`)
 	}
 	f.Fuzz(func(t *testing.T, row []byte, id, body string) {
+		defer bounded.Start(t)()
 		var typ ObjectType
 		if json.Unmarshal(row, &typ) != nil || len(typ.Variants) > 5 || len(typ.Split) > 5 {
 			t.Skip("not a row, or one that rightly takes long")
@@ -207,6 +212,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(400, `{"error":"invalid_client","description":"no client with `+testSecret+`"}`)
 	f.Add(503, `<html><title>`+testSecret+`</title>`)
 	f.Fuzz(func(t *testing.T, status int, body string) {
+		defer bounded.Start(t)()
 		if status < 200 || status > 599 {
 			t.Skip("not a final status of HTTP")
 		}

@@ -7,11 +7,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 func FuzzID(f *testing.F) {
 	f.Add("a/b", "%2F", "")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
+		defer bounded.Start(t)()
 		parts := []string{a, b, c}
 		if got := SplitID(JoinID(parts...)); !slices.Equal(got, parts) {
 			t.Fatalf("%q became %q", parts, got)
@@ -52,6 +55,7 @@ func TestExpand(t *testing.T) {
 func FuzzExpand(f *testing.F) {
 	f.Add("../..", "a?b#c")
 	f.Fuzz(func(t *testing.T, a, b string) {
+		defer bounded.Start(t)()
 		targets, err := expand("/api/v2/x/{a}/y?q={b}", []string{a, b}, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // pages answers with one body after the other, the last one for ever.
@@ -440,6 +442,7 @@ func FuzzPages(f *testing.F) {
 	f.Add([]byte(`{"entities":[{"id":"a"}],"total":1,"pageCount":1}`), []byte(`{"entities":[],"nextUri":"/x?after=1"}`), uint8(0))
 	f.Add([]byte(`[{"id":"a","secret":"x"},{"id":1}]`), []byte(`{"entities":[{"id":"a"},{"id":"a","b":2}],"cursors":{"after":"x"}}`), uint8(2))
 	f.Fuzz(func(t *testing.T, first, second []byte, kind uint8) {
+		defer bounded.Start(t)()
 		typ := []ObjectType{things(2), nextURI(), list()}[kind%3]
 		if kind&4 != 0 {
 			typ.Items = "."

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -106,6 +107,7 @@ func FuzzLargeBodies(f *testing.F) {
 	f.Add([]byte(`"\u0001":[1,2]`), []byte(`"\u0001":[2,1]`), uint8(1), uint16(60_000), uint8(200))
 	f.Add([]byte("\"\xff\":1"), []byte("\"\\ud83d\":1"), uint8(255), uint16(1), uint8(0))
 	f.Fuzz(func(t *testing.T, a, b []byte, members uint8, name uint16, levels uint8) {
+		defer bounded.Start(t)()
 		if len(a)+len(b) > 200 {
 			return
 		}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -216,23 +217,53 @@ func anyType(string) bool { return true }
 
 // record returns the entry with a sequence number, or ErrTrimmed if it is gone. Its
 // ID is the one that it was recorded under; see identity.go.
-func (h *History) record(ctx context.Context, seq uint64) (record, error) {
-	f, err := h.frameOf(ctx, seq)
-	if err != nil {
-		return record{}, err
+func (h *History) record(ctx context.Context, seq uint64) (r record, err error) {
+	e, id, err := h.frameTextOf(ctx, seq)
+	if err != nil || e.Key == "" {
+		return r, cmp.Or(err, ErrTrimmed)
 	}
-	return f.record(seq)
+	f, err := splitFrame(e)
+	if err != nil {
+		return r, err
+	}
+	for _, raw := range f.Entries { // of hundreds, one is decoded
+		var n uint64
+		if n, _, err = entryNames(raw); err == nil && n != seq {
+			continue
+		}
+		if err == nil {
+			err = r.decode(raw, id, f.After)
+		}
+		if err != nil {
+			err = fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
+		}
+		return r, err
+	}
+	return r, ErrTrimmed
+}
+
+// frameTextOf returns the entry of the store that holds the one with a sequence number, or none.
+func (h *History) frameTextOf(ctx context.Context, seq uint64) (storage.Entry, frameID, error) {
+	r := h.keys.frames(0, seq+1)
+	r.Reverse = true
+	for e, err := range h.store.Scan(ctx, r) {
+		if err != nil {
+			return storage.Entry{}, frameID{}, fmt.Errorf("history: %w", err)
+		}
+		id, err := h.keys.parseFrame(e.Key)
+		return e, id, err
+	}
+	return storage.Entry{}, frameID{}, nil
 }
 
 // frameOf returns the frame that holds the entry with a sequence number, unless
 // the entry is gone.
 func (h *History) frameOf(ctx context.Context, seq uint64) (storedFrame, error) {
-	r := h.keys.frames(0, seq+1)
-	r.Reverse = true
-	for f, err := range h.framesAsRecorded(ctx, r, anyType) {
-		return f, err
+	e, id, err := h.frameTextOf(ctx, seq)
+	if err != nil || e.Key == "" {
+		return storedFrame{}, err
 	}
-	return storedFrame{}, nil
+	return decodeFrame(e, id)
 }
 
 func (f *storedFrame) record(seq uint64) (record, error) {

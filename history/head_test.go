@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -105,6 +106,7 @@ func FuzzHead(f *testing.F) {
 		f.Add(text, "Sales")
 	}
 	f.Fuzz(func(t *testing.T, text []byte, last string) {
+		defer bounded.Start(t)()
 		it := jsonscan.Members(text)
 		for it.Next() {
 			key, _ := jsonscan.String(it.Key())

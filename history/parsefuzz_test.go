@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -25,6 +26,7 @@ func FuzzStored(f *testing.F) {
 		f.Add(uint(i), bytes.ReplaceAll(e.Value, []byte("1"), []byte("9")))
 	}
 	f.Fuzz(func(t *testing.T, which uint, value []byte) {
+		defer bounded.Start(t)()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		s := memory.New()

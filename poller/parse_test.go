@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 func TestParseRefuses(t *testing.T) {
@@ -188,6 +190,7 @@ func FuzzParseSchedule(f *testing.F) {
 		f.Add(cron)
 	}
 	f.Fuzz(func(t *testing.T, cron string) {
+		defer bounded.Start(t)()
 		s, err := ParseSchedule(cron, nil)
 		if err != nil {
 			for _, fault := range parseErrors(err) {

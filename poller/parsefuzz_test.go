@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // FuzzPlan gives NewPlan what a person may write. It either says what is wrong with which entry, and where, or its plan
@@ -24,6 +26,7 @@ func FuzzPlan(f *testing.F) {
 		return "", false
 	}}
 	f.Fuzz(func(t *testing.T, type1, cron1, type2, cron2 string) {
+		defer bounded.Start(t)()
 		entries := []Entry{{type1, cron1}, {type2, cron2}}
 		plan, err := NewPlan(entries, opts)
 		if err != nil {

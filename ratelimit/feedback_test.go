@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // A fixedWindow is a server that allows so many requests in a window that the
@@ -365,6 +367,7 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("0", "0", "0", "0", 429)
 	f.Add("", " 5", "1e3", "99999999999999", 429)
 	f.Fuzz(func(t *testing.T, count, allowed, reset, retry string, status int) {
+		defer bounded.Start(t)()
 		synctest.Test(t, func(t *testing.T) {
 			const n = 5
 			l := mustNew(t, Limits{Minute: n}, nil)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 func newTestRand() *rand.Rand { return rand.New(rand.NewPCG(1, 1)) }
@@ -534,6 +536,7 @@ func FuzzLedger(f *testing.F) {
 		f.Add([]byte(s), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, content []byte, callers uint8) {
+		defer bounded.Start(t)()
 		synctest.Test(t, func(t *testing.T) {
 			const n = 10
 			shared := &MemoryLedger{content: content}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -76,6 +77,7 @@ func FuzzPrefix(f *testing.F) {
 	f.Add("a", "ab")
 	f.Add("\U0010ffff", "\U0010ffffz")
 	f.Fuzz(func(t *testing.T, p, key string) {
+		defer bounded.Start(t)()
 		if storage.CheckKey(key) != nil || p != "" && storage.CheckKey(p) != nil {
 			t.Skip("not keys of a store")
 		}
@@ -88,6 +90,7 @@ func FuzzKey(f *testing.F) {
 	f.Add("", "%", "%2F")
 	f.Add("\x00", "\xff\xfe", "é\xc3")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
+		defer bounded.Start(t)()
 		for _, parts := range [][]string{{a}, {a, b}, {a, b, c}, {a + "/" + b, c}} {
 			key := storage.Key(parts...)
 			if len(key) <= storage.MaxKeySize {

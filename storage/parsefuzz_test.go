@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
@@ -24,6 +25,7 @@ func FuzzLease(f *testing.F) {
 	f.Add([]byte(`null`), []byte(`[]`), true)
 	f.Add([]byte(``), []byte(``), false)
 	f.Fuzz(func(t *testing.T, fence, term []byte, released bool) {
+		defer bounded.Start(t)()
 		synctest.Test(t, func(t *testing.T) {
 			s := memory.New()
 			var b storage.Batch

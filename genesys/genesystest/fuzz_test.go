@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // FuzzRequests sends whatever a client may send. Each request has an answer, and a success is JSON.
@@ -30,6 +31,7 @@ func FuzzRequests(f *testing.F) {
 		f.Add(s[0], s[1], s[2])
 	}
 	f.Fuzz(func(t *testing.T, method, uri, body string) {
+		defer bounded.Start(t)()
 		u, err := url.ParseRequestURI(uri)
 		if err != nil {
 			t.Skip("no request of HTTP")

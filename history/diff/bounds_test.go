@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // Whatever a body holds, its changes are no larger than it and its successor, or 64 KiB, and lead forth and back.
@@ -96,6 +98,7 @@ func FuzzSequence(f *testing.F) {
 	f.Add(uint64(1), uint16(0), uint16(300))
 	f.Add(uint64(2), uint16(5_000), uint16(5_000))
 	f.Fuzz(func(t *testing.T, seed uint64, length, edits uint16) {
+		defer bounded.Start(t)()
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		want := make([]*node, length)
 		for i := range want {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 const manyMembers = 500
@@ -189,6 +191,7 @@ func FuzzPair(f *testing.F) {
 		f.Add([]byte(`[{"c":1}]`), []byte(bad), byte(0))
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte, shape byte) {
+		defer bounded.Start(t)()
 		c, s := comparers[int(shape)%len(ruleSets)], ruleSets[int(shape)%len(ruleSets)]
 		_, _ = c.Diff(a, b) // Whatever their form is.
 		for _, body := range [][]byte{a, b} {
@@ -222,6 +225,7 @@ func FuzzApply(f *testing.F) {
 		f.Add(ca, text)
 	}
 	f.Fuzz(func(t *testing.T, doc, text []byte) {
+		defer bounded.Start(t)()
 		var changes []FieldChange
 		if json.Unmarshal(text, &changes) != nil {
 			return

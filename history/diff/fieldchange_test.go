@@ -6,6 +6,8 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 func TestChangesPrintThemselves(t *testing.T) {
@@ -26,6 +28,7 @@ func TestChangesPrintThemselves(t *testing.T) {
 func FuzzString(f *testing.F) {
 	f.Add("/a\nb", "[id=\x1b]", []byte("\"\u2028\xc2\x9b\""))
 	f.Fuzz(func(t *testing.T, path, label string, value []byte) {
+		defer bounded.Start(t)()
 		for _, op := range []Op{OpAdd, OpRemove, OpReplace, OpMove} {
 			s := FieldChange{Path: path, From: path, Op: op, Label: label, Old: value, New: value}.String()
 			if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/bounded"
 )
 
 // FuzzRules compiles paths that a person may write, and compares bodies under them as the reference does.
@@ -16,6 +18,7 @@ func FuzzRules(f *testing.F) {
 		f.Add("x", path, g.text(a), g.text(g.mutate(a)))
 	}
 	f.Fuzz(func(t *testing.T, ignore, set string, a, b []byte) {
+		defer bounded.Start(t)()
 		s := Rules{Ignore: []string{ignore}, Sets: []string{set}}
 		c, err := Compile(s)
 		if err != nil {

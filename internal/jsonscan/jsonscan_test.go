@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
@@ -171,7 +172,10 @@ func FuzzScan(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Add([]byte(deep(70, `{"a":[`, "]}")))
-	f.Fuzz(check)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer bounded.Start(t)()
+		check(t, b)
+	})
 }
 
 func ExampleMembers() {

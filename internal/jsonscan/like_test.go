@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
@@ -91,5 +92,8 @@ func FuzzLike(f *testing.F) {
 		f.Add([]byte(pair[0]), []byte(pair[1]))
 		f.Add([]byte(pair[1]), []byte(pair[0]))
 	}
-	f.Fuzz(checkLike)
+	f.Fuzz(func(t *testing.T, text, other []byte) {
+		defer bounded.Start(t)()
+		checkLike(t, text, other)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
@@ -17,6 +18,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(s), "a")
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, s string) {
+		defer bounded.Start(t)()
 		var text string
 		isString := json.Unmarshal(raw, &text) == nil && raw[0] == '"' && raw[len(raw)-1] == '"'
 		got, ok := jsonscan.String(raw)

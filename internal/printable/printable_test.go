@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/internal/printable"
 )
 
@@ -29,6 +30,7 @@ func TestText(t *testing.T) {
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b\u202e\xff")
 	f.Fuzz(func(t *testing.T, s string) {
+		defer bounded.Start(t)()
 		got := printable.Text(s)
 		for _, r := range got {
 			if !unicode.IsPrint(r) && r != utf8.RuneError {

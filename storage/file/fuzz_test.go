@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -23,6 +24,7 @@ func FuzzDamagedFile(f *testing.F) {
 		f.Add(uint32(p*pageSize+24), []byte{3, 0, 0, 0, 0, 0, 0, 0})
 	}
 	f.Fuzz(func(t *testing.T, at uint32, piece []byte) {
+		defer bounded.Start(t)()
 		path := newPath(t)
 		data := bytes.Clone(sound)
 		copy(data[int(at)%len(data):], piece)

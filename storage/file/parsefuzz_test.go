@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -25,6 +26,7 @@ func FuzzValue(f *testing.F) {
 	c, err := newCodec()
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, body []byte, kind byte, dict []byte, at uint) {
+		defer bounded.Start(t)()
 		c.coder.Store(c.plain)
 		if len(dict) > 0 { // a coder takes long to make
 			with, err := newCoder([][]byte{dict})
@@ -69,6 +71,7 @@ func FuzzMeta(f *testing.F) {
 	f.Add(uint32(1024), m.high, m.freelist, uint64(2), uint64(0), uint32(0xffff))
 	f.Add(uint32(1<<31), m.root, m.freelist, uint64(0), m.txid, uint32(0))
 	f.Fuzz(func(t *testing.T, pageSize uint32, root, freelist, high, txid uint64, flags uint32) {
+		defer bounded.Start(t)()
 		path := newPath(t)
 		data := bytes.Clone(sound)
 		for _, offset := range []int64{0, m.pageSize} {
