@@ -9,6 +9,7 @@
 //   - [github.com/cxsync/cxsync/environment]: one org with its schedules, quota
 //     and history; create, validate, import, run, delete. Start here.
 //   - [github.com/cxsync/cxsync/environment/console]: environments to look at in a browser.
+//     [github.com/cxsync/cxsync/environment/telemetry], a module of its own, measures them.
 //   - [github.com/cxsync/cxsync/genesys]: the org over HTTP: login, retries,
 //     paging, errors, and the catalogue of types.
 //   - [github.com/cxsync/cxsync/genesys/genesystest]: a local org for tests.
@@ -49,7 +50,7 @@
 // # Layers
 //
 //	examples -> environment -> { genesys, poller, ratelimit, history, storage }
-//	            console -> environment, history
+//	            console, telemetry -> environment, history
 //	                history -> diff, storage <- memory, file, postgres
 //
 // genesys, poller, ratelimit, storage and diff import none of the others. TestLayers

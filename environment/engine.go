@@ -77,6 +77,9 @@ type Options struct {
 	// the end unless the context of the pass ends it.
 	Begun func(PassStart)
 
+	// Requested is told of each try of a request, as soon as its answer begins. It must be quick.
+	Requested func(RequestEvent)
+
 	// Observer is told of each pass that ended, but not of one that its context
 	// ended. It must be quick and safe for concurrent use. It may read (Get, Status,
 	// Forecast, History) and Deliver; but Import, and Poll, AcceptRemovals and Forget

@@ -133,13 +133,12 @@ func (s *session) connect(ctx context.Context) (err error) {
 	if r.ClientSecret, err = e.secret(ctx, r); err != nil {
 		return err
 	}
-	name := environmentName{r.ID, r.Name}
 	s.client, err = genesys.NewClient(r.client(), &genesys.Options{
 		Transport: e.opts.Transport,
 		Pace: func(base http.RoundTripper) http.RoundTripper {
-			return &knownOrg{session: s, base: punctual{s.limiter.Transport(counting{patient{s, marked{name, s.traffic, base}}})}}
+			return &knownOrg{session: s, base: punctual{s.limiter.Transport(counting{patient{s, watched{s, s.traffic, base}}})}}
 		},
-		Login:     func(base http.RoundTripper) http.RoundTripper { return dated{s.limiter, marked{name, nil, base}} },
+		Login:     func(base http.RoundTripper) http.RoundTripper { return dated{s.limiter, watched{s, nil, base}} },
 		Catalogue: e.opts.Catalogue,
 		Logger:    e.opts.Logger,
 	})

@@ -7,19 +7,15 @@ import (
 	"time"
 )
 
-// environmentKey is where the context of a request has its environment.
-type environmentKey struct{}
-
-type environmentName struct {
-	id   int64
-	name string
-}
-
-// EnvironmentOf returns the ID and the name of the environment that a request is for, by the
-// request's context: for an Options.Transport that counts or traces requests.
-func EnvironmentOf(ctx context.Context) (id int64, name string, ok bool) {
-	e, ok := ctx.Value(environmentKey{}).(environmentName)
-	return e.id, e.name, ok
+// A RequestEvent tells of one try of a request, logins included.
+type RequestEvent struct {
+	Environment int64  // its ID
+	Name        string // of the environment
+	Method      string
+	Host        string
+	Status      int           // of the answer; 0 without one
+	Took        time.Duration // until the answer began
+	Err         error         // why there is no answer
 }
 
 // A Traffic is the requests of an environment over the last 24 hours, as far as this process
@@ -90,23 +86,28 @@ func (c *traffic) since(now time.Time) Traffic {
 	return t
 }
 
-// marked marks requests with their environment, and counts them if it has what to count with.
-type marked struct {
-	environment environmentName
-	traffic     *traffic
-	base        http.RoundTripper
+// watched tells of requests, and counts them if it has what to count with.
+type watched struct {
+	session *session
+	traffic *traffic // nil for logins, which take nothing of the quota
+	base    http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
-func (m marked) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := m.base.RoundTrip(r.WithContext(context.WithValue(r.Context(), environmentKey{}, m.environment)))
-	if m.traffic == nil {
-		return resp, err
+func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	began := time.Now()
+	resp, err := w.base.RoundTrip(r)
+	e := RequestEvent{
+		Environment: w.session.record.ID, Name: w.session.record.Name, Method: r.Method, Host: r.URL.Host, Took: time.Since(began), Err: err,
 	}
-	status := 0
 	if err == nil {
-		status = resp.StatusCode
+		e.Status = resp.StatusCode
 	}
-	m.traffic.add(time.Now(), status)
+	if w.traffic != nil {
+		w.traffic.add(time.Now(), e.Status)
+	}
+	if w.session.engine.opts.Requested != nil {
+		w.session.engine.opts.Requested(e)
+	}
 	return resp, err
 }

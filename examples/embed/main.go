@@ -2,6 +2,8 @@
 // machine about them, as JSON.
 //
 //	GET  /healthz                                      200 while it polls, with the verdict on each environment
+//	GET  /console/                                     to look at it in a browser
+//	GET  /metrics                                      for Prometheus, see package telemetry
 //	GET  /environments
 //	GET  /environments/{id}/status
 //	GET  /environments/{id}/changes?after=SEQ&limit=N  oldest first; go on after "next"
@@ -33,6 +35,7 @@ import (
 	"log"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -40,6 +43,7 @@ import (
 	"syscall"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/environment/console"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
@@ -96,13 +100,25 @@ func run(ctx context.Context, o options) (err error) {
 	defer remove()
 	defer func() { err = errors.Join(err, store.Close()) }()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	engine, err := environment.Open(store, &environment.Options{
-		Vault: vault, Logger: logger, Observer: func(e environment.PassEvent) { tell(logger, e) },
-	})
+	m, err := newMeter()
+	if err != nil {
+		return err
+	}
+	opts := m.metrics.Options(environment.Options{Vault: vault, Logger: logger, Observer: func(e environment.PassEvent) { tell(logger, e) }})
+	engine, err := environment.Open(m.metrics.Store(store), &opts)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close(context.WithoutCancel(ctx))) }()
+	unwatch, err := m.metrics.Watch(engine)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unwatch()) }()
+	pages, err := console.New(engine, &console.Options{Base: "/console"})
+	if err != nil {
+		return err
+	}
 	for _, record := range records {
 		if _, err := engine.Put(ctx, record, nil); err != nil {
 			return err
@@ -114,7 +130,7 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}
 	logger.Info("listening", "url", "http://"+listener.Addr().String()+"/environments")
-	return (&service{engine: engine, logger: logger, imports: map[int64]lastImport{}}).serve(ctx, listener)
+	return (&service{engine: engine, logger: logger, more: map[string]http.Handler{"GET /metrics": m.handler, "/console/": pages}, imports: map[int64]lastImport{}}).serve(ctx, listener)
 }
 
 // tell says what this process has done.

@@ -24,6 +24,7 @@ import (
 type service struct {
 	engine  *environment.Engine
 	logger  *slog.Logger
+	more    map[string]http.Handler // what else is answered, by pattern
 	polling atomic.Bool
 	jobs    sync.WaitGroup // what goes on beside the answers
 
@@ -96,6 +97,9 @@ func (s *service) handler(ctx context.Context) http.Handler {
 			w.WriteHeader(statusOf(r, err))
 			_ = json.NewEncoder(w).Encode(v)
 		})
+	}
+	for pattern, h := range s.more {
+		mux.Handle(pattern, h)
 	}
 	return local(http.NewCrossOriginProtection().Handler(mux))
 }

@@ -20,7 +20,7 @@ const mainModule = "github.com/cxsync/cxsync"
 
 // published are the directories of the nested modules that others depend on, each
 // after those that it requires. The other nested modules are tools of this repository.
-var published = []string{"storage/postgres"}
+var published = []string{"storage/postgres", "environment/telemetry"}
 
 // A release is what make makes.
 type release struct {
