@@ -61,7 +61,7 @@ type pastState struct {
 func (h *History) asOf(ctx context.Context, typ string, t time.Time) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
 		r := h.keys.below("head", typ)
-		earlier := &recall{h, t, map[uint64]record{}}
+		earlier := &recall{h: h, until: t, known: map[uint64]record{}}
 		for end := r.End; ; r.Start, r.End = r.End, end {
 			behind, err := h.behind(ctx, typ, t, &r, maxBehind)
 			if err != nil {
@@ -158,7 +158,7 @@ func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq
 			return
 		}
 		n := 0
-		earlier := &recall{h, a, map[uint64]record{}}
+		earlier := &recall{h: h, until: a, known: map[uint64]record{}}
 		who, err := h.whoReader(ctx)
 		if err != nil {
 			yield(Change{}, err)

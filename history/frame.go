@@ -277,11 +277,12 @@ func (f *storedFrame) record(seq uint64) (record, error) {
 
 // A recall finds entries and remembers others of the same frames, because a
 // query over many objects meets the same frames again and again. Of those that
-// are not behind a time it does not remember what they changed.
+// are not behind a time, or not behind an entry, it does not remember what they changed.
 type recall struct {
 	h     *History
 	until time.Time
 	known map[uint64]record
+	seq   uint64
 }
 
 // maxRecall is how many entries a recall remembers.
@@ -295,7 +296,7 @@ func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	if !f.at.After(c.until) {
+	if n := len(f.records); !f.at.After(c.until) || n > 0 && f.records[n-1].Seq <= c.seq {
 		if len(c.known) > maxRecall {
 			clear(c.known)
 		}

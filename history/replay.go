@@ -88,6 +88,8 @@ type replay struct {
 	lens  *lens
 	seq   uint64 // the change of the step
 	paths map[Ref]string
+
+	earlier recall // entries up to that change
 }
 
 // open brings the replay to the state behind a change, or before the first one. Changes may have one
@@ -111,6 +113,7 @@ func (r *replay) open(ctx context.Context, seq uint64) error {
 	var err error
 	r.lens = r.History.lens(func(string) []string { return []string{"**.selfUri"} })
 	r.paths = map[Ref]string{}
+	r.earlier = recall{h: r.History, known: map[uint64]record{}}
 	if r.ring, err = r.keyring(ctx, at.Add(-1), nil); err != nil || seq == 0 {
 		return err
 	}
@@ -237,7 +240,8 @@ func (r *replay) asOfChange(ctx context.Context, typ, id string, seq uint64) (Ve
 	if err != nil {
 		return Version{}, err
 	}
-	for s, err := range r.states(ctx, o, r.record) {
+	r.earlier.seq = seq
+	for s, err := range r.states(ctx, o, r.earlier.record) {
 		switch {
 		case err != nil:
 			return Version{}, err
