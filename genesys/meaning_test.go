@@ -130,6 +130,12 @@ func TestTombstones(t *testing.T) {
 		`{"id":"a","deleted":false}`:             false,
 		`{"id":"a","deleted":null}`:              false,
 		`{"id":"a","state":"active"}`:            false,
+		`{"id":"a","state":"inactive"}`:          false,
+		`{"id":"a","state":" deleted"}`:          false,
+		`{"id":"a","deleted":"True"}`:            true,
+		`{"id":"a","deleted":"no"}`:              false,
+		`{"id":"a","deleted":1}`:                 false,
+		`{"id":"a","deleted":[true]}`:            false,
 		`{"id":"a","state":{"deleted":true}}`:    false,
 		`{"id":"a","owner":{"state":"deleted"}}`: false,
 		`{"id":"a"}`:                             false,
@@ -211,6 +217,27 @@ func TestAnnouncements(t *testing.T) {
 		c, _ := newTestClient(t, pages(`{"entities":[{"id":"a"}],"cursors":`+form+`}`))
 		_, err := collect(t.Context(), c, cursor)
 		require.Error(t, err, form)
+	}
+	// So does what another family of lists announces by.
+	for name, typ := range map[string]ObjectType{"page": things(100), "nextUri": byLink, "cursor": cursor, "search by number": numbers, "none": list()} {
+		for _, member := range []string{`"nextURI":"/x?pageNumber=2"`, `"next":{"href":"/x"}`, `"nextPage":2`, `"nextPageToken":"x"`, `"hasMore":true`, `"cursors":{"after":"x"}`, `"after":"x"`, `"lastUri":"/x?pageNumber=2"`} {
+			if name == "cursor" && strings.Contains(member, "cursors") || name == "none" && strings.Contains(member, "lastUri") {
+				continue // that is its own way; a list without pages has no last one
+			}
+			c, _ := newTestClient(t, pages(`{"entities":[{"id":"a"}],`+member+`}`))
+			objects, err := collect(t.Context(), c, typ)
+			_, incomplete := errors.AsType[*IncompleteError](err)
+			require.True(t, incomplete, "%s: %s passes for the whole list: %v", name, member, err)
+			require.Len(t, objects, 1)
+			c, _ = newTestClient(t, pages(`{"entities":[{"id":"a"}],"total":1,`+member+`}`, `{"entities":[],"total":1}`))
+			_, err = collect(t.Context(), c, typ)
+			require.NoError(t, err, "%s: %s, but the total came", name, member)
+		}
+		for _, member := range []string{`"nextURI":null`, `"next":""`, `"hasMore":false`, `"cursors":{"after":null,"before":"x"}`, `"cursors":null`, `"lastUri":"/x?pageNumber=1"`, `"lastUri":"/x"`, `"lastUri":{}`, `"previousUri":"/x?pageNumber=0"`} {
+			c, _ := newTestClient(t, pages(`{"entities":[{"id":"a"}],`+member+`}`))
+			_, err := collect(t.Context(), c, typ)
+			require.NoError(t, err, "%s: %s", name, member)
+		}
 	}
 	// A link beside a smaller count is followed.
 	c, s := newTestClient(t, pages(`{"entities":[{"id":"a"}],"pageCount":1,"nextUri":"/x?pageNumber=2"}`, `{"entities":[{"id":"b"}],"pageCount":1}`))

@@ -21,6 +21,7 @@ type envelope struct {
 	token     string // of PagingCursor, or of PagingSearch by token
 	twice     bool   // one of these members is there more than once, so that it is open what it says
 	unclear   string // the first announcement that is not understood, as it came
+	beyond    string // the first announcement of more in a way that the type does not know
 }
 
 // readEnvelope goes over a whole page once and so proves it to be JSON.
@@ -41,12 +42,21 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 	names := [...]string{items, "total", "pageCount", "pageSize", "nextUri", token}
 	var values [len(names)][]byte
 	it := jsonscan.Members(page)
+	lastPage := -1
 	for it.Next() {
+		known := false
 		for i, name := range names {
 			if it.KeyIs(name) {
-				e.twice = e.twice || values[i] != nil
+				e.twice, known = e.twice || values[i] != nil, true
 				values[i] = it.Value()
 			}
+		}
+		switch name := text(it.Key()); {
+		case known:
+		case name == "lastUri":
+			lastPage = pageOf(text(it.Value()))
+		case announcesMore(name, it.Value()):
+			e.beyond = cmp.Or(e.beyond, label(name))
 		}
 	}
 	e.items = below(values[0], belowItems)
@@ -54,6 +64,7 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 	if n, ok := jsonscan.Int(values[3]); ok && n >= 0 {
 		e.pageSize = int(n)
 	}
+	e.pageCount = max(e.pageCount, lastPage)
 	e.nextURI = e.link("nextUri", values[4])
 	if field != "" {
 		e.token = e.cursor(field, values[5], belowToken)
@@ -64,6 +75,28 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 // A page announces what there is beyond it by counts, links and cursors. One
 // that is not there, or null, announces nothing; one of another form than the
 // service is known to give could announce anything, so it is kept as unclear.
+
+// announcesMore reports whether a member says, in a way of other lists than that of its
+// type, that there is more: a link or a token by another name, or a cursor.
+func announcesMore(name string, raw []byte) bool {
+	name = strings.ToLower(name)
+	if name == "cursors" {
+		name, raw = "after", below(raw, "after")
+	}
+	if isNothing(raw) || raw[0] == 'f' || string(raw) == `""` {
+		return false
+	}
+	return name == "after" || name == "hasmore" || strings.HasPrefix(name, "next")
+}
+
+// pageOf returns the page number in a link; -1 when it has none.
+func pageOf(uri string) int {
+	number, _ := parameterIn(uri, "pageNumber")
+	if n, err := strconv.Atoi(number); err == nil && n >= 0 {
+		return n
+	}
+	return -1
+}
 
 // count reads a number of pages or of objects; -1 when none is announced.
 func (e *envelope) count(name string, raw []byte) int {

@@ -270,6 +270,8 @@ func (w *walk) noteMore(p *pager, e envelope, number, pages int) {
 		w.note(fmt.Sprintf("%d pages are announced, and page %d leads no further", pages, number))
 	case e.nextURI != "" && p.t.Paging != PagingNextURI && !p.byNumber():
 		w.note(fmt.Sprintf("page %d has a link to more, of which the type knows nothing", number))
+	case e.beyond != "":
+		w.note(fmt.Sprintf("page %d announces more in its member %q, of which the type knows nothing", number, e.beyond))
 	}
 }
 

@@ -62,12 +62,8 @@ func (r *reader) parents(ctx context.Context) error {
 	answered, refusals := 0, 0
 	var last *UnclearError
 	allGone, allLast := true, true
-	start := 0
-	if r.opts.From != "" {
-		start, _ = slices.BinarySearchFunc(b.live, r.opts.From, func(h Head, id string) int { return cmp.Compare(h.ID, id) })
-	}
-	for i := range b.live {
-		head := b.live[(start+i)%len(b.live)]
+	order := b.order(r.opts.From)
+	for i, head := range order {
 		known := b.before[head.ID]
 		switch {
 		case b.state[head.ID] == skipped:
@@ -92,7 +88,7 @@ func (r *reader) parents(ctx context.Context) error {
 		refusals++
 		last, allGone, allLast = unclear, allGone && unclear.Gone, allLast && (unclear.Lasting || unclear.Gone)
 		if answered == 0 && refusals == refuseAll {
-			return &RefusedError{Err: unclear.Err, Next: b.live[(start+i+1)%len(b.live)].ID}
+			return &RefusedError{Err: unclear.Err, Next: order[(i+1)%len(order)].ID}
 		}
 	}
 	switch {
@@ -102,6 +98,22 @@ func (r *reader) parents(ctx context.Context) error {
 		return &RefusedError{Err: last.Err}
 	}
 	return last.Err
+}
+
+// order returns the parents in the order in which they are asked: from one on, but first
+// those that have answered before, so that what others refuse does not hide them.
+func (b *parents) order(from string) []Head {
+	start, _ := slices.BinarySearchFunc(b.live, from, func(h Head, id string) int { return cmp.Compare(h.ID, id) })
+	order := make([]Head, 0, len(b.live))
+	var refused []Head
+	for _, head := range slices.Concat(b.live[start:], b.live[:start]) {
+		if known, ok := b.before[head.ID]; ok && known.Refusals == 0 {
+			order = append(order, head)
+		} else {
+			refused = append(refused, head)
+		}
+	}
+	return append(order, refused...)
 }
 
 // oneParent reads what is below one parent and notes what that proves.

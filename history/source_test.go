@@ -217,6 +217,36 @@ func TestParentsThatAllRefuse(t *testing.T) {
 	})
 }
 
+// One parent that answers among many that refuse is found, and from then on its
+// children are read at every pass, also when the others are asked again.
+func TestOneParentOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), nil)
+		s := queues(t, h, 100)
+		for i, q := range s.lists[""] {
+			if i != 50 {
+				s.ends[q.ID], s.lists[q.ID] = &UnclearError{Err: errors.New("no"), Lasting: true}, nil
+			}
+		}
+		opts := below
+		for days := 0; ; days++ {
+			_, _, err := s.read(t, h, "codes", opts)
+			if err == nil {
+				break
+			}
+			refused, ok := errors.AsType[*RefusedError](err)
+			require.True(t, ok, "%v", err)
+			require.Less(t, days, 3)
+			opts.From = refused.Next
+		}
+		for n := range 5 {
+			time.Sleep(25 * time.Hour)
+			s.lists["q00050"][0] = item("wq00050", "q00050", "", fmt.Sprintf(`"n":"%d"`, n))
+			require.Equal(t, 1, s.mustRead(t, h, "codes", below).Updated)
+		}
+	})
+}
+
 // A few parents that all refuse make the type one that cannot be had; if they
 // fail, the pass does; if they are gone, their own pass will tell.
 func TestFewParents(t *testing.T) {
@@ -235,6 +265,12 @@ func TestFewParents(t *testing.T) {
 			require.Equal(t, name == "a failure", err != nil && !refused)
 			require.Equal(t, name == "a parent that is gone", err == nil && !r.Complete)
 			require.Empty(t, kindsOf(t, h, cursor))
+			for i, q := range s.lists[""] { // they answer again
+				s.lists[q.ID], s.ends[q.ID] = []Item{item("w"+q.ID, q.ID, "", fmt.Sprintf(`"n":%d`, i+1))}, nil
+			}
+			time.Sleep(24 * time.Hour)
+			require.True(t, s.mustRead(t, h, "codes", below).Complete)
+			require.Equal(t, []string{"updated wq00001"}, kindsOf(t, h, cursor))
 		})
 	}
 }
