@@ -59,13 +59,14 @@ func TestTemplatesOfActions(t *testing.T) {
 	before, text := c.get(path).json(), string(c.get(path+"/templates/requesttemplate.vm").body)
 	require.Contains(t, text, "${input.")
 	require.False(t, json.Valid([]byte(text)))
-	require.NoError(t, org.SetTemplate(id, "requesttemplate.vm", "edited"))
+	require.NoError(t, org.SetPart("integrations.actions", id, "requestTemplate", "edited"))
 	after := c.get(path).json()
 	require.Equal(t, "edited", string(c.get(path+"/templates/requesttemplate.vm").body))
 	require.NotEqual(t, before["version"], after["version"])
 	after["version"] = before["version"]
 	require.Equal(t, before, after)
-	require.Error(t, org.SetTemplate(id, "other.vm", ""))
+	require.Error(t, org.SetPart("integrations.actions", id, "other", ""))
+	require.Error(t, org.SetPart("integrations.actions", id, "function", "text"))
 	require.Equal(t, 404, c.get(path+"/templates/other.vm").status)
 	functions := 0
 	for id := range org.Objects("integrations.actions") {

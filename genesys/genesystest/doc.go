@@ -21,7 +21,7 @@
 // users holds its edits and little else. Two orgs with the same options are
 // equal. [Org.Create], [Org.Update], [Org.Touch] and [Org.Delete] edit it; they
 // move version, modification date and author as the service does. [Org.As] makes
-// edits those of a user. [Org.SetTemplate] edits what is kept apart from a body.
+// edits those of a user. [Org.SetPart] edits what is kept apart from a body.
 // IDs are in the form of genesys.Object: a child's begins with its parent's.
 //
 // # Audits

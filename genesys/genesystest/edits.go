@@ -274,13 +274,8 @@ func (o *Org) update(s *shape, id, action string, change func(*fields), by autho
 			}
 		}
 	}
-	for _, path := range s.t.Volatile {
-		if isMark(path) && !s.identifies(path) {
-			bump(&f, path, by)
-		}
-	}
-	if s.parent == nil {
-		o.bumpMarkers(s, &f, by)
+	for _, path := range s.witnesses(f) {
+		bump(&f, path, by)
 	}
 	body := f.bytes()
 	o.put(s, topKey(s, id), body)

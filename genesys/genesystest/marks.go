@@ -11,13 +11,25 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// bumpMarkers moves the fields that say that an object moved, where isMark does not know them.
-func (o *Org) bumpMarkers(s *shape, f *fields, by author) {
-	for _, path := range s.t.Marker {
-		if path != "id" && !slices.Contains(s.t.Volatile, path) {
-			bump(f, path, by)
+// witnesses returns the paths of what moves with every edit of a body, whether it is compared or not: versions and dates
+// of modification, the marker, and who edited it.
+func (s *shape) witnesses(body fields) []string {
+	var paths []string
+	for _, m := range body {
+		if isMark(m.key) {
+			paths = append(paths, m.key)
 		}
 	}
+	for _, path := range s.t.Volatile {
+		if isMark(path) {
+			paths = append(paths, path)
+		}
+	}
+	if s.parent == nil {
+		paths = append(paths, s.t.Marker...)
+	}
+	slices.Sort(paths)
+	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "id" || s.identifies(path) })
 }
 
 // bumpParent moves the marker of the parent whose configuration the object is a part of, if there is one: it stands for
@@ -46,7 +58,7 @@ func (o *Org) bumpParent(s *shape, id string, by author) {
 
 // identifies reports whether a field is part of the ID.
 func (s *shape) identifies(path string) bool {
-	return slices.Contains(s.t.ID, path) || path == "version" && hasSource(s.path) && s.singleton()
+	return slices.Contains(s.t.ID, path) || path == "version" && s.parent != nil && s.singleton()
 }
 
 // isMark reports whether a volatile field moves with an edit.

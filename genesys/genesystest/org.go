@@ -142,7 +142,7 @@ type Org struct {
 	log       requestLog
 	manners   map[string]manners // by type
 	audit     auditLog
-	templates map[string]string // that were edited, by action and file
+	parts     map[string][]byte // that were edited, by type, id and member
 }
 
 // New makes an org. It panics on options that make no sense, such as a division
