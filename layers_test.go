@@ -36,7 +36,7 @@ var layers = map[string][]string{
 	"environment/console": {"environment", "history", "history/diff", "poller", "ratelimit", "internal/printable"},
 	"examples/console":    {"environment", "environment/console", "genesys/genesystest", "poller", "storage/memory"},
 	"examples/org":        {"genesys", "genesys/genesystest"},
-	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "history/diff", "storage", "storage/file"},
+	"examples/sync":       {"environment", "genesys", "genesys/genesystest", "history", "history/diff", "ratelimit", "storage", "storage/file"},
 	"examples/webhook":    {"environment", "genesys/genesystest", "history", "storage/file"},
 	"examples/gittree":    {"environment", "genesys/genesystest", "history", "storage/file"},
 	"examples/history":    {"environment", "genesys", "history", "storage", "storage/file"},

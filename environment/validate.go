@@ -120,6 +120,9 @@ func (v *Validation) login(ctx context.Context, s *session) bool {
 	org, err := s.client.Organization(ctx)
 	refused, isRefused := errors.AsType[*genesys.AuthError](err)
 	_, isUsedUp := errors.AsType[*ratelimit.DeadlineError](err)
+	if errors.Is(err, context.DeadlineExceeded) && s.limiter.State().Free == 0 {
+		isUsedUp = true // it was waiting for a slot, and nobody could say how long that takes
+	}
 	switch {
 	case isRefused:
 		v.add("login", StatusFailed, strings.TrimSuffix(refused.Error(), ": "+refused.Remedy), refused.Remedy)

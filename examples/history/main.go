@@ -9,6 +9,7 @@
 //	history -data cxsync-data -search +4312345                     what holds a text
 //	history -data cxsync-data -name Test -compare Production       what differs between two environments
 //	history -data cxsync-data -undo 4711                           how to undo a change, by its number in -json
+//	history -data cxsync-data -types                               how each type is doing
 package main
 
 import (
@@ -100,6 +101,9 @@ func show(ctx context.Context, o options, out io.Writer) (err error) {
 	h, err := engine.History(ctx, record.ID)
 	if err != nil {
 		return err
+	}
+	if o.types {
+		return printTypes(ctx, engine, record, o, out)
 	}
 	if asked, err := o.ask(ctx, engine, record, h, out); asked || err != nil {
 		return err

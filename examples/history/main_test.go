@@ -59,6 +59,7 @@ func TestQuestions(t *testing.T) {
 		"none":         {options{questions: questions{search: "not there"}}, "no hits"},
 		"used nowhere": {options{objectType: "ACD skills", id: skill, questions: questions{used: true}}, "no references"},
 		"compare":      {options{questions: questions{compare: "Production"}}, "is on the first side only"},
+		"types":        {options{questions: questions{types: true}}, "routing.skills  good"},
 		"undo":         {options{questions: questions{undo: seq}}, "update routing.skills"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,13 +15,14 @@ import (
 
 // questions go across objects.
 type questions struct {
-	used            bool
+	used, types     bool
 	search, compare string
 	undo            uint64
 }
 
 func (q *questions) flags() {
 	flag.BoolVar(&q.used, "used", false, "where the object of -type and -id is used")
+	flag.BoolVar(&q.types, "types", false, "how each type is doing, as a table")
 	flag.StringVar(&q.search, "search", "", "objects that hold a `text`")
 	flag.StringVar(&q.compare, "compare", "", "what differs from another `environment`")
 	flag.Uint64Var(&q.undo, "undo", 0, "how to undo the change with a `number`")

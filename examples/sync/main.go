@@ -18,7 +18,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys"
@@ -220,13 +222,54 @@ type job struct {
 // start tells what stands in the way and imports. Next to the hundreds of requests
 // of an import the five that Validate takes are not worth saving.
 func (j job) start(ctx context.Context) error {
-	validation, err := j.engine.Validate(ctx, j.record.ID)
+	defer j.watch(ctx)()
+	validation, err := j.validate(ctx)
 	if err != nil {
 		return err
 	}
 	validation.Checks = slices.DeleteFunc(validation.Checks, func(c environment.Check) bool { return c.Status == environment.StatusOK })
+	j.out.clear()
 	fmt.Fprint(os.Stderr, validation)
 	return j.importAll(ctx)
+}
+
+// validate asks again while the quota had no slot for what was to be found out: a process that is
+// started again has to wait for what the one before has used.
+func (j job) validate(ctx context.Context) (environment.Validation, error) {
+	for {
+		validation, err := j.engine.Validate(ctx, j.record.ID)
+		if err != nil {
+			return validation, err
+		}
+		status, err := j.engine.Status(ctx, j.record.ID)
+		unknown := slices.ContainsFunc(validation.Checks, func(c environment.Check) bool { return c.Status == environment.StatusUnknown })
+		if err != nil || !unknown || status.Quota.Free > 0 {
+			return validation, err
+		}
+	}
+}
+
+// watch shows what is waited for until the function that it returns is called.
+func (j job) watch(ctx context.Context) (end func()) {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+			if status, err := j.engine.Status(ctx, j.record.ID); err == nil {
+				j.out.wait(status.Quota)
+			}
+		}
+	})
+	return func() {
+		stop()
+		wg.Wait()
+		j.out.clear()
+	}
 }
 
 // importAll reads everything once and prints what changed since the last time.

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,14 +15,18 @@ import (
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/ratelimit"
 )
 
 // A printer writes for people, or JSON lines for programs.
 type printer struct {
 	mu  sync.Mutex
-	out *os.File
-	bar bool          // out is a terminal
+	out io.Writer     // above the bar, if there is one
+	bar *bar          // nil if the output is no terminal
 	enc *json.Encoder // nil for people
+
+	progressed environment.Progress // the latest
+	warned     time.Time            // when somebody without a bar was told of a wait
 
 	result  totals
 	ignored int
@@ -57,8 +61,12 @@ type failure struct {
 
 func newPrinter(out *os.File, asJSON bool) *printer {
 	p := &printer{out: out, result: totals{Event: "summary", Unavailable: []unavailable{}, Failed: []failure{}}}
-	if info, err := out.Stat(); err == nil {
-		p.bar = info.Mode()&os.ModeCharDevice != 0
+	if _, ok := columns(out); ok && !asJSON {
+		p.bar = &bar{out: out, width: func() int {
+			n, _ := columns(out)
+			return cmp.Or(n, 80) // some terminals do not say
+		}}
+		p.out = p.bar
 	}
 	if asJSON {
 		p.enc = json.NewEncoder(out)
@@ -101,17 +109,46 @@ func (p *printer) observe(e environment.PassEvent) {
 
 // progress draws a bar on a terminal, and a line every 50 types elsewhere.
 func (p *printer) progress(s environment.Progress) {
+	p.mu.Lock()
+	p.progressed = s
+	p.mu.Unlock()
 	switch {
-	case p.enc != nil:
-	case p.bar:
-		const width = 30
-		n := width * s.Done / s.Types
-		fmt.Fprintf(p.out, "\r[%s%s] %d of %d types, %d objects, %d requests ", strings.Repeat("=", n), strings.Repeat(" ", width-n), s.Done, s.Types, s.Objects, s.Requests)
-		if s.Done == s.Types {
-			fmt.Fprintln(p.out)
-		}
-	case s.Done%50 == 0 || s.Done == s.Types:
-		fmt.Fprintf(p.out, "%d of %d types, %d objects, %d requests\n", s.Done, s.Types, s.Objects, s.Requests)
+	case p.bar != nil && s.Done == s.Types:
+		p.bar.clear()
+		p.say("%d of %d types, %d objects, %d requests", s.Done, s.Types, s.Objects, s.Requests)
+	case p.bar != nil:
+		p.bar.draw(texts(s, ratelimit.State{}, time.Now())...)
+	case p.enc == nil && (s.Done%50 == 0 || s.Done == s.Types):
+		p.say("%d of %d types, %d objects, %d requests", s.Done, s.Types, s.Objects, s.Requests)
+	}
+}
+
+// clear takes the bar away.
+func (p *printer) clear() {
+	if p.bar != nil {
+		p.bar.clear()
+	}
+}
+
+// wait shows what requests wait for: in the bar, or on stderr, once a minute at most.
+func (p *printer) wait(quota ratelimit.State) {
+	p.mu.Lock()
+	s, now := p.progressed, time.Now()
+	text := waits(quota, now)
+	tell := p.bar == nil && text != "" && now.Sub(p.warned) >= time.Minute
+	if tell {
+		p.warned = now
+	}
+	p.mu.Unlock()
+	switch {
+	case tell:
+		fmt.Fprintln(os.Stderr, text)
+	case p.bar != nil && s.Types > 0 && s.Done < s.Types:
+		p.bar.draw(texts(s, quota, now)...)
+	case p.bar != nil && text != "":
+		p.bar.draw(text)
+	case p.bar != nil:
+		p.bar.clear()
 	}
 }
 
@@ -145,7 +182,8 @@ func (p *printer) change(_ context.Context, c history.Change) error {
 	if c.Kind == history.KindShape {
 		what = fmt.Sprintf("%s: the platform changed %d objects", c.Type, c.Number)
 	}
-	_, err := fmt.Fprintf(p.out, "%-8s %s, between %s and %s\n", c.Kind, what, c.After.Local().Format(time.TimeOnly), c.At.Local().Format(time.TimeOnly))
+	now := time.Now()
+	_, err := fmt.Fprintf(p.out, "%-8s %s, between %s and %s\n", c.Kind, what, clock(now, c.After), clock(now, c.At))
 	for _, f := range c.Fields {
 		fmt.Fprintf(p.out, "         %s\n", f)
 	}
@@ -153,6 +191,7 @@ func (p *printer) change(_ context.Context, c history.Change) error {
 }
 
 func (p *printer) summary(err error) {
+	p.clear()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.result
