@@ -131,9 +131,10 @@ type reader struct {
 	coverage Coverage
 	since    time.Time // when the oldest of what the walk relied on was read; zero: the start of the pass
 
-	once    int64 // requests that moved markers have cost
-	rotated int64 // requests of the rotation
-	partial bool  // some object has a marker and is not whole in the list
+	once    int64  // requests that moved markers have cost
+	rotated int64  // requests of the rotation
+	spared  []Item // a few that need not be read; see sample.go
+	partial bool   // some object has a marker and is not whole in the list
 
 	below *parents // what is known of the parents of the type, if it has one
 }
@@ -176,6 +177,9 @@ func (r *reader) run(ctx context.Context) (Reading, error) {
 		_, err = r.list(ctx, nil)
 	} else {
 		err = r.parents(ctx)
+	}
+	if err == nil {
+		err = r.sample(ctx)
 	}
 	if unclear := new(UnclearError); err != nil && !errors.As(err, &unclear) {
 		return Reading{}, err
@@ -253,6 +257,7 @@ func (r *reader) observe(ctx context.Context, scope string, item Item) error {
 	r.partial = r.partial || item.Marker != ""
 	known, live := r.p.Marker(item.ID)
 	if live && item.Marker != "" && known == item.Marker {
+		r.spare(item)
 		return r.p.Keep(item.ID)
 	}
 	before := r.opts.Requests()

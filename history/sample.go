@@ -1,0 +1,98 @@
+package history
+
+import (
+	"bytes"
+	"context"
+)
+
+// A release reaches all objects of a type at once. But where a marker tells that an object was not edited, its body is
+// not read again, and only the few whose turn in the rotation it is show what the platform did: in a type of 60 objects
+// one in each pass, too few to tell a release from an edit.
+//
+// So when a field came or went in an object that nothing says was edited, the same pass reads more of those that it has
+// skipped, until it has compared enough to decide. That costs ten requests or so, once for a release, because what was
+// recognised is remembered; and once for an edit of that kind.
+
+// sampleSize is how many objects a pass keeps at hand to be read, and below how many parents.
+const sampleSize = 20
+
+// spare keeps an item that need not be read at hand.
+func (r *reader) spare(item Item) {
+	if len(r.spared) < sampleSize {
+		item.Body = bytes.Clone(item.Body) // which else holds its page
+		r.spared = append(r.spared, item)
+	}
+}
+
+// sample reads what was skipped while that may tell a release from an edit.
+func (r *reader) sample(ctx context.Context) error {
+	for _, item := range r.spared {
+		if more, err := r.p.wantsSample(ctx); !more || err != nil {
+			return err
+		}
+		r.p.takeTurn(item.ID)
+		if err := r.observe(ctx, item.Parent, item); err != nil {
+			return err
+		}
+	}
+	if r.below == nil {
+		return nil
+	}
+	asked := 0
+	for _, head := range r.below.live {
+		if r.below.state[head.ID] != skipped {
+			continue
+		}
+		if more, err := r.p.wantsSample(ctx); !more || err != nil || asked == sampleSize {
+			return err
+		}
+		asked++
+		delete(r.below.state, head.ID)
+		if r.below.due == nil {
+			r.below.due = map[string]bool{}
+		}
+		r.below.due[head.ID] = true
+		if _, err := r.oneParent(ctx, head); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wantsSample reports whether a field came or went in an object that nothing says was edited, while too few others were
+// compared to tell why.
+func (p *Pass) wantsSample(ctx context.Context) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over != nil || p.decided || p.live < releaseObjects || p.compared-p.editedHeld() >= releaseObjects {
+		return false, p.over
+	}
+	if err := p.flush(ctx); err != nil {
+		return false, err
+	}
+	return len(p.held) > p.editedHeld() && p.compared-p.editedHeld() < releaseObjects, nil
+}
+
+// editedHeld is how many of the objects that are held back were edited, as a witness says.
+func (p *Pass) editedHeld() (n int) {
+	for _, o := range p.held {
+		if o.edited {
+			n++
+		}
+	}
+	return n
+}
+
+// takeTurn makes it the turn of an object to be read, as if the pass had not met it.
+func (p *Pass) takeTurn(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s, ok := p.seen[id]; ok && s.seen {
+		s.seen = false
+		p.sum.Objects--
+	}
+	if p.due == nil {
+		p.due = map[string]bool{}
+	}
+	p.due[id] = true
+}

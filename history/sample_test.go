@@ -1,0 +1,87 @@
+package history
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+// A release of the platform is told from edits also where markers spare nearly all reads: of the objects themselves, or of
+// what is below marked parents. It costs a few requests once; what follows by rotation joins it.
+func TestReleaseBehindMarkers(t *testing.T) {
+	const n = 60
+	for _, c := range []struct {
+		name     string
+		after    func(i int) string
+		shapes   int
+		updated  int // objects
+		requests int // of the first pass after it, at most
+	}{
+		{"a new field", func(int) string { return `"n":1,"fresh":false` }, 1, 0, 13},
+		{"a lost field", func(int) string { return `"x":1` }, 2, 0, 13},
+		{"an edit that added a field", func(i int) string {
+			if i == 0 {
+				return `"n":1,"fresh":false`
+			}
+			return `"n":1`
+		}, 0, 1, 13},
+		{"a value for each", func(i int) string { return fmt.Sprintf(`"n":1,"fresh":%d`, i) }, 0, n, 13},
+		{"a changed value", func(int) string { return `"n":2` }, 0, n, 3},
+	} {
+		for _, below := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.name, " ", below), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h := open(t, memory.New(), &Options{Rotation: n})
+					s := &fakeSource{lists: map[string][]Item{}}
+					typ, opts := "queues", ReadOptions{}
+					for i := range n {
+						id := fmt.Sprintf("q%02d", i)
+						q := item(id, "", "v1", `"n":1`)
+						q.Partial = !below
+						s.lists[""] = append(s.lists[""], q)
+						s.lists[id] = []Item{item("w"+id, id, "", `"n":1`)}
+					}
+					s.mustRead(t, h, "queues", ReadOptions{})
+					if below {
+						typ, opts = "codes", ReadOptions{Parent: "queues", ParentMarked: true}
+						s.mustRead(t, h, typ, opts)
+					}
+					cursor := cursorOf(t, h)
+					for i := range n {
+						if id := s.lists[""][i].ID; below {
+							s.lists[id] = []Item{item("w"+id, id, "", c.after(i))}
+						} else {
+							s.lists[""][i] = item(id, "", "v1", c.after(i))
+						}
+					}
+					for i := range 2 * n {
+						r, asked, err := s.read(t, h, typ, opts)
+						require.NoError(t, err)
+						require.True(t, r.Complete, r.Reason)
+						require.Equal(t, n, r.Objects)
+						if i == 0 {
+							require.LessOrEqual(t, len(asked), c.requests)
+						}
+					}
+					shapes, updated := 0, map[string]bool{}
+					for _, change := range collect(t, h.Changes(t.Context(), Query{AfterSeq: cursor, Imported: true})) {
+						if change.Kind == KindShape {
+							shapes++
+							require.Len(t, change.Objects, n)
+							continue
+						}
+						require.Equal(t, KindUpdated, change.Kind)
+						require.False(t, updated[change.ID], "twice")
+						updated[change.ID] = true
+					}
+					require.Equal(t, c.shapes, shapes)
+					require.Len(t, updated, c.updated)
+				})
+			})
+		}
+	}
+}
