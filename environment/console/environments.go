@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
@@ -58,6 +60,7 @@ func quotaOf(s ratelimit.State) quotaView {
 		v.Free = grouped(s.Free)
 	}
 	if s.Limit.N > 0 {
+		v.Limit = strings.Replace(v.Limit, strconv.Itoa(s.Limit.N), grouped(s.Limit.N), 1)
 		v.Percent = min(100, 100*s.Used/s.Limit.N)
 	}
 	return v

@@ -97,13 +97,14 @@ const hoursAround = 24
 // Its coordinates are those of the drawing in the template.
 type chart struct {
 	Bars          []bar
+	From, End     int // where it begins and ends; what nobody counted is left out but for a strip
 	Width, Height int
 	NowAt         int
 	LimitAt       int    // where the line of the limit is; 0 if it is above the drawing
 	Limit         string // requests that the limit allows in a quarter of an hour; empty without one
 	Top           string // requests at the top of the drawing
 	Marks         []mark
-	Unknown       int // width of what nobody counted, before this process began
+	Unknown       int // width of the strip that stands for it
 	Hours         []hourView
 	Sent, Due     string // in all
 }
@@ -131,7 +132,7 @@ const (
 
 func newChart(now time.Time, loc *time.Location, traffic environment.Traffic, forecast environment.Forecast) chart {
 	const n = hoursAround * int(time.Hour/quarter) // bars on each side
-	ch := chart{Width: 2 * n * barWidth, Height: chartHeight, NowAt: n * barWidth}
+	ch := chart{End: 2 * n * barWidth, Height: chartHeight, NowAt: n * barWidth}
 	begin := now.Truncate(quarter).Add(quarter - hoursAround*time.Hour) // the quarter of now is the last that was sent in
 	sent, due := make([]int, 2*n), make([]int, 2*n)
 	for _, q := range traffic.Quarters {
@@ -162,9 +163,11 @@ func newChart(now time.Time, loc *time.Location, traffic environment.Traffic, fo
 		ch.bar(i, sent[i], 0, top, "sent")
 		ch.bar(i, due[i], sent[i], top, "due")
 	}
-	if before := int(traffic.Began.Sub(begin) / quarter); before > 0 {
-		ch.Unknown = min(before, n-1) * barWidth
+	const strip = 8
+	if before := min(int(traffic.Began.Sub(begin)/quarter), n-1); before > strip {
+		ch.From, ch.Unknown = (before-strip)*barWidth, strip*barWidth
 	}
+	ch.Width = ch.End - ch.From
 	ch.label(begin, n, loc, sent, due)
 	return ch
 }
@@ -198,8 +201,8 @@ func (ch *chart) label(begin time.Time, n int, loc *time.Location, sent, due []i
 	hourSent, hourDue := 0, 0
 	for i := range 2 * n {
 		at := begin.Add(time.Duration(i) * quarter).In(loc)
-		if at.Minute() == 0 && at.Hour()%6 == 0 {
-			ch.Marks = append(ch.Marks, mark{i * barWidth, at.Format("15:04")})
+		if x := i * barWidth; at.Minute() == 0 && at.Hour()%6 == 0 && x >= ch.From {
+			ch.Marks = append(ch.Marks, mark{x, at.Format("15:04")})
 		}
 		if i%perHour == 0 {
 			h = hourView{Hour: at.Format("Mon 15:04")}

@@ -62,7 +62,7 @@ func TestEveryPageOnEveryScreen(t *testing.T) {
 	if folder == "" {
 		folder = t.TempDir()
 	}
-	w := newWorld(t)
+	w := newWorld(t, true)
 	server := httptest.NewServer(w.handler)
 	defer server.Close()
 	b := startBrowser(t, chromium)
@@ -81,11 +81,20 @@ func TestEveryPageOnEveryScreen(t *testing.T) {
 			}
 		})
 	}
-	if *readme != "" {
-		tab := b.open(t, screen{width: 1000})
-		tab.show(t, server.URL+"/e/1/", false)
-		require.NoError(t, os.WriteFile(*readme, tab.picture(t, 620), 0o600))
+}
+
+// The picture of the README is one of the console as it is.
+func TestPictureOfTheREADME(t *testing.T) {
+	if *readme == "" {
+		t.Skip("no -readme")
 	}
+	chromium, err := exec.LookPath("chromium")
+	require.NoError(t, err)
+	server := httptest.NewServer(newWorld(t, false).handler)
+	defer server.Close()
+	tab := startBrowser(t, chromium).open(t, screen{width: 1000})
+	tab.show(t, server.URL+"/e/1/", false)
+	require.NoError(t, os.WriteFile(*readme, tab.picture(t, 560), 0o644))
 }
 
 // A browser is a Chromium without a window.
