@@ -46,8 +46,8 @@ func parseType(row map[string]string) (ObjectType, error) {
 		Divisions: row["divisions"], Paging: Paging(row["paging"]), Token: row["token"], Items: row["items"],
 		ID: list("id", "+"), Former: list("former", "+"), Title: row["title"], Key: list("key", "+"),
 		Whole: row["whole"] == "yes", Get: row["get"], Absent: row["absent"] != "",
-		Split: list("split", "|"), Marker: list("marker", ","), Sets: list("sets", ","), Secrets: list("secrets", ","),
-		Volatile: list("volatile", ","), Permissions: list("permissions", ","), Grade: row["grade"],
+		Split: list("split", "|"), Marker: list("marker", ","), Secrets: list("secrets", ","),
+		Permissions: list("permissions", ","), Grade: row["grade"],
 	}
 	switch row["key"] {
 	case "-":

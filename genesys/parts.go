@@ -105,7 +105,10 @@ func withMember(body []byte, name string, value []byte) ([]byte, error) {
 // asked for, the parts, and what passes the border. Bodies that were read in different ways differ in
 // what was asked for, although nobody edited anything.
 func (t ObjectType) Reads() string {
-	calls := []string{borderForm, t.method() + " " + t.Path, t.Get}
+	calls := []string{borderForm, t.method() + " " + t.Path}
+	if !t.Whole {
+		calls = append(calls, t.Get)
+	}
 	for _, part := range t.Parts {
 		calls = append(calls, part.Member+" "+part.Path+" "+part.Field)
 	}
