@@ -44,7 +44,7 @@ func (l *Limiter) choose(now int64) (w *waiter, isSpreadOut bool, again int64) {
 		return interactive, false, never
 	case interactive == nil:
 		if at := l.opensAt(now, l.reserve(now, Background)); at > now {
-			return nil, false, at
+			return nil, false, min(at, l.waiters.lastInteractive+int64(reserveFor)+1) // there is no reserve any more by then
 		}
 		if l.spread.take(l.time(now)) {
 			return background, true, 0

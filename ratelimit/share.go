@@ -210,7 +210,7 @@ func (l *Limiter) wanted(now int64) int {
 	}
 	background := l.waiters.queues[Background].n
 	if background > 0 {
-		background = l.spread.ready(l.time(now), background)
+		background = l.spread.ready(l.time(now), background) + l.reserve(now, Background) // which has to stay free
 	}
 	return l.waiters.queues[Interactive].n + background
 }
