@@ -79,6 +79,9 @@ func (r Record) Check(catalogue *genesys.Catalogue) error {
 			e.add(limit.field, "%d is negative; 0 disables the limit", limit.n)
 		}
 	}
+	if r.AuditMinutes < 0 || r.AuditMinutes > maxAuditMinutes {
+		e.add("audit_minutes", "%d is not from 0, which turns audits off, to %d", r.AuditMinutes, maxAuditMinutes)
+	}
 	if r.RetentionDays < 0 {
 		e.add("retention_days", "%d is negative; 0 keeps every change", r.RetentionDays)
 	} else if r.RetentionDays > 36_500 {

@@ -123,6 +123,7 @@ type Engine struct {
 	polling  sync.Map   // environment ID -> *poller.Poller, while Run polls it
 	changed  *broadcast // a record changed
 	recorded sync.Map   // environment ID -> *broadcast: a pass ended
+	heard    sync.Map   // environment ID -> *hints
 }
 
 // Open returns the Engine of a store. It starts nothing and leaves closing the

@@ -25,7 +25,8 @@ const (
 type Forecast struct {
 	Types       []TypeForecast  `json:"types"`         // the polled ones, the most expensive first
 	Unpolled    []string        `json:"unpolled"`      // selected types that no schedule polls
-	PerDay      float64         `json:"per_day"`       // requests of all types
+	Audits      float64         `json:"audits"`        // requests a day for audits; see Record.AuditMinutes
+	PerDay      float64         `json:"per_day"`       // requests of all types, and for audits
 	LimitPerDay float64         `json:"limit_per_day"` // what the limit and the service allow in a day
 	Limit       ratelimit.Limit `json:"limit"`
 	Fits        bool            `json:"fits"`
@@ -80,7 +81,11 @@ func (s *session) forecast(ctx context.Context) (Forecast, error) {
 	if err != nil {
 		return Forecast{}, err
 	}
-	f, err := s.engine.reckon(s.record, costs, limit)
+	audits, err := s.auditCost(ctx)
+	if err != nil {
+		return Forecast{}, err
+	}
+	f, err := s.engine.reckon(s.record, costs, limit, audits)
 	if err != nil {
 		return f, err
 	}
@@ -88,13 +93,16 @@ func (s *session) forecast(ctx context.Context) (Forecast, error) {
 	if f.Fits {
 		return f, nil
 	}
-	f.Proposal, err = s.engine.propose(s.record, costs, limit)
+	f.Proposal, err = s.engine.propose(s.record, costs, limit, audits)
 	return f, err
 }
 
 // reckon holds the plan of a record against a limit.
-func (e *Engine) reckon(r Record, costs []TypeForecast, limit ratelimit.Limit) (Forecast, error) {
-	f := Forecast{Types: []TypeForecast{}, Unpolled: []string{}, Limit: limit, LimitPerDay: serverPerMinute * 24 * 60, PerDay: ownPerDay}
+func (e *Engine) reckon(r Record, costs []TypeForecast, limit ratelimit.Limit, audits float64) (Forecast, error) {
+	f := Forecast{
+		Types: []TypeForecast{}, Unpolled: []string{}, Limit: limit, LimitPerDay: serverPerMinute * 24 * 60,
+		Audits: audits, PerDay: ownPerDay + audits,
+	}
 	if limit.N > 0 {
 		f.LimitPerDay = min(f.LimitPerDay, float64(limit.N)*float64(24*time.Hour)/float64(limit.Window))
 	}
@@ -152,14 +160,14 @@ var cadences = []string{"*/5 * * * *", "*/10 * * * *", "*/15 * * * *", "*/30 * *
 
 // propose looks for the most frequent default schedule that fits: first beside
 // the plan's own entries for single types, then without them.
-func (e *Engine) propose(r Record, costs []TypeForecast, limit ratelimit.Limit) ([]poller.Entry, error) {
+func (e *Engine) propose(r Record, costs []TypeForecast, limit ratelimit.Limit, audits float64) ([]poller.Entry, error) {
 	overrides := slices.DeleteFunc(slices.Clone(r.Polling), func(p poller.Entry) bool { return isAllObjects(p.Type) })
 	off := slices.DeleteFunc(slices.Clone(overrides), func(p poller.Entry) bool { return !isOff(p.Cron) })
 	for _, kept := range [][]poller.Entry{overrides, off} {
 		for _, cron := range cadences {
 			plan := append([]poller.Entry{{Type: poller.AllObjects, Cron: cron}}, kept...)
 			r.Polling = plan
-			f, err := e.reckon(r, costs, limit)
+			f, err := e.reckon(r, costs, limit, audits)
 			if err != nil {
 				return nil, err
 			}

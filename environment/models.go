@@ -27,7 +27,7 @@ func models(catalogue *genesys.Catalogue) map[string]history.Model {
 	for t := range catalogue.All() {
 		all[t.Name] = history.Model{
 			Parent: t.Parent, NaturalKey: t.Key, Singleton: t.Paging == genesys.PagingSingleton,
-			PerOrg: perOrg, Provenance: provenance, Secrets: t.Secrets, Identity: identity(t),
+			PerOrg: perOrg, Provenance: provenance, Secrets: t.Secrets, Identity: identity(t), AuditService: t.Audit.Service,
 		}
 	}
 	return all

@@ -20,7 +20,7 @@ var ownFields = []string{"id", "paused", "created", "updated", "deleting", "revi
 // values of the wrong type are reported all at once, as an *InvalidError, together
 // with what Record.Check finds.
 func ParseRecord(data []byte) (Record, error) {
-	var r Record
+	r := Record{AuditMinutes: DefaultAuditMinutes}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors begin a file with it
 	if err := checkSyntax(data); err != nil {
 		return r, fmt.Errorf("environment: the record is not a JSON object: %w", err)

@@ -46,6 +46,7 @@ type occasion struct {
 	tick      time.Time // the schedule's intended time, or zero
 	importing int64     // number of the import that it is part of, or 0
 	first     bool      // only if the type was never read
+	hinted    bool      // something is said to have been edited
 }
 
 // pass waits for its lease, reads one object type and records what changed. A

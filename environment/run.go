@@ -163,6 +163,8 @@ func (r *running) start(ctx context.Context, record Record) {
 		}
 	})
 	r.wg.Go(func() { e.trimDaily(ctx, id) })
+	r.wg.Go(func() { e.readAudits(ctx, id) })
+	r.wg.Go(func() { e.followHints(ctx, id) })
 }
 
 // plan gives a poller the record's schedules. A record that was stored has been checked.

@@ -34,6 +34,15 @@ func selected(catalogue *genesys.Catalogue, r Record) []genesys.ObjectType {
 	return catalogue.Select(func(t genesys.ObjectType) bool { return want[t.Name] })
 }
 
+// needed returns what the client of a record reads, audits among it as a type, for what permissions that takes.
+func (e *Engine) needed(r Record) []genesys.ObjectType {
+	types := e.Selected(r)
+	if r.AuditMinutes > 0 {
+		types = append(types, genesys.ObjectType{Name: "audits", Permissions: []string{auditPermission}})
+	}
+	return types
+}
+
 func isOff(cron string) bool { return strings.EqualFold(strings.TrimSpace(cron), "off") }
 
 // resolver returns the function that a plan looks up names and labels with.

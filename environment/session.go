@@ -28,6 +28,7 @@ type session struct {
 	answers    atomic.Pointer[genesys.Client] // the same, for who does not connect
 
 	access   accessCache
+	audits   auditCache
 	outage   outage
 	imports  atomic.Int64 // that this session has ended
 	imported ImportResult // by the last of them; guarded by the lease to import
@@ -60,7 +61,7 @@ func (e *Engine) session(ctx context.Context, id int64) (*session, error) {
 }
 
 func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*session, error) {
-	s := &session{engine: e, record: r, connecting: newGate(), access: accessCache{gate: newGate()}}
+	s := &session{engine: e, record: r, connecting: newGate(), access: accessCache{gate: newGate()}, audits: auditCache{gate: newGate()}}
 	if s.traffic = new(traffic{began: time.Now().UTC()}); old != nil {
 		s.traffic = old.traffic
 	}
@@ -101,14 +102,14 @@ func (e *Engine) online(ctx context.Context, id int64, op Operation) (*session, 
 }
 
 // Role returns the role that the environment's OAuth client needs: the permissions
-// to read the selected types, and no others. Its JSON is what the service takes at
+// to read the selected types, and audits if the record says so, and no others. Its JSON is what the service takes at
 // POST /api/v2/authorization/roles. It makes no request.
 func (e *Engine) Role(ctx context.Context, id int64) (genesys.Role, error) {
 	r, err := e.Get(ctx, id)
 	if err != nil {
 		return genesys.Role{}, err
 	}
-	role := genesys.RoleFor("cxsync "+r.Name, e.Selected(r))
+	role := genesys.RoleFor("cxsync "+r.Name, e.needed(r))
 	role.Description = "Reads the configuration that cxsync keeps the history of"
 	return role, nil
 }

@@ -21,6 +21,8 @@ type Status struct {
 
 	Clock ClockStatus `json:"clock"`
 
+	Audits AuditStatus `json:"audits"`
+
 	// Client counts what the client of this process did since it began or the record changed.
 	Client genesys.Stats `json:"client"`
 }
@@ -73,6 +75,9 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	status := Status{Record: s.record, Quota: s.limiter.State(), Types: []TypeStatus{}, Unproven: []string{}, Clock: s.clockStatus()}
 	if client := s.answers.Load(); client != nil {
 		status.Client = client.Stats()
+	}
+	if status.Audits, err = s.auditStatus(ctx); err != nil {
+		return Status{}, err
 	}
 	polled := map[string]poller.Status{}
 	if p, ok := e.polling.Load(id); ok {

@@ -197,7 +197,8 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 	if len(unknown) > 0 {
 		v.add("permissions", StatusOK, fmt.Sprintf("%d types of which no permission is known are tried: %s", len(unknown), abridge(unknown, 5)), "")
 	}
-	v.excess(may, types)
+	v.audits(may, s.record)
+	v.excess(may, s.engine.needed(s.record))
 	if len(partial) == 0 {
 		v.add("divisions", StatusOK, "the roles cover all divisions, future ones too", "")
 	} else {
@@ -222,6 +223,19 @@ func lacking(needs []genesys.Need, missing []string, types int) string {
 		finding += fmt.Sprintf(", and %d only in part: %s", len(short), abridge(slices.Sorted(maps.Keys(short)), 5))
 	}
 	return finding
+}
+
+// audits says whether it can be found out who makes changes.
+func (v *Validation) audits(may *genesys.Permissions, r Record) {
+	switch {
+	case r.AuditMinutes == 0:
+		v.add("audits", StatusOK, "are off: changes do not say who made them", "")
+	case may.Has(auditPermission):
+		v.add("audits", StatusOK, fmt.Sprintf("are read every %d minutes to say who made a change", r.AuditMinutes), "")
+	default:
+		v.add("audits", StatusWarning, "cannot be read: changes will not say who made them",
+			"Give a role of the OAuth client the permission "+auditPermission+" ("+guide+"#the-role), or set audit_minutes to 0.")
+	}
 }
 
 // excess warns of what the client could do beyond what this record needs.

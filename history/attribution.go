@@ -54,6 +54,8 @@ type Tally struct {
 	Settled    map[WhoStatus]int64 `json:"settled"`    // attributions that are final, by status
 	Corrected  int64               `json:"corrected"`  // times that a late audit made another attribution of a provisional one
 	Undetected int64               `json:"undetected"` // records of writes that no change explains
+	Pending    int                 `json:"pending"`    // attributions that are not settled yet
+	Until      time.Time           `json:"until,omitzero"`
 }
 
 func (h *History) auditState(ctx context.Context) (auditState, bool, error) {

@@ -12,8 +12,8 @@ import (
 // moment. So each record that writes to the object within (After, At] may have made the change, and
 // no other may. From these the join leaves out, step by step, what is less likely than the rest: a
 // record behind At if there is one before it, what the service did by itself beside what a person
-// did, what names other objects, an update beside the creation that the change shows, and what changed
-// other properties than the change has. What is left is named, all of it: if it is one actor, that one made the change,
+// did, an update beside the creation that the change shows, what changed other properties than the
+// change has, and what names other objects. What is left is named, all of it: if it is one actor, that one made the change,
 // and else each of them may have.
 //
 // The spans of two changes of one object overlap, from the start of the pass that found the first
@@ -28,6 +28,10 @@ import (
 // joinSlack is how much later than a pass saw a change the org's record of it may say it was made:
 // the service may write its record after the deed, and its clocks differ.
 const joinSlack = 10 * time.Second
+
+// joinEarly is how much earlier than the deed the org's record of it may say it was: some services
+// write whole seconds.
+const joinEarly = time.Second
 
 // A fact is what the join needs of a change.
 type fact struct {
@@ -74,7 +78,7 @@ func mayExplain(parent string, f *fact, e *keptRecord) bool {
 }
 
 func inSpan(f *fact, e *keptRecord) bool {
-	return e.At.After(f.After) && !e.At.After(f.At.Add(joinSlack))
+	return e.At.After(f.After.Add(-joinEarly)) && !e.At.After(f.At.Add(joinSlack))
 }
 
 // isAbout reports whether a record tells of the object that changed: directly, or because the object
@@ -139,9 +143,9 @@ func narrow(f *fact, candidates []*keptRecord) []*keptRecord {
 		func(e *keptRecord) bool { return !e.At.After(f.At) },
 		func(e *keptRecord) bool { return !e.System },
 		(*keptRecord).isNamed,
-		func(e *keptRecord) bool { return points(f, e) },
 		func(e *keptRecord) bool { return isOfKind(f.Kind, e) },
 		func(e *keptRecord) bool { return overlaps(f, e) },
+		func(e *keptRecord) bool { return points(f, e) },
 	} {
 		if better := filtered(left, isBetter); len(better) > 0 {
 			left = better

@@ -71,7 +71,7 @@ func TestJoin(t *testing.T) {
 		{"nobody", []fact{change("1h", "2h")}, nil, []string{"none"}},
 		{"one", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann")}, []string{"attributed ann"}},
 		{"before and behind the span", []fact{change("1h", "2h")},
-			[]*keptRecord{rec("1h", "ann"), rec("59m", "bob"), rec("2h1m", "cid")}, []string{"none"}},
+			[]*keptRecord{rec("59m59s", "ann"), rec("59m", "bob"), rec("2h1m", "cid")}, []string{"none"}},
 		{"at the end of the span", []fact{change("1h", "2h")}, []*keptRecord{rec("2h", "ann")}, []string{"attributed ann"}},
 		{"late by the org's clocks", []fact{change("1h", "2h")}, []*keptRecord{rec("2h5s", "ann")}, []string{"attributed ann"}},
 		{"late, but another one was in time", []fact{change("1h", "2h")},

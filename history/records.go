@@ -76,7 +76,7 @@ func (a *attribution) take(records []Evidence) (fresh []*keptRecord, err error) 
 
 // recordsIn returns the records of when the changes may have happened, oldest first.
 func (a *attribution) recordsIn(facts []fact) ([]*keptRecord, error) {
-	r := a.h.keys.evidenceIn(facts[0].After, facts[len(facts)-1].At.Add(joinSlack))
+	r := a.h.keys.evidenceIn(facts[0].After.Add(-joinEarly), facts[len(facts)-1].At.Add(joinSlack))
 	if r.Start < a.loaded.Start || r.End > a.loaded.End {
 		if err := a.load(r); err != nil {
 			return nil, err
@@ -107,7 +107,7 @@ func (a *attribution) loadFor() error {
 	if until.IsZero() {
 		return nil
 	}
-	a.loaded = a.h.keys.evidenceIn(since, until.Add(joinSlack))
+	a.loaded = a.h.keys.evidenceIn(since.Add(-joinEarly), until.Add(joinSlack))
 	return a.load(a.loaded)
 }
 
