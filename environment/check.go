@@ -8,6 +8,7 @@ import (
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/printable"
 	"github.com/cxsync/cxsync/poller"
 )
 
@@ -17,7 +18,7 @@ type FieldError struct {
 	Problem string `json:"problem"`
 }
 
-func (e FieldError) Error() string { return e.Field + ": " + e.Problem }
+func (e FieldError) Error() string { return printable.Text(e.Field + ": " + e.Problem) }
 
 // InvalidError holds every problem of a record.
 type InvalidError struct {

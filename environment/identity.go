@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/internal/printable"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -28,9 +29,9 @@ type OtherOrgError struct {
 }
 
 func (e *OtherOrgError) Error() string {
-	return fmt.Sprintf(
+	return printable.Text(fmt.Sprintf(
 		"environment: the record is about the org %q (%s), and %q (%s) answers: correct its base URL or client, make a record of its own for the other org, or accept it (AcceptOrg)",
-		e.Known.Name, e.Known.ID, e.Found.Name, e.Found.ID)
+		e.Known.Name, e.Known.ID, e.Found.Name, e.Found.ID))
 }
 
 // AcceptOrg says that the org with that ID is the one of the environment from now

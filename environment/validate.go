@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/internal/printable"
 	"github.com/cxsync/cxsync/ratelimit"
 )
 
@@ -60,12 +61,12 @@ func (v Validation) OK() bool {
 func (v Validation) String() string {
 	var b strings.Builder
 	for _, c := range v.Checks {
-		fmt.Fprintf(&b, "%-8s %-12s %s\n", c.Status, c.Name, c.Finding)
+		fmt.Fprintf(&b, "%-8s %-12s %s\n", printable.Text(string(c.Status)), printable.Text(c.Name), printable.Text(c.Finding))
 		if c.Remedy != "" {
-			fmt.Fprintf(&b, "%-21s %s\n", "", c.Remedy)
+			fmt.Fprintf(&b, "%-21s %s\n", "", printable.Text(c.Remedy))
 		}
 		for _, detail := range c.Details {
-			fmt.Fprintf(&b, "%-23s %s\n", "", detail)
+			fmt.Fprintf(&b, "%-23s %s\n", "", printable.Text(detail))
 		}
 	}
 	return b.String()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/internal/jsonscan"
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // What callers tell apart, with errors.Is.
@@ -78,7 +79,7 @@ func (e *APIError) Error() string {
 	if e.CorrelationID != "" {
 		fmt.Fprintf(&b, " (correlation id %s)", e.CorrelationID)
 	}
-	return b.String()
+	return printable.Text(b.String())
 }
 
 // Is matches ErrNotFound, ErrUnavailable, ErrOutage and ErrUnauthorized.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // An AuthReason says why a client was not let in.
@@ -64,7 +66,7 @@ func (e *AuthError) Error() string {
 	if e.CorrelationID != "" {
 		fmt.Fprintf(&b, ", correlation id %s", e.CorrelationID)
 	}
-	return b.String() + "): " + e.Remedy
+	return printable.Text(b.String() + "): " + e.Remedy)
 }
 
 // Is matches ErrUnauthorized or, if waiting may help, ErrOutage.

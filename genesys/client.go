@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // Config says which org to read, and as whom.
@@ -34,7 +36,7 @@ type Config struct {
 
 // String shows the configuration without its secret.
 func (c Config) String() string {
-	return fmt.Sprintf("client %s at %s", c.ClientID, c.BaseURL)
+	return printable.Text(fmt.Sprintf("client %s at %s", c.ClientID, c.BaseURL))
 }
 
 // GoString shows the configuration without its secret.

@@ -1,6 +1,10 @@
 package genesys
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/cxsync/cxsync/internal/printable"
+)
 
 // An IncompleteError ends a walk that cannot prove to have seen everything:
 // what it yielded is true, what it did not yield proves nothing.
@@ -12,10 +16,11 @@ type IncompleteError struct {
 }
 
 func (e *IncompleteError) Error() string {
+	text := printable.Text(fmt.Sprintf("genesys: list of %s (%s) is incomplete: %s", e.Type, e.Path, e.Reason))
 	if e.Err != nil {
-		return fmt.Sprintf("genesys: list of %s (%s) is incomplete: %s: %v", e.Type, e.Path, e.Reason, e.Err)
+		return text + ": " + e.Err.Error()
 	}
-	return fmt.Sprintf("genesys: list of %s (%s) is incomplete: %s", e.Type, e.Path, e.Reason)
+	return text
 }
 
 func (e *IncompleteError) Unwrap() error { return e.Err }

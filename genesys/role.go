@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // A Role is a role as the service takes it: the body of POST
@@ -27,7 +29,7 @@ type Policy struct {
 func (r Role) String() string {
 	var b strings.Builder
 	for _, p := range r.Policies {
-		b.WriteString(p.Domain + ":" + p.EntityName + ":" + strings.Join(p.ActionSet, ",") + "\n")
+		b.WriteString(printable.Text(p.Domain+":"+p.EntityName+":"+strings.Join(p.ActionSet, ",")) + "\n")
 	}
 	return b.String()
 }

@@ -152,7 +152,9 @@ func backoff(minWait, maxWait time.Duration, retry int, r *http.Response) time.D
 // A wireError is a failure of the network, as opposed to one of a layer above.
 type wireError struct{ err error }
 
-func (e *wireError) Error() string { return e.err.Error() }
+// Error clips what it says: net/http quotes a header that it does not understand, and crypto/tls the names in a
+// certificate, however long they are.
+func (e *wireError) Error() string { return clip(oneLine(e.err.Error()), maxMessage) }
 func (e *wireError) Unwrap() error { return e.err }
 
 // Is matches ErrOutage.

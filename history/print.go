@@ -60,7 +60,7 @@ func (d Difference) String() string {
 	case DifferenceFields:
 		fmt.Fprintf(&b, "~ %s differs", what)
 	default:
-		fmt.Fprintf(&b, "? %s: %s: %s", what, d.Kind, printable.Text(d.Reason))
+		fmt.Fprintf(&b, "? %s: %s: %s", what, printable.Text(string(d.Kind)), printable.Text(d.Reason))
 	}
 	for _, f := range d.Fields {
 		fmt.Fprintf(&b, "\n    %s", f)
@@ -87,7 +87,7 @@ func (p UndoPlan) String() string {
 		fmt.Fprintf(&b, "\n    %s", r)
 	}
 	if len(p.Lost) > 0 {
-		fmt.Fprintf(&b, "\n    not stored, to be entered anew: %s", strings.Join(p.Lost, ", "))
+		fmt.Fprintf(&b, "\n    not stored, to be entered anew: %s", printable.Text(strings.Join(p.Lost, ", ")))
 	}
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cxsync/cxsync/internal/printable"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -45,7 +46,7 @@ type Actor struct {
 func (a Actor) String() string {
 	for _, text := range []string{a.Name, a.ID, a.Client} {
 		if text != "" {
-			return text
+			return printable.Text(text)
 		}
 	}
 	return "somebody"
@@ -63,7 +64,7 @@ func (a Attribution) String() string {
 	case WhoSeveral:
 		text = "one or more of " + text
 	default:
-		text = string(a.Status)
+		text = printable.Text(string(a.Status))
 	}
 	if a.Status != WhoPending && !a.Settled && a.Status != WhoUnaudited {
 		text += " (provisional)"

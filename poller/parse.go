@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // ParseError says what is wrong with a CRON expression, and where.
@@ -20,7 +22,7 @@ type ParseError struct {
 }
 
 func (e *ParseError) Error() string {
-	return fmt.Sprintf("poller: cron %q: %s at position %d: %s", e.Cron, e.Field, e.Position, e.Reason)
+	return printable.Text(fmt.Sprintf("poller: cron %q: %s at position %d: %s", e.Cron, e.Field, e.Position, e.Reason))
 }
 
 // set holds small numbers as bits.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // A DeadlineError says that a caller has a deadline before which there is no slot
@@ -17,8 +19,8 @@ type DeadlineError struct {
 
 // Error implements error.
 func (e *DeadlineError) Error() string {
-	return fmt.Sprintf("ratelimit: limit of %s: %s, no slot before %s, which is %s after the deadline",
-		e.Limit, e.Why, e.Free.Format(time.RFC3339), e.Free.Sub(e.Deadline).Round(time.Millisecond))
+	return printable.Text(fmt.Sprintf("ratelimit: limit of %s: %s, no slot before %s, which is %s after the deadline",
+		e.Limit, e.Why, e.Free.Format(time.RFC3339), e.Free.Sub(e.Deadline).Round(time.Millisecond)))
 }
 
 // Unwrap returns [context.DeadlineExceeded].

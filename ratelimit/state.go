@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // A State is what a limiter knows at one moment, for people and metrics.
@@ -69,7 +71,7 @@ func (s State) String() string {
 		}
 		fmt.Fprintf(&b, "; %s frozen until %s: %s", what, f.Until.Format(time.RFC3339), f.Why)
 	}
-	return b.String()
+	return printable.Text(b.String())
 }
 
 // State returns the present state.

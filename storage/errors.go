@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // Errors that callers branch on, with errors.Is.
@@ -49,10 +51,10 @@ func (e *LockedError) Error() string {
 		holder = "someone unknown"
 	}
 	if e.Until.IsZero() {
-		return fmt.Sprintf("storage: %s is locked by %s", e.Name, holder)
+		return printable.Text(fmt.Sprintf("storage: %s is locked by %s", e.Name, holder))
 	}
-	return fmt.Sprintf("storage: %s is locked by %s; it can be taken at %s unless it is renewed",
-		e.Name, holder, e.Until.Format(time.RFC3339))
+	return printable.Text(fmt.Sprintf("storage: %s is locked by %s; it can be taken at %s unless it is renewed",
+		e.Name, holder, e.Until.Format(time.RFC3339)))
 }
 
 // Is reports whether target is ErrLocked.

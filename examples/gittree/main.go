@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage/file"
 )
@@ -52,34 +53,15 @@ func run(ctx context.Context, path, name, out string) (commits int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	id, err := choose(ctx, engine, name)
+	record, err := cli.Choose(ctx, engine, name)
 	if err != nil {
 		return 0, err
 	}
-	h, err := engine.History(ctx, id)
+	h, err := engine.History(ctx, record.ID)
 	if err != nil {
 		return 0, err
 	}
 	return update(ctx, h, out)
-}
-
-// choose returns the environment of that name, or the only one.
-func choose(ctx context.Context, engine *environment.Engine, name string) (int64, error) {
-	if name != "" {
-		r, err := engine.Find(ctx, name)
-		return r.ID, err
-	}
-	var ids []int64
-	for r, err := range engine.All(ctx) {
-		if err != nil {
-			return 0, err
-		}
-		ids = append(ids, r.ID)
-	}
-	if len(ids) != 1 {
-		return 0, fmt.Errorf("choose an environment with -name: there are %d", len(ids))
-	}
-	return ids[0], nil
 }
 
 // update commits what changed since the last commit.

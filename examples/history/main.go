@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage/file"
@@ -87,7 +88,7 @@ func show(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	record, err := choose(ctx, engine, o.name)
+	record, err := cli.Choose(ctx, engine, o.name)
 	if err != nil {
 		return err
 	}
@@ -116,25 +117,6 @@ func show(ctx context.Context, o options, out io.Writer) (err error) {
 	default:
 		return timeline(ctx, h, o, out)
 	}
-}
-
-// choose returns the environment of that name, or the only one.
-func choose(ctx context.Context, engine *environment.Engine, name string) (environment.Record, error) {
-	if name != "" {
-		return engine.Find(ctx, name)
-	}
-	var records []environment.Record
-	var names []string
-	for r, err := range engine.All(ctx) {
-		if err != nil {
-			return r, err
-		}
-		records, names = append(records, r), append(names, r.Name)
-	}
-	if len(records) != 1 {
-		return environment.Record{}, fmt.Errorf("choose an environment with -name, of %q", names)
-	}
-	return records[0], nil
 }
 
 func timeline(ctx context.Context, h *history.History, o options, out io.Writer) error {
@@ -222,7 +204,7 @@ func unknown(o options, first time.Time) error {
 
 func printState(out io.Writer, v history.Version, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(struct {
+		return json.NewEncoder(cli.JSON(out)).Encode(struct {
 			Event string `json:"event"`
 			history.Version
 		}{"version", v})
@@ -233,7 +215,7 @@ func printState(out io.Writer, v history.Version, asJSON bool) error {
 
 func printChange(out io.Writer, c history.Change, o options) error {
 	if o.json {
-		return json.NewEncoder(out).Encode(struct {
+		return json.NewEncoder(cli.JSON(out)).Encode(struct {
 			Event string `json:"event"`
 			history.Change
 		}{"change", c})

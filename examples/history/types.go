@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 )
 
 // printTypes prints how each type is doing, as a table or as JSON lines.
@@ -20,7 +21,7 @@ func printTypes(ctx context.Context, engine *environment.Engine, r environment.R
 	health := status.Health(time.Now())
 	if o.json {
 		for i, t := range status.Types {
-			err := json.NewEncoder(out).Encode(struct {
+			err := json.NewEncoder(cli.JSON(out)).Encode(struct {
 				Event string `json:"event"`
 				environment.TypeStatus
 				Health environment.Health `json:"health"`

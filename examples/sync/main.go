@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/storage/file"
 )
@@ -165,7 +166,7 @@ func printRole(ctx context.Context, record environment.Record) (err error) {
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(os.Stdout)
+	enc := json.NewEncoder(cli.JSON(os.Stdout))
 	enc.SetIndent("", "  ")
 	return enc.Encode(role)
 }

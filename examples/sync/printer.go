@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/history/diff"
@@ -69,7 +70,7 @@ func newPrinter(out *os.File, asJSON bool) *printer {
 		p.out = p.bar
 	}
 	if asJSON {
-		p.enc = json.NewEncoder(out)
+		p.enc = json.NewEncoder(cli.JSON(out))
 		p.enc.SetEscapeHTML(false)
 	}
 	return p

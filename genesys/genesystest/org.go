@@ -58,6 +58,10 @@ type Options struct {
 	// answer for the home division only, as the service does.
 	HomeDivisionOnly bool
 
+	// HostileTexts puts HostileText behind the names and texts in answers, those of errors too, which
+	// grow long as well.
+	HostileTexts bool
+
 	Clock func() time.Time // of the org, for the Date of answers and all times in it. Defaults to time.Now.
 
 	Latency          time.Duration // before each answer

@@ -105,6 +105,9 @@ func (o *Org) answer(r *http.Request) *reply {
 	o.log.add(entry)
 	o.mu.Unlock()
 
+	if o.opts.HostileTexts && !rep.reset && c.path != "/oauth/token" {
+		rep.makeHostile()
+	}
 	rep.compress(r)
 	o.opts.Logger.Debug("request", "method", entry.Method, "path", entry.Path, "status", entry.Status, "fault", entry.Fault)
 	return rep

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // A Path selects fields in field changes, by the paths that [Rules] are written in.
@@ -19,7 +21,9 @@ type PathError struct {
 	Reason string // What is wrong with it, and where.
 }
 
-func (e *PathError) Error() string { return fmt.Sprintf("diff: %s %q: %s", e.What, e.Path, e.Reason) }
+func (e *PathError) Error() string {
+	return printable.Text(fmt.Sprintf("diff: %s %q: %s", e.What, e.Path, e.Reason))
+}
 
 // ParsePath parses a path as in [Rules]. The error says what is wrong and where.
 func ParsePath(path string) (Path, error) {
