@@ -83,7 +83,6 @@
 // what polling cannot see. docs/failures.md tells what happens when things fail.
 // CONTRIBUTING.md tells how to build, test and extend the module.
 //
-// Who made a change is not recorded by package environment yet. The org's audit log knows:
-// [github.com/cxsync/cxsync/genesys.Client.Audits] reads it for the time between After
-// and At of the change.
+// Who made a change the org's audits tell, if Record.AuditMinutes says to read them: see
+// [github.com/cxsync/cxsync/history.Change.Who], and history/join.go for how it is found out.
 package cxsync

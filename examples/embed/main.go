@@ -8,6 +8,7 @@
 //	GET  /environments/{id}/status
 //	GET  /environments/{id}/changes?after=SEQ&limit=N  oldest first; go on after "next"
 //	GET  /environments/{id}/forecast
+//	POST /environments/{id}/audits                     an event of the org's audits, from Amazon EventBridge: what it names is read now
 //	POST /environments/{id}/import                     reads everything now, in the background
 //
 // Client secrets are kept in the store, sealed, if CXSYNC_KEY holds a key, which

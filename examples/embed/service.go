@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
 )
 
@@ -82,6 +84,7 @@ func (s *service) handler(ctx context.Context) http.Handler {
 		"GET /environments/{id}/status":   s.status,
 		"GET /environments/{id}/forecast": func(r *http.Request, id int64) (any, error) { return s.engine.Forecast(r.Context(), id) },
 		"GET /environments/{id}/changes":  s.changes,
+		"POST /environments/{id}/audits":  s.hint,
 		"POST /environments/{id}/import":  func(_ *http.Request, id int64) (any, error) { return s.startImport(ctx, id) },
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -104,6 +107,25 @@ func (s *service) handler(ctx context.Context) http.Handler {
 	return local(http.NewCrossOriginProtection().Handler(mux))
 }
 
+var errEvent = errors.New("the body is no event")
+
+// maxEvent bounds an event of the org's audits.
+const maxEvent = 1 << 20
+
+// hint reads what an audit names now. The request's body is an event as Amazon EventBridge has it.
+func (s *service) hint(r *http.Request, id int64) (any, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxEvent))
+	if err != nil {
+		return nil, err
+	}
+	record, err := genesys.ParseAuditEvent(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errEvent, err)
+	}
+	targets := genesys.DefaultCatalogue().Audited(record)
+	return map[string]int{"targets": len(targets)}, s.engine.Hint(r.Context(), id, targets...)
+}
+
 // local refuses requests for a name that is not this machine's own: a page that
 // has its name point here could read the history in a browser on this machine.
 func local(h http.Handler) http.Handler {
@@ -123,7 +145,7 @@ var (
 )
 
 func statusOf(r *http.Request, err error) int {
-	if _, malformed := errors.AsType[*strconv.NumError](err); malformed {
+	if _, malformed := errors.AsType[*strconv.NumError](err); malformed || errors.Is(err, errEvent) {
 		return http.StatusBadRequest
 	}
 	switch {

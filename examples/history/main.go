@@ -37,6 +37,7 @@ type options struct {
 	sinceText, atText          string
 	since, at                  time.Time
 	loc                        *time.Location // of the environment
+	by                         string
 	limit                      int
 	json                       bool
 	questions
@@ -50,6 +51,7 @@ func main() {
 	flag.StringVar(&o.id, "id", "", "object; with -type")
 	flag.StringVar(&o.sinceText, "since", "", "changes since a `time`: 7d or 24h ago, 2026-11-26, or 2026-11-26 05:32 in the environment's time zone")
 	flag.StringVar(&o.atText, "at", "", "the state at a `time`, written likewise")
+	flag.StringVar(&o.by, "by", "", "changes that a user or client made, by name or ID, as far as audits tell")
 	flag.IntVar(&o.limit, "n", 50, "at most so many changes; 0 for all")
 	o.flags()
 	flag.BoolVar(&o.json, "json", false, "print one JSON object a line")
@@ -120,7 +122,7 @@ func show(ctx context.Context, o options, out io.Writer) (err error) {
 }
 
 func timeline(ctx context.Context, h *history.History, o options, out io.Writer) error {
-	q := history.Query{Since: o.since, Newest: true, Limit: o.limit}
+	q := history.Query{Since: o.since, By: o.by, Newest: true, Limit: o.limit}
 	if o.objectType != "" {
 		q.Types = []string{o.objectType}
 	}
@@ -221,5 +223,8 @@ func printChange(out io.Writer, c history.Change, o options) error {
 		}{"change", c})
 	}
 	_, err := fmt.Fprintf(out, "%s  %s\n", c.At.In(o.loc).Format(time.DateTime), c)
+	if err == nil && c.Who != nil {
+		_, err = fmt.Fprintf(out, "    by %s\n", c.Who)
+	}
 	return err
 }
