@@ -149,8 +149,9 @@ func (c *monthCheck) checkSpan(mt *monthType, object *monthObject, before []mont
 		old = before[len(before)-1]
 	}
 	from := v.After
-	if len(mt.Marker) == 0 && c.lagged(mt.Name, from) {
-		from = from.Add(-monthLagsBy) // nothing tells that a replica lags where there is no marker
+	if (len(mt.Marker) == 0 || v.body == nil) && c.lagged(mt.Name, from) {
+		// Nothing tells that a replica lags where there is no marker, or that an object was edited before it was deleted.
+		from = from.Add(-monthLagsBy)
 	}
 	for i := object.at(read); i >= -1; i-- {
 		state := &monthState{}

@@ -147,7 +147,7 @@ func (r *reader) oneParent(ctx context.Context, head Head) (*UnclearError, error
 		now.Marker = head.Marker
 	}
 	if _, isKnown := b.before[head.ID]; isKnown && now.Marker != "" {
-		f := finding{moved: known.Marker != now.Marker, unchanged: r.p.changed == changes, silent: true}
+		f := finding{moved: known.Marker != now.Marker, unchanged: r.p.changed == changes}
 		now.reread = known.next(f, r.span(head.ID, true), r.p.sum.Started)
 	}
 	b.after[head.ID] = now

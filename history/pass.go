@@ -225,6 +225,9 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 			return fmt.Errorf("history: %s %q: %w: %w", p.typ, o.ID, ErrBody, err)
 		}
 	}
+	if old, err := p.keepIfOld(ctx, o, own, canonical, s); old || err != nil {
+		return err
+	}
 	same := known && s.live && !s.stale && canonical == s.canonical
 	if !same {
 		if err := p.checkBody(&o); err != nil {

@@ -4,13 +4,15 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/cxsync/cxsync/history/diff"
 )
 
 // A marker says that an object has not been edited since its body was read, so
 // that the body need not be read again. But the list that has the marker and the
 // call that has the body may be answered by different replicas, one of which
 // lags: an old body comes with the new marker, and no later marker moves for it.
-// Four things keep that from being wrong for good.
+// Some things keep that from being wrong for good.
 //
 //   - A body says its own marker. If that is not the one in the list, the body is
 //     in doubt.
@@ -18,6 +20,8 @@ import (
 //     or does not say its own marker.
 //   - What is in doubt is read again in the next two passes, and until replicas
 //     have had the time to agree, however soon those passes come. Then it is believed.
+//   - While the marker stays, a body that is of another marker, or that is what it was
+//     before the doubt, is an old one. It counts only if it stays so to the end of the doubt.
 //   - A slow rotation reads again what no marker moves at all.
 //
 // While an object is in doubt, its change counts from before the doubt began.
@@ -36,10 +40,12 @@ type reread struct {
 	Left  int       `json:"left"`           // passes in which it is read again at least
 	After time.Time `json:"after,omitzero"` // when it was known to be what it was
 	Since time.Time `json:"since,omitzero"` // when its marker was last seen to move
+
+	Was diff.Digest `json:"was,omitzero"` // its content before the change that is in doubt
 }
 
 func (a reread) equal(b reread) bool {
-	return a.Left == b.Left && a.After.Equal(b.After) && a.Since.Equal(b.Since)
+	return a.Left == b.Left && a.After.Equal(b.After) && a.Since.Equal(b.Since) && a.Was == b.Was
 }
 
 // A finding is what was read of a marked thing.
@@ -57,14 +63,17 @@ func (a reread) next(f finding, after, now time.Time) reread {
 		after = a.After
 	}
 	switch {
-	case f.moved && (f.unchanged || f.lags || f.silent), f.lags && !f.unchanged:
-		return reread{rereads, after, now}
-	case f.moved, a.Left == 0, !f.unchanged && !f.silent:
-		return reread{}
-	case a.Left == 1 && now.Sub(a.Since).Abs() >= replicasAgree:
+	case f.moved && (f.unchanged || f.lags || f.silent):
+		return reread{Left: rereads, After: after, Since: now}
+	case f.moved, a.Left == 0, !f.unchanged && !f.silent, a.isLast(now):
 		return reread{}
 	}
-	return reread{max(1, a.Left-1), after, a.Since}
+	return reread{max(1, a.Left-1), after, a.Since, a.Was}
+}
+
+// isLast reports whether what a pass reads that began at now is believed.
+func (a reread) isLast(now time.Time) bool {
+	return a.Left == 1 && now.Sub(a.Since).Abs() >= replicasAgree
 }
 
 // A cycle is how far the rotation is that reads again what no marker moves.
@@ -122,7 +131,10 @@ func (p *Pass) judgeMarker(o Object, own string, s *sighting, known, same bool) 
 	case isLive:
 		again = before.next(f, after, p.sum.Started)
 	case f.lags || f.silent && !p.isImport(o.Parent):
-		again = reread{rereads, after, p.sum.Started}
+		again = reread{Left: rereads, After: after, Since: p.sum.Started}
+	}
+	if isLive && !f.unchanged && again.Left > 0 {
+		again.Was = s.canonical
 	}
 	switch {
 	case before.Left > 0:
@@ -131,6 +143,30 @@ func (p *Pass) judgeMarker(o Object, own string, s *sighting, known, same bool) 
 		after = p.turnAfter(o.ID)
 	}
 	return again, after
+}
+
+// keepIfOld reports whether a body is one of a replica that lags: the object is known to
+// be another since, and its marker has not moved. It is then kept as it is, in doubt.
+func (p *Pass) keepIfOld(ctx context.Context, o Object, own string, canonical diff.Digest, s *sighting) (bool, error) {
+	before := p.doubts[o.ID]
+	lags := own != "" && own != o.Marker
+	switch {
+	case !s.live || s.stale || o.Marker == "" || s.marker != o.Marker || canonical == s.canonical || before.isLast(p.sum.Started):
+		return false, nil
+	case !lags && (before.Left == 0 || canonical != before.Was):
+		return false, nil
+	}
+	again := reread{max(1, before.Left-1), before.After, before.Since, before.Was}
+	if before.Left == 0 {
+		again = reread{Left: rereads, After: p.spans(o.Parent, true), Since: p.sum.Started}
+		if p.due[o.ID] {
+			again.After = p.turnAfter(o.ID)
+		}
+	}
+	p.doubts[o.ID] = again
+	delete(p.due, o.ID)
+	p.sight(o.ID, s)
+	return true, p.enqueue(ctx, &pending{Object: Object{ID: o.ID}, unread: true, again: again})
 }
 
 // isImport reports whether what is new below a parent may always have been there.
