@@ -86,6 +86,7 @@ func TestCleanQueries(t *testing.T) {
 		`https://media.invalid/x.wav?X-Amz-Expires=3600&X-Amz-Signature=00ff`:  `https://media.invalid/x.wav`,
 		`https://h/a?sv=1&se=2026-01-01&sig=x%2F`:                              `https://h/a`,
 		`https://h/a?Expires=1&Signature=x&Key-Pair-Id=K`:                      `https://h/a`,
+		`https://h/a?jwt=x.y.z`:                                                `https://h/a`,
 		`https://h/a?x-goog-algorithm=G&x-goog-date=D`:                         `https://h/a`,
 		`/api/v2/downloads/17?signature=s`:                                     `/api/v2/downloads/17`,
 		`https://h/a?b=c&token=t&exp=17`:                                       `https://h/a`,

@@ -12,7 +12,7 @@ import (
 // signingParameters sign a URL, or say until when its signature is good: whoever
 // has such a URL has what it leads to, and the next answer has another one.
 var signingParameters = []string{
-	"__token__", "awsaccesskeyid", "expires", "googleaccessid", "hdnea", "hdntl", "hdnts", "hmac", "key-pair-id",
+	"__token__", "awsaccesskeyid", "expires", "googleaccessid", "hdnea", "hdntl", "hdnts", "hmac", "jwt", "key-pair-id",
 	"ossaccesskeyid", "sig", "sign", "signature", "x-expires", "x-signature",
 }
 
