@@ -77,7 +77,7 @@ func TestHostileTexts(t *testing.T) {
 	if _, err := exec.LookPath("git"); err == nil {
 		tree := filepath.Join(data, "tree")
 		run("gittree", "-data", data, "-out", tree)
-		log := exec.CommandContext(t.Context(), "git", "-C", tree, "-c", "core.quotePath=false", "log", "--stat")
+		log := exec.CommandContext(t.Context(), "git", "-C", tree, "-c", "core.quotePath=false", "log", "--name-status")
 		out, err := log.CombinedOutput()
 		require.NoError(t, err)
 		requireTame(t, "git log", string(out))
