@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -89,11 +90,12 @@ func TestHostileTexts(t *testing.T) {
 func requireTame(t *testing.T, what, text string) {
 	t.Helper()
 	for i, r := range text {
-		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == unicode.ReplacementChar) {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028') {
 			t.Errorf("%s: %q in %q", what, r, text[max(0, i-60):min(len(text), i+20)])
 			break
 		}
 	}
+	require.True(t, utf8.ValidString(text), what)
 	require.NotRegexp(t, `(?m)^\s*forged`, text, what)
 	for line := range strings.Lines(text) {
 		if json.Valid([]byte(line)) {
