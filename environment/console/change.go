@@ -52,7 +52,8 @@ func (c *console) change(r *request) error {
 		changeView
 		Objects     []objectView
 		MoreObjects int
-		AsOf        string
+		AsOf        string // address of the object as it was then
+		IsBefore    bool   // or just before, since then it was gone
 		Undo        *undoView
 	}{changeView: env.change(c.base, &change, fieldsPerChange, &b)}
 	for _, id := range change.Objects[:min(len(change.Objects), objectsPerChange)] {
@@ -60,7 +61,11 @@ func (c *console) change(r *request) error {
 	}
 	page.MoreObjects = max(0, change.Number-len(page.Objects))
 	if page.Link != "" {
-		page.AsOf = page.Link + "&at=" + change.At.UTC().Format(time.RFC3339Nano)
+		at := change.At
+		if page.IsBefore = change.Kind == history.KindDeleted; page.IsBefore {
+			at = at.Add(-1)
+		}
+		page.AsOf = page.Link + "&at=" + at.UTC().Format(time.RFC3339Nano)
 	}
 	v := r.view(page.Kind.Word+" "+page.Name, env, "timeline")
 	switch change.Kind {

@@ -94,6 +94,13 @@ func (c *console) object(r *request) error {
 	if len(changes) == 0 {
 		return fmt.Errorf("nothing is on record of the object %q of type %q: %w", printable.Brief(o.id, briefName), printable.Brief(o.typ, briefName), history.ErrNotFound)
 	}
+	v := r.view(name(changes[0].Name, o.id), env, "timeline")
+	isUsed, uses := r.FormValue("used") != "", r.FormValue("uses") != ""
+	if isUsed || uses {
+		if err := r.begin(v); err != nil {
+			return err
+		}
+	}
 	page := struct {
 		Name, ID, Key, Type, TypeLabel string
 		Deleted                        bool
@@ -124,7 +131,7 @@ func (c *console) object(r *request) error {
 		page.Body, page.Size = pretty(version.Body, &b)
 		page.BodyLink = env.Path(c.base) + "object/body" + r.query(map[string]string{"at": at.UTC().Format(time.RFC3339Nano), "used": "", "uses": "", "before": ""})
 	}
-	page.Name = name(changes[0].Name, o.id)
+	page.Name = v.Title
 	for i := range changes {
 		v := versionView{changeView: env.change(c.base, &changes[i], fieldsPerVersion, nil)}
 		v.AsOf = r.query(map[string]string{"at": changes[i].At.UTC().Format(time.RFC3339Nano), "used": "", "uses": ""})
@@ -133,13 +140,9 @@ func (c *console) object(r *request) error {
 	if more {
 		page.Older = r.query(map[string]string{"before": seqText(changes[len(changes)-1].Seq)})
 	}
-	page.Used = usesView{Asked: r.FormValue("used") != "", Link: r.query(map[string]string{"used": "1", "uses": ""})}
-	page.Uses = usesView{Asked: r.FormValue("uses") != "", Link: r.query(map[string]string{"uses": "1", "used": ""})}
-	v := r.view(page.Name, env, "timeline")
-	if page.Used.Asked || page.Uses.Asked {
-		if err := r.begin(v); err != nil {
-			return err
-		}
+	page.Used = usesView{Asked: isUsed, Link: r.query(map[string]string{"used": "1", "uses": ""})}
+	page.Uses = usesView{Asked: uses, Link: r.query(map[string]string{"uses": "1", "used": ""})}
+	if r.begun {
 		page.Used.referrers(r.ctx, c.base, env, h, o)
 		page.Uses.references(r.ctx, c.base, env, h, o)
 	}

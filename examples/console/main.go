@@ -54,7 +54,7 @@ func run(ctx context.Context, addr string) error {
 	}
 	env, err := engine.Create(ctx, environment.Record{
 		Name: "Contoso", BaseURL: org.BaseURL(), ClientID: genesystest.ClientID, ClientSecret: environment.NewSecret(genesystest.ClientSecret),
-		RateLimitMinute: 250, Types: []string{"Queues", "ACD skills", "Wrap-up codes", "Users", "Groups", "Divisions", "Flows", "Schedules"},
+		RateLimitMinute: 250, AuditMinutes: 1, Types: []string{"Queues", "ACD skills", "Wrap-up codes", "Users", "Groups", "Divisions", "Flows", "Schedules"},
 		Polling: []poller.Entry{{Type: poller.AllObjects, Cron: "*/5 * * * *"}, {Type: "Queues", Cron: "* * * * *"}},
 	})
 	if err != nil {
@@ -87,17 +87,18 @@ func run(ctx context.Context, addr string) error {
 func edit(ctx context.Context, org *genesystest.Org, engine *environment.Engine, id int64) {
 	for n := 1; ; n++ {
 		typ := "routing.queues"
+		somebody := org.As(pick(org, "users"))
 		switch object := pick(org, typ); n % 4 {
 		case 0:
 			typ = "routing.skills"
-			_, _ = org.Create(typ, map[string]any{"name": fmt.Sprintf("Skill %d", n)})
+			_, _ = somebody.Create(typ, map[string]any{"name": fmt.Sprintf("Skill %d", n)})
 		case 1:
-			_ = org.Update(typ, object, map[string]any{"acwSettings": map[string]any{"timeoutMs": 1000 * (10 + rand.IntN(50))}})
+			_ = somebody.Update(typ, object, map[string]any{"acwSettings": map[string]any{"timeoutMs": 1000 * (10 + rand.IntN(50))}})
 		case 2:
-			_ = org.Update(typ, object, map[string]any{"description": fmt.Sprintf("Calls of week %d, %d agents", 40+n, rand.IntN(90))})
+			_ = somebody.Update(typ, object, map[string]any{"description": fmt.Sprintf("Calls of week %d, %d agents", 40+n, rand.IntN(90))})
 		case 3:
 			typ = "routing.wrapupcodes"
-			_ = org.Delete(typ, pick(org, typ))
+			_ = somebody.Delete(typ, pick(org, typ))
 		}
 		if _, err := engine.Poll(ctx, id, typ); err != nil && ctx.Err() == nil {
 			log.Print("console: ", err)
