@@ -135,6 +135,30 @@ func TestWhatTheRecordCannotSay(t *testing.T) {
 	}
 }
 
+// What a record ignores is ignored beside the default, which stays.
+func TestDefaultIgnoreStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(&genesystest.Options{Size: 5, LogSize: 1})
+		engine := open(t, org, memory.New(), nil)
+		r := recordOf(org, "Queues")
+		r.Ignore = []environment.IgnoreRule{{Type: "Queues", Field: "description"}}
+		env := create(t, engine, r)
+		_, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		id := firstID(t, org.Objects("routing.queues"))
+		updated := func(patch map[string]any) int {
+			t.Helper()
+			time.Sleep(time.Minute)
+			require.NoError(t, org.Update("routing.queues", id, patch))
+			result, err := engine.Poll(t.Context(), env.ID)
+			require.NoError(t, err)
+			return result[0].Updated
+		}
+		require.Zero(t, updated(map[string]any{"description": "x", "selfUri": "/elsewhere"}))
+		require.Equal(t, 1, updated(map[string]any{"name": "Other", "description": "y"}))
+	})
+}
+
 // Every spelling of a path that is refused ignores nothing as it stands, and what it
 // is said to mean is accepted.
 func FuzzIgnoreField(f *testing.F) {
