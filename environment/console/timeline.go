@@ -205,7 +205,7 @@ func (c *console) newest(r *request) error {
 	answer := struct {
 		Changes int `json:"changes"`
 	}{}
-	for _, err := range h.Changes(r.ctx, history.Query{AfterSeq: after, Limit: 100}) {
+	for _, err := range h.Changes(r.ctx, history.Query{AfterSeq: after, Newest: true, Limit: 100}) {
 		if err != nil {
 			return err
 		}
