@@ -27,14 +27,42 @@ import (
 
 // printers are values of all exported types that print themselves, as errors or otherwise.
 var printers = []any{
-	environment.FieldError{}, environment.InvalidError{}, environment.OtherOrgError{}, environment.Secret{}, environment.TypeError{}, environment.Validation{},
-	diff.Digest{}, diff.FieldChange{}, diff.PathError{},
-	history.Actor{}, history.Attribution{}, history.Change{}, history.Difference{}, history.Hit{}, history.Ref{}, history.Reference{},
-	history.RefusedError{}, history.UnclearError{}, history.UndoPlan{},
-	genesys.APIError{}, genesys.AuthError{}, genesys.Config{}, genesys.IncompleteError{}, genesys.Meaning(0), genesys.Role{},
-	poller.DeferredError{}, poller.EntryError{}, poller.PanicError{}, poller.ParseError{}, poller.Schedule{},
-	ratelimit.DeadlineError{}, ratelimit.Limit{}, ratelimit.Priority(0), ratelimit.State{},
-	storage.KeyError{}, storage.LockedError{},
+	environment.FieldError{},
+	environment.InvalidError{},
+	environment.OtherOrgError{},
+	environment.Secret{},
+	environment.TypeError{},
+	environment.Validation{},
+	diff.Digest{},
+	diff.FieldChange{},
+	diff.PathError{},
+	history.Actor{},
+	history.Attribution{},
+	history.Change{},
+	history.Difference{},
+	history.Hit{},
+	history.Ref{},
+	history.Reference{},
+	history.RefusedError{},
+	history.UnclearError{},
+	history.UndoPlan{},
+	genesys.APIError{},
+	genesys.AuthError{},
+	genesys.Config{},
+	genesys.IncompleteError{},
+	genesys.Meaning(0),
+	genesys.Role{},
+	poller.DeferredError{},
+	poller.EntryError{},
+	poller.PanicError{},
+	poller.ParseError{},
+	poller.Schedule{},
+	ratelimit.DeadlineError{},
+	ratelimit.Limit{},
+	ratelimit.Priority(0),
+	ratelimit.State{},
+	storage.KeyError{},
+	storage.LockedError{},
 }
 
 // Whatever texts a value holds, what it prints is one that a terminal can show: no control character but the line breaks
@@ -106,8 +134,8 @@ func fillHostile(v reflect.Value, depth int) {
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fillHostile(v.Field(i), depth+1)
+		for _, field := range v.Fields() {
+			fillHostile(field, depth+1)
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))

@@ -373,7 +373,7 @@ func (t *tail) readWindow(ctx context.Context, service string, known *auditServi
 
 // auditMapping returns of what the org keeps audits, which is asked for once a day.
 func (s *session) auditMapping(ctx context.Context) (mapping genesys.AuditMapping, err error) {
-	err = s.audits.gate.do(ctx, func() error {
+	err = s.audits.do(ctx, func() error {
 		if time.Since(s.audits.known) < accessFor {
 			mapping = s.audits.mapping
 			return nil
@@ -432,5 +432,5 @@ func (t *tail) evidence(r genesys.AuditRecord) (history.Evidence, bool) {
 			e.Targets = append(e.Targets, history.Target{Type: target.Type, ID: target.ID, Below: target.Below, Last: target.Last})
 		}
 	}
-	return e, len(e.Targets) > 0 && !(isNoise && len(r.Properties) > 0)
+	return e, len(e.Targets) > 0 && (!isNoise || len(r.Properties) == 0)
 }

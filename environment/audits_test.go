@@ -87,6 +87,7 @@ func TestAuditsThatCannotBeRead(t *testing.T) {
 
 // runInBackground runs an engine until the function that it returns is called.
 func runInBackground(t *testing.T, engine *environment.Engine) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { require.NoError(t, engine.Run(ctx)) })

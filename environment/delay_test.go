@@ -51,6 +51,7 @@ type delay struct {
 
 // delays measures how long after an edit it was recorded, over a day.
 func delays(t *testing.T, objects, edits, auditMinutes int, cron string) (d delay) {
+	t.Helper()
 	types := []string{
 		"routing.queues", "routing.skills", "routing.wrapupcodes", "architect.schedules", "architect.schedulegroups",
 		"groups", "routing.languages", "outbound.contactlists", "outbound.dnclists", "scripts",

@@ -184,11 +184,14 @@ func TestKilledAtAnyCommit(t *testing.T) {
 		h, err := engine.History(t.Context(), env.ID)
 		require.NoError(t, err)
 		heads = map[string]string{}
-		for head, err := range h.Heads(t.Context(), "") {
+		for pass, err := range h.Passes(t.Context()) {
 			require.NoError(t, err)
-			body, err := h.Body(t.Context(), head.Type, head.ID)
-			require.NoError(t, err)
-			heads[head.Type+" "+head.ID] = string(body)
+			for head, err := range h.Heads(t.Context(), pass.Type) {
+				require.NoError(t, err)
+				body, err := h.Body(t.Context(), head.Type, head.ID)
+				require.NoError(t, err)
+				heads[head.Type+" "+head.ID] = string(body)
+			}
 		}
 		return heads, changes(t, engine, env.ID, history.Query{}), killed
 	}

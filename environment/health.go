@@ -25,8 +25,8 @@ func (v Verdict) rank() int {
 	return slices.Index([]Verdict{VerdictGood, VerdictLate, VerdictBlind, VerdictFailing}, v)
 }
 
-// A Health is a verdict with its reason.
-type Health struct {
+// A Condition is a verdict with its reason.
+type Condition struct {
 	Verdict Verdict   `json:"verdict"`
 	Reason  string    `json:"reason,omitempty"` // one sentence; empty where there is nothing to say
 	Since   time.Time `json:"since,omitzero"`   // since when; zero if that is not known
@@ -35,25 +35,25 @@ type Health struct {
 // A TypeHealth is the health of one type.
 type TypeHealth struct {
 	Type string `json:"type"`
-	Health
+	Condition
 }
 
-// An EnvironmentHealth is the health of an environment: the worst of its types. A type
+// A Health is the health of an environment: the worst of its types. A type
 // that was never readable, for lack of a permission or a feature, is blind by itself but
 // does not make the environment so: there is nothing that it saw once and misses now.
-type EnvironmentHealth struct {
+type Health struct {
 	Environment int64  `json:"environment"`
 	Name        string `json:"name"`
-	Health
+	Condition
 	Types []TypeHealth `json:"types"`
 }
 
 // Health returns how an environment and its types are doing, in a word, a reason and
 // since when. It makes no request.
-func (e *Engine) Health(ctx context.Context, id int64) (EnvironmentHealth, error) {
+func (e *Engine) Health(ctx context.Context, id int64) (Health, error) {
 	status, err := e.Status(ctx, id)
 	if err != nil {
-		return EnvironmentHealth{}, err
+		return Health{}, err
 	}
 	return status.Health(time.Now()), nil
 }
@@ -68,18 +68,18 @@ const (
 
 // Health judges a status. The time is that of the clock that schedules follow, this
 // machine's.
-func (s Status) Health(now time.Time) EnvironmentHealth {
-	h := EnvironmentHealth{Environment: s.Record.ID, Name: s.Record.Name, Types: make([]TypeHealth, len(s.Types))}
+func (s Status) Health(now time.Time) Health {
+	h := Health{Environment: s.Record.ID, Name: s.Record.Name, Types: make([]TypeHealth, len(s.Types))}
 	for i, t := range s.Types {
 		h.Types[i] = TypeHealth{t.Type, t.health(now, slices.Contains(s.Unproven, t.Type))}
 	}
-	h.Health = s.worst(h.Types)
+	h.Condition = s.worst(h.Types)
 	return h
 }
 
 // worst joins the health of types to that of their environment.
-func (s Status) worst(types []TypeHealth) Health {
-	h := Health{Verdict: VerdictGood}
+func (s Status) worst(types []TypeHealth) Condition {
+	h := Condition{Verdict: VerdictGood}
 	var counted []TypeHealth // those of the worst verdict
 	neverReadable := 0
 	for i, t := range types {
@@ -89,7 +89,7 @@ func (s Status) worst(types []TypeHealth) Health {
 		}
 		switch worse := t.Verdict.rank() - h.Verdict.rank(); {
 		case worse > 0:
-			h, counted = Health{Verdict: t.Verdict}, append(counted[:0], t)
+			h, counted = Condition{Verdict: t.Verdict}, append(counted[:0], t)
 		case worse == 0:
 			counted = append(counted, t)
 		}
@@ -124,31 +124,31 @@ func (s Status) reason(v Verdict, counted []TypeHealth, neverReadable int) strin
 }
 
 // health judges one type.
-func (t TypeStatus) health(now time.Time, unproven bool) Health {
+func (t TypeStatus) health(now time.Time, unproven bool) Condition {
 	wait := lateAfter
 	if t.Running {
 		wait = lateRunning
 	}
 	switch {
 	case t.Failed != "":
-		return Health{VerdictFailing, strings.TrimPrefix(t.Failed, "environment: "+t.Type+": "), t.Since}
+		return Condition{VerdictFailing, strings.TrimPrefix(t.Failed, "environment: "+t.Type+": "), t.Since}
 	case t.Unavailable != "":
-		return Health{VerdictBlind, t.Unavailable, t.Since}
+		return Condition{VerdictBlind, t.Unavailable, t.Since}
 	case unproven:
-		return Health{VerdictBlind, "no pass could prove what is gone: " + cmp.Or(t.Reason, "none was complete"), t.Unproven}
+		return Condition{VerdictBlind, "no pass could prove what is gone: " + cmp.Or(t.Reason, "none was complete"), t.Unproven}
 	case !t.Due.IsZero() && now.Sub(t.Due) > wait:
 		made := "made"
 		if t.Running {
 			made = "ended"
 		}
 		due := t.Due.UTC().Format("2006-01-02 15:04 MST")
-		return Health{VerdictLate, fmt.Sprintf("the pass due at %s has not been %s", due, made), t.Due}
+		return Condition{VerdictLate, fmt.Sprintf("the pass due at %s has not been %s", due, made), t.Due}
 	case t.LastPass.IsZero() && t.Due.IsZero() && t.Cron == "off":
-		return Health{VerdictGood, "off: it is read only when somebody asks", t.Since}
+		return Condition{VerdictGood, "off: it is read only when somebody asks", t.Since}
 	case t.LastPass.IsZero():
-		return Health{VerdictGood, "not read yet", t.Since}
+		return Condition{VerdictGood, "not read yet", t.Since}
 	case !t.Complete:
-		return Health{VerdictGood, "its last pass proved no removal: " + t.Reason, t.Since}
+		return Condition{VerdictGood, "its last pass proved no removal: " + t.Reason, t.Since}
 	}
-	return Health{VerdictGood, "", t.Since}
+	return Condition{VerdictGood, "", t.Since}
 }

@@ -43,24 +43,24 @@ func TestHealthOfAStatus(t *testing.T) {
 	for name, test := range map[string]struct {
 		types  []environment.TypeStatus
 		paused bool
-		want   environment.Health
+		want   environment.Condition
 	}{
-		"no types":            {want: environment.Health{Verdict: environment.VerdictGood}},
-		"good":                {types: []environment.TypeStatus{good}, want: environment.Health{Verdict: environment.VerdictGood, Since: hour}},
-		"just due":            {types: []environment.TypeStatus{but("due", func(ts *environment.TypeStatus) { ts.Due = now.Add(-4 * time.Minute) })}, want: environment.Health{Verdict: environment.VerdictGood, Since: hour}},
-		"late":                {types: []environment.TypeStatus{good, late}, want: environment.Health{Verdict: environment.VerdictLate, Reason: "late: the pass due at 2026-11-26 11:54 UTC has not been made", Since: late.Due}},
-		"a long pass":         {types: []environment.TypeStatus{but("long", func(ts *environment.TypeStatus) { ts.Due, ts.Running = now.Add(-59*time.Minute), true })}, want: environment.Health{Verdict: environment.VerdictGood, Since: hour}},
-		"a pass without end":  {types: []environment.TypeStatus{slow}, want: environment.Health{Verdict: environment.VerdictLate, Reason: "slow: the pass due at 2026-11-26 10:59 UTC has not been ended", Since: slow.Due}},
-		"lost":                {types: []environment.TypeStatus{late, lost}, want: environment.Health{Verdict: environment.VerdictBlind, Reason: "lost: missing permission: x", Since: hour}},
-		"never readable":      {types: []environment.TypeStatus{good, never}, want: environment.Health{Verdict: environment.VerdictGood, Reason: "1 of 2 types cannot be read with this client, and never could", Since: hour}},
-		"nothing is readable": {types: []environment.TypeStatus{never, never}, want: environment.Health{Verdict: environment.VerdictBlind, Reason: "2 of 2 types are not fully seen; never: 501", Since: hour}},
-		"unproven":            {types: []environment.TypeStatus{unproven}, want: environment.Health{Verdict: environment.VerdictBlind, Reason: "unproven: no pass could prove what is gone: a page was lost", Since: unproven.Unproven}},
-		"failing":             {types: []environment.TypeStatus{lost, failing, good}, want: environment.Health{Verdict: environment.VerdictFailing, Reason: "failing: 500 internal", Since: failing.Since}},
-		"many fail": {types: []environment.TypeStatus{failing, but("b", func(ts *environment.TypeStatus) { ts.Failed = "reset" })}, want: environment.Health{
+		"no types":            {want: environment.Condition{Verdict: environment.VerdictGood}},
+		"good":                {types: []environment.TypeStatus{good}, want: environment.Condition{Verdict: environment.VerdictGood, Since: hour}},
+		"just due":            {types: []environment.TypeStatus{but("due", func(ts *environment.TypeStatus) { ts.Due = now.Add(-4 * time.Minute) })}, want: environment.Condition{Verdict: environment.VerdictGood, Since: hour}},
+		"late":                {types: []environment.TypeStatus{good, late}, want: environment.Condition{Verdict: environment.VerdictLate, Reason: "late: the pass due at 2026-11-26 11:54 UTC has not been made", Since: late.Due}},
+		"a long pass":         {types: []environment.TypeStatus{but("long", func(ts *environment.TypeStatus) { ts.Due, ts.Running = now.Add(-59*time.Minute), true })}, want: environment.Condition{Verdict: environment.VerdictGood, Since: hour}},
+		"a pass without end":  {types: []environment.TypeStatus{slow}, want: environment.Condition{Verdict: environment.VerdictLate, Reason: "slow: the pass due at 2026-11-26 10:59 UTC has not been ended", Since: slow.Due}},
+		"lost":                {types: []environment.TypeStatus{late, lost}, want: environment.Condition{Verdict: environment.VerdictBlind, Reason: "lost: missing permission: x", Since: hour}},
+		"never readable":      {types: []environment.TypeStatus{good, never}, want: environment.Condition{Verdict: environment.VerdictGood, Reason: "1 of 2 types cannot be read with this client, and never could", Since: hour}},
+		"nothing is readable": {types: []environment.TypeStatus{never, never}, want: environment.Condition{Verdict: environment.VerdictBlind, Reason: "2 of 2 types are not fully seen; never: 501", Since: hour}},
+		"unproven":            {types: []environment.TypeStatus{unproven}, want: environment.Condition{Verdict: environment.VerdictBlind, Reason: "unproven: no pass could prove what is gone: a page was lost", Since: unproven.Unproven}},
+		"failing":             {types: []environment.TypeStatus{lost, failing, good}, want: environment.Condition{Verdict: environment.VerdictFailing, Reason: "failing: 500 internal", Since: failing.Since}},
+		"many fail": {types: []environment.TypeStatus{failing, but("b", func(ts *environment.TypeStatus) { ts.Failed = "reset" })}, want: environment.Condition{
 			Verdict: environment.VerdictFailing, Reason: "2 of 2 types fail; failing: 500 internal", Since: hour,
 		}},
-		"paused":         {types: []environment.TypeStatus{good}, paused: true, want: environment.Health{Verdict: environment.VerdictGood, Reason: "paused: nothing is polled until it is resumed", Since: hour}},
-		"paused, failed": {types: []environment.TypeStatus{failing}, paused: true, want: environment.Health{Verdict: environment.VerdictFailing, Reason: "failing: 500 internal", Since: failing.Since}},
+		"paused":         {types: []environment.TypeStatus{good}, paused: true, want: environment.Condition{Verdict: environment.VerdictGood, Reason: "paused: nothing is polled until it is resumed", Since: hour}},
+		"paused, failed": {types: []environment.TypeStatus{failing}, paused: true, want: environment.Condition{Verdict: environment.VerdictFailing, Reason: "failing: 500 internal", Since: failing.Since}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status := environment.Status{Record: environment.Record{ID: 7, Name: "Test", Paused: test.paused}, Types: test.types}
@@ -70,7 +70,7 @@ func TestHealthOfAStatus(t *testing.T) {
 				}
 			}
 			h := status.Health(now)
-			require.Equal(t, test.want, h.Health)
+			require.Equal(t, test.want, h.Condition)
 			require.Equal(t, "Test", h.Name)
 			require.Len(t, h.Types, len(test.types))
 		})
@@ -87,7 +87,7 @@ func TestHealthFollowsWhatHappens(t *testing.T) {
 			o.Concurrency = 1
 		})
 		env := create(t, engine, recordOf(org, "Queues", "routing.skills"))
-		is := func(want environment.Verdict, reason string) environment.EnvironmentHealth {
+		is := func(want environment.Verdict, reason string) environment.Health {
 			t.Helper()
 			h, err := engine.Health(t.Context(), env.ID)
 			require.NoError(t, err)

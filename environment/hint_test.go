@@ -23,6 +23,7 @@ type hinted struct {
 }
 
 func newHinted(t *testing.T, auditMinutes int, types ...string) *hinted {
+	t.Helper()
 	org := genesystest.New(&genesystest.Options{AuditNoise: -1})
 	engine := open(t, org, memory.New(), nil)
 	r := recordOf(org, types...)
@@ -36,6 +37,7 @@ func newHinted(t *testing.T, auditMinutes int, types ...string) *hinted {
 
 // changes returns the changes that are on record.
 func (h *hinted) changes(t *testing.T) (all []history.Change) {
+	t.Helper()
 	log, err := h.History(t.Context(), h.id)
 	require.NoError(t, err)
 	for c, err := range log.Changes(t.Context(), history.Query{}) {

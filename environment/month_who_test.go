@@ -48,6 +48,7 @@ type whoMonth struct {
 }
 
 func newWhoMonth(t *testing.T) *whoMonth {
+	t.Helper()
 	w := &whoMonth{
 		t: t, random: rand.New(rand.NewPCG(*monthSeed, 22)), store: memory.New(),
 		types: []string{"routing.queues", "routing.queues.members", "routing.skills", "architect.schedules", "groups", "flows.datatables"},

@@ -185,13 +185,19 @@ func TestEditsDuringAnUpgrade(t *testing.T) {
 		published    string // the id that its newest version has from now on
 		want         string
 	}{
-		{"quality.forms.evaluations", "/api/v2/quality/forms/evaluations", "contextId", "e99427e5-df39-47f8-8865-a7e47db270de", "name",
-			"11111111-df39-47f8-8865-a7e47db270de", "Call quality edited /id /name"},
+		{
+			"quality.forms.evaluations", "/api/v2/quality/forms/evaluations", "contextId", "e99427e5-df39-47f8-8865-a7e47db270de", "name",
+			"11111111-df39-47f8-8865-a7e47db270de", "Call quality edited /id /name",
+		},
 		{"quality.forms.surveys", "/api/v2/quality/forms/surveys", "contextId", "ccd061ea-0142-4b69-849d-34a355f4a002", "language", "", "NPS /language"},
-		{"quality.publishedforms.evaluations", "/api/v2/quality/publishedforms/evaluations", "contextId", "88e3901c-a601-458d-8bdd-4ec03e1ab047", "name",
-			"", "Call quality edited /name"},
-		{"quality.publishedforms.surveys", "/api/v2/quality/publishedforms/surveys", "contextId", "e69a216b-59b5-4caa-83b6-73f963db5be7", "header",
-			"", "NPS /header"},
+		{
+			"quality.publishedforms.evaluations", "/api/v2/quality/publishedforms/evaluations", "contextId", "88e3901c-a601-458d-8bdd-4ec03e1ab047", "name",
+			"", "Call quality edited /name",
+		},
+		{
+			"quality.publishedforms.surveys", "/api/v2/quality/publishedforms/surveys", "contextId", "e69a216b-59b5-4caa-83b6-73f963db5be7", "header",
+			"", "NPS /header",
+		},
 		{"quality.forms.evaluations.versions", "/api/v2/quality/forms/evaluations", "id", "2feaa967-e561-42a4-9e6c-1433a0b88273", "name", "", "Version 1 edited /name"},
 		{"integrations.actions.certificates", "/api/v2/integrations/actions/certificates", "status", "Current", "certificate", "", "Client Current /certificate"},
 		{"telephony.organization.link", "/api/v2/telephony/organization/link", "status", "Active", "targetName", "", "Disaster recovery edited /targetName"},

@@ -175,7 +175,6 @@ func docUncompared(t ObjectType) string {
 			var values []string
 			for _, from := range sortedKeys(u.Settles) {
 				values = append(values, from+" = "+u.Settles[from])
-
 			}
 			text += " (" + strings.Join(values, ", ") + ")"
 		}

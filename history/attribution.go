@@ -119,8 +119,10 @@ var errBesideTrim = errors.New("history: the log was trimmed meanwhile")
 
 func (h *History) attributeStep(ctx context.Context, r AuditsRead, add func(*storage.Batch) error) (more bool, err error) {
 	err = h.commit(ctx, origin{}, func(t *tx) error {
-		a := attribution{h: h, ctx: ctx, tx: t, facts: map[uint64]*fact{}, raw: map[uint64][]byte{},
-			records: map[string]*keptRecord{}, touched: map[objectKey]bool{}}
+		a := attribution{
+			h: h, ctx: ctx, tx: t, facts: map[uint64]*fact{}, raw: map[uint64][]byte{},
+			records: map[string]*keptRecord{}, touched: map[objectKey]bool{},
+		}
 		more, err = a.run(r)
 		if err == nil && add != nil {
 			err = add(&t.batch)
@@ -139,7 +141,7 @@ type objectKey struct{ typ, id string }
 // An attribution is one commit of Attribute in the making.
 type attribution struct {
 	h     *History
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // it lives as long as the call of Attribute
 	tx    *tx
 	state auditState
 

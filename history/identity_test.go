@@ -61,23 +61,62 @@ func TestIdentity(t *testing.T) {
 		now      []Object
 		want     []string
 	}{
-		{"nothing", byForm, []Object{form("d1", "f1", "A", jan), form("d2", "f2", "B", jan)}, nil,
-			[]Object{as("f1", form("d1", "f1", "A", jan)), as("f2", form("d2", "f2", "B", jan))}, nil},
-		{"an edit and a publication meanwhile", byForm, []Object{form("d1", "f1", "A", jan), form("d2", "f2", "B", jan)}, nil,
-			[]Object{as("f1", form("d9", "f1", "A2", feb)), as("f2", form("d2", "f2", "B", jan))}, []string{"updated f1 /id,/modified,/name"}},
-		{"a removal meanwhile", byForm, []Object{form("d1", "f1", "A", jan), form("d2", "f2", "B", jan)}, nil,
-			[]Object{as("f1", form("d1", "f1", "A", jan))}, []string{"deleted f2"}},
-		{"another one meanwhile", byForm, []Object{form("d1", "f1", "A", jan)}, nil,
-			[]Object{as("f1", form("d1", "f1", "A", jan)), as("f3", form("d3", "f3", "C", jan))}, []string{"created f3"}},
-		{"several versions side by side", byForm, []Object{form("d1", "f1", "A", jan), form("d3", "f1", "A3", mar), form("d2", "f1", "A2", feb)}, nil,
-			[]Object{as("f1", form("d3", "f1", "A3", mar))}, nil},
-		{"an earlier version, recorded as deleted", byForm, []Object{form("d1", "f1", "A", mar), form("d2", "f1", "A2", feb)}, []string{"d1"},
-			[]Object{as("f1", form("d2", "f1", "A2", feb))}, nil},
-		{"a body that tells nothing", byForm, []Object{form("d1", "", "A", jan), form("d2", "f2", "B", jan)}, nil,
-			[]Object{as("f1", form("d1", "f1", "A", jan)), as("f2", form("d2", "f2", "B", jan))}, []string{"imported f1"}},
-		{"a list that was one object", byPart, []Object{{ID: "all", Name: "all", Body: []byte(`[{"ID":"a","Name":"A"},{"ID":"b","Name":"B"}]`)}}, nil,
+		{
+			"nothing", byForm,
+			[]Object{form("d1", "f1", "A", jan), form("d2", "f2", "B", jan)},
+			nil,
+			[]Object{as("f1", form("d1", "f1", "A", jan)), as("f2", form("d2", "f2", "B", jan))},
+			nil,
+		},
+		{
+			"an edit and a publication meanwhile", byForm,
+			[]Object{form("d1", "f1", "A", jan), form("d2", "f2", "B", jan)},
+			nil,
+			[]Object{as("f1", form("d9", "f1", "A2", feb)), as("f2", form("d2", "f2", "B", jan))},
+			[]string{"updated f1 /id,/modified,/name"},
+		},
+		{
+			"a removal meanwhile", byForm,
+			[]Object{form("d1", "f1", "A", jan), form("d2", "f2", "B", jan)},
+			nil,
+			[]Object{as("f1", form("d1", "f1", "A", jan))},
+			[]string{"deleted f2"},
+		},
+		{
+			"another one meanwhile", byForm,
+			[]Object{form("d1", "f1", "A", jan)},
+			nil,
+			[]Object{as("f1", form("d1", "f1", "A", jan)), as("f3", form("d3", "f3", "C", jan))},
+			[]string{"created f3"},
+		},
+		{
+			"several versions side by side", byForm,
+			[]Object{form("d1", "f1", "A", jan), form("d3", "f1", "A3", mar), form("d2", "f1", "A2", feb)},
+			nil,
+			[]Object{as("f1", form("d3", "f1", "A3", mar))},
+			nil,
+		},
+		{
+			"an earlier version, recorded as deleted", byForm,
+			[]Object{form("d1", "f1", "A", mar), form("d2", "f1", "A2", feb)},
+			[]string{"d1"},
+			[]Object{as("f1", form("d2", "f1", "A2", feb))},
+			nil,
+		},
+		{
+			"a body that tells nothing", byForm,
+			[]Object{form("d1", "", "A", jan), form("d2", "f2", "B", jan)},
+			nil,
+			[]Object{as("f1", form("d1", "f1", "A", jan)), as("f2", form("d2", "f2", "B", jan))},
+			[]string{"imported f1"},
+		},
+		{
+			"a list that was one object", byPart,
+			[]Object{{ID: "all", Name: "all", Body: []byte(`[{"ID":"a","Name":"A"},{"ID":"b","Name":"B"}]`)}},
+			nil,
 			[]Object{{ID: "a", Name: "A", Body: []byte(`{"ID":"a","Name":"A"}`)}, {ID: "b", Name: "B2", Body: []byte(`{"ID":"b","Name":"B2"}`)}},
-			[]string{"imported a", "imported b", "updated b /Name"}},
+			[]string{"imported a", "imported b", "updated b /Name"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package history
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,9 +57,7 @@ func change(after, at string, edits ...func(*fact)) fact {
 
 func paths(p ...string) func(*fact) { return func(f *fact) { f.Paths = p } }
 func kind(k Kind) func(*fact)       { return func(f *fact) { f.Kind = k } }
-func member(id string) func(*fact) {
-	return func(f *fact) { f.Type, f.ID, f.Parent = "members", "q/"+id, "q" }
-}
+func member(f *fact)                { f.Type, f.ID, f.Parent = "members", "q/u", "q" }
 
 func TestJoin(t *testing.T) {
 	t.Parallel()
@@ -70,58 +69,126 @@ func TestJoin(t *testing.T) {
 	}{
 		{"nobody", []fact{change("1h", "2h")}, nil, []string{"none"}},
 		{"one", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann")}, []string{"attributed ann"}},
-		{"before and behind the span", []fact{change("1h", "2h")},
-			[]*keptRecord{rec("59m59s", "ann"), rec("59m", "bob"), rec("2h1m", "cid")}, []string{"none"}},
+		{
+			"before and behind the span",
+			[]fact{change("1h", "2h")},
+			[]*keptRecord{rec("59m59s", "ann"), rec("59m", "bob"), rec("2h1m", "cid")},
+			[]string{"none"},
+		},
 		{"at the end of the span", []fact{change("1h", "2h")}, []*keptRecord{rec("2h", "ann")}, []string{"attributed ann"}},
 		{"late by the org's clocks", []fact{change("1h", "2h")}, []*keptRecord{rec("2h5s", "ann")}, []string{"attributed ann"}},
-		{"late, but another one was in time", []fact{change("1h", "2h")},
-			[]*keptRecord{rec("2h5s", "ann"), rec("100m", "bob")}, []string{"attributed bob"}},
+		{
+			"late, but another one was in time",
+			[]fact{change("1h", "2h")},
+			[]*keptRecord{rec("2h5s", "ann"), rec("100m", "bob")},
+			[]string{"attributed bob"},
+		},
 		{"another object", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann", about(Target{Type: "queues", ID: "r"}))}, []string{"none"}},
 		{"another type", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann", about(Target{Type: "flows", ID: "q"}))}, []string{"none"}},
 		{"any of the type", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann", about(Target{Type: "queues"}))}, []string{"attributed ann"}},
-		{"known by the last part of its id", []fact{change("1h", "2h", member("u"))}, []*keptRecord{rec("90m", "ann", about(Target{Type: "members", Last: "u"}))}, []string{"attributed ann"}},
+		{"known by the last part of its id", []fact{change("1h", "2h", member)}, []*keptRecord{rec("90m", "ann", about(Target{Type: "members", Last: "u"}))}, []string{"attributed ann"}},
 		{"several", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann"), rec("95m", "bob")}, []string{"several ann bob"}},
 		{"one who did it twice", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann"), rec("95m", "ann")}, []string{"attributed ann"}},
 		{"a person before the service", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", ""), rec("95m", "bob"), rec("99m", "")}, []string{"attributed bob"}},
 		{"the service alone", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "")}, []string{"system"}},
-		{"of three records one has the author", []fact{change("1h", "2h")},
-			[]*keptRecord{rec("90m", "x", func(e *keptRecord) { e.Actor = Actor{} }), rec("91m", "ann")}, []string{"attributed ann"}},
-		{"a record without an author", []fact{change("1h", "2h")},
-			[]*keptRecord{rec("90m", "x", func(e *keptRecord) { e.Actor = Actor{} })}, []string{"none"}},
-		{"the one whose property changed", []fact{change("1h", "2h", paths("/acwSettings/timeoutMs"))},
-			[]*keptRecord{rec("90m", "ann", props("name")), rec("95m", "bob", props("acw_settings.timeoutMs"))}, []string{"attributed bob"}},
-		{"properties that say nothing", []fact{change("1h", "2h", paths("/skills/3"))},
-			[]*keptRecord{rec("90m", "ann", props("name")), rec("95m", "bob", props("version"))}, []string{"several ann bob"}},
-		{"who created it, not who edited it next", []fact{change("1h", "2h", kind(KindCreated))},
-			[]*keptRecord{rec("90m", "ann", action("Create")), rec("95m", "bob")}, []string{"attributed ann"}},
-		{"who deleted it", []fact{change("1h", "2h", kind(KindDeleted))},
-			[]*keptRecord{rec("90m", "ann"), rec("95m", "bob", action("Delete"))}, []string{"attributed bob"}},
-		{"an edit of a member is none of the queue", []fact{change("1h", "2h")},
-			[]*keptRecord{rec("90m", "ann", ofMember("u")), rec("95m", "bob", props("name"))}, []string{"attributed bob"}},
-		{"an edit of the queue is none of a member", []fact{change("1h", "2h", member("u"))},
-			[]*keptRecord{rec("90m", "ann", ofMember("u")), rec("95m", "bob", props("name"))}, []string{"attributed ann"}},
-		{"another member", []fact{change("1h", "2h", member("u"))}, []*keptRecord{rec("90m", "ann", ofMember("v"))}, []string{"none"}},
-		{"some member of the queue", []fact{change("1h", "2h", member("u"))}, []*keptRecord{rec("90m", "ann", ofMembers)}, []string{"attributed ann"}},
-		{"the one that names it before those that name others or nothing", []fact{change("1h", "2h", member("u"))},
-			[]*keptRecord{rec("90m", "ann", ofMembers), rec("91m", "bob", ofMembers, parts("u")), rec("92m", "cid", ofMembers, parts("v"))}, []string{"attributed bob"}},
-		{"members of another queue", []fact{change("1h", "2h", member("u"))},
-			[]*keptRecord{rec("90m", "ann", about(Target{Type: "members", Below: "r", Last: "u"}))}, []string{"none"}},
-		{"members went with their queue", []fact{change("1h", "2h", member("u"), kind(KindDeleted))},
-			[]*keptRecord{rec("90m", "ann", action("Delete")), rec("80m", "bob", props("name"))}, []string{"attributed ann"}},
-		{"in two spans, and only one has the property",
+		{
+			"of three records one has the author",
+			[]fact{change("1h", "2h")},
+			[]*keptRecord{rec("90m", "x", func(e *keptRecord) { e.Actor = Actor{} }), rec("91m", "ann")},
+			[]string{"attributed ann"},
+		},
+		{
+			"a record without an author",
+			[]fact{change("1h", "2h")},
+			[]*keptRecord{rec("90m", "x", func(e *keptRecord) { e.Actor = Actor{} })},
+			[]string{"none"},
+		},
+		{
+			"the one whose property changed",
+			[]fact{change("1h", "2h", paths("/acwSettings/timeoutMs"))},
+			[]*keptRecord{rec("90m", "ann", props("name")), rec("95m", "bob", props("acw_settings.timeoutMs"))},
+			[]string{"attributed bob"},
+		},
+		{
+			"properties that say nothing",
+			[]fact{change("1h", "2h", paths("/skills/3"))},
+			[]*keptRecord{rec("90m", "ann", props("name")), rec("95m", "bob", props("version"))},
+			[]string{"several ann bob"},
+		},
+		{
+			"who created it, not who edited it next",
+			[]fact{change("1h", "2h", kind(KindCreated))},
+			[]*keptRecord{rec("90m", "ann", action("Create")), rec("95m", "bob")},
+			[]string{"attributed ann"},
+		},
+		{
+			"who deleted it",
+			[]fact{change("1h", "2h", kind(KindDeleted))},
+			[]*keptRecord{rec("90m", "ann"), rec("95m", "bob", action("Delete"))},
+			[]string{"attributed bob"},
+		},
+		{
+			"an edit of a member is none of the queue",
+			[]fact{change("1h", "2h")},
+			[]*keptRecord{rec("90m", "ann", ofMember("u")), rec("95m", "bob", props("name"))},
+			[]string{"attributed bob"},
+		},
+		{
+			"an edit of the queue is none of a member",
+			[]fact{change("1h", "2h", member)},
+			[]*keptRecord{rec("90m", "ann", ofMember("u")), rec("95m", "bob", props("name"))},
+			[]string{"attributed ann"},
+		},
+		{"another member", []fact{change("1h", "2h", member)}, []*keptRecord{rec("90m", "ann", ofMember("v"))}, []string{"none"}},
+		{"some member of the queue", []fact{change("1h", "2h", member)}, []*keptRecord{rec("90m", "ann", ofMembers)}, []string{"attributed ann"}},
+		{
+			"the one that names it before those that name others or nothing",
+			[]fact{change("1h", "2h", member)},
+			[]*keptRecord{rec("90m", "ann", ofMembers), rec("91m", "bob", ofMembers, parts("u")), rec("92m", "cid", ofMembers, parts("v"))},
+			[]string{"attributed bob"},
+		},
+		{
+			"members of another queue",
+			[]fact{change("1h", "2h", member)},
+			[]*keptRecord{rec("90m", "ann", about(Target{Type: "members", Below: "r", Last: "u"}))},
+			[]string{"none"},
+		},
+		{
+			"members went with their queue",
+			[]fact{change("1h", "2h", member, kind(KindDeleted))},
+			[]*keptRecord{rec("90m", "ann", action("Delete")), rec("80m", "bob", props("name"))},
+			[]string{"attributed ann"},
+		},
+		{
+			"in two spans, and only one has the property",
 			[]fact{change("1h", "2h5m", paths("/a")), change("2h", "3h", paths("/b"))},
-			[]*keptRecord{rec("90m", "ann", props("a")), rec("2h3m", "bob", props("b"))}, []string{"attributed ann", "attributed bob"}},
-		{"in two spans, the first has no other",
+			[]*keptRecord{rec("90m", "ann", props("a")), rec("2h3m", "bob", props("b"))},
+			[]string{"attributed ann", "attributed bob"},
+		},
+		{
+			"in two spans, the first has no other",
 			[]fact{change("1h", "2h5m"), change("2h", "3h")},
-			[]*keptRecord{rec("2h3m", "ann"), rec("150m", "bob")}, []string{"attributed ann", "attributed bob"}},
-		{"in two spans, the second has no other",
+			[]*keptRecord{rec("2h3m", "ann"), rec("150m", "bob")},
+			[]string{"attributed ann", "attributed bob"},
+		},
+		{
+			"in two spans, the second has no other",
 			[]fact{change("1h", "2h5m"), change("2h", "3h")},
-			[]*keptRecord{rec("90m", "ann"), rec("2h3m", "bob")}, []string{"attributed ann", "attributed bob"}},
-		{"in two spans, both have others",
+			[]*keptRecord{rec("90m", "ann"), rec("2h3m", "bob")},
+			[]string{"attributed ann", "attributed bob"},
+		},
+		{
+			"in two spans, both have others",
 			[]fact{change("1h", "2h5m"), change("2h", "3h")},
-			[]*keptRecord{rec("90m", "ann"), rec("2h3m", "bob"), rec("150m", "cid")}, []string{"several ann bob", "several bob cid"}},
-		{"late for the first is in time for the second",
-			[]fact{change("1h", "2h"), change("119m", "3h")}, []*keptRecord{rec("2h5s", "ann")}, []string{"none", "attributed ann"}},
+			[]*keptRecord{rec("90m", "ann"), rec("2h3m", "bob"), rec("150m", "cid")},
+			[]string{"several ann bob", "several bob cid"},
+		},
+		{
+			"late for the first is in time for the second",
+			[]fact{change("1h", "2h"), change("119m", "3h")},
+			[]*keptRecord{rec("2h5s", "ann")},
+			[]string{"none", "attributed ann"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -145,9 +212,11 @@ func shownWho(a Attribution) string {
 	}
 	slices.Sort(ids)
 	text := string(a.Status)
+	var textSb148 strings.Builder
 	for _, id := range ids {
-		text += " " + id
+		textSb148.WriteString(" " + id)
 	}
+	text += textSb148.String()
 	return text
 }
 

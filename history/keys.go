@@ -66,6 +66,7 @@ func (k keys) who(seq uint64) string         { return k.key("who", hex16(seq)) }
 func (k keys) fact(seq uint64) string        { return k.key("fact", hex16(seq)) }
 func (k keys) erased(digest string) string   { return k.key("erased", digest) }
 func (k keys) undetected(e *Evidence) string { return k.key("undetected", e.At.Format(logTime), e.ID) }
+
 func (k keys) evidence(e *Evidence) string {
 	return k.key("evidence", e.At.Format(logTime), e.ID)
 }

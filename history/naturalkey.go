@@ -76,7 +76,7 @@ func (k *keyring) load(ctx context.Context, typ string) error {
 		return nil
 	}
 	if k.at.IsZero() {
-		for o, err := range k.History.live(ctx, typ) {
+		for o, err := range k.live(ctx, typ) {
 			if err != nil {
 				return err
 			}

@@ -39,6 +39,7 @@ func TestLaggingBodies(t *testing.T) {
 }
 
 func testLaggingBody(t *testing.T, apart, lag time.Duration, says bool, edits int) {
+	t.Helper()
 	at := func(version int) Item { return item("a", "", fmt.Sprint("v", version), fmt.Sprintf(`"n":%d`, version)) }
 	h := open(t, memory.New(), &Options{Rotation: -1})
 	s := &fakeSource{lists: map[string][]Item{"": {at(1)}}, apart: apart}

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -187,18 +188,18 @@ func TestAttributionsKilledAtAnyCommit(t *testing.T) {
 		shown := map[string]string{}
 		for key, value := range dump(t, a.store) {
 			if strings.Contains(key, "/who/") || strings.Contains(key, "/fact/") || strings.Contains(key, "/evidence/") || strings.HasSuffix(key, "/audits") {
-				shown[key] = string(value)
+				shown[key] = value
 			}
 		}
 		if kill == 0 {
 			require.Greater(t, commits, 5)
-			shown["commits"] = fmt.Sprint(commits)
+			shown["commits"] = strconv.Itoa(commits)
 		}
 		return shown
 	}
 	want := live(0, false)
-	var commits int
-	fmt.Sscan(want["commits"], &commits)
+	commits, err := strconv.Atoi(want["commits"])
+	require.NoError(t, err)
 	delete(want, "commits")
 	for kill := 1; kill <= commits; kill++ {
 		require.Equal(t, want, live(kill, true), "killed after commit %d", kill)
@@ -257,8 +258,8 @@ func TestForgetInAudits(t *testing.T) {
 	leftover := func() {
 		t.Helper()
 		for key, value := range dump(t, a.store) {
-			require.NotContains(t, key+string(value), ann)
-			require.NotContains(t, key+string(value), "secret-queue")
+			require.NotContains(t, key+value, ann)
+			require.NotContains(t, key+value, "secret-queue")
 		}
 	}
 	leftover()

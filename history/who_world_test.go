@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -167,9 +168,7 @@ func (w *auditWorld) observed(k objectKey, o *auditObject) {
 		w.expected[k] = append(w.expected[k], expectedWho{actors, w.now})
 	}
 	o.edits, o.seen = nil, map[string]int{}
-	for f, v := range o.fields {
-		o.seen[f] = v
-	}
+	maps.Copy(o.seen, o.fields)
 	if o.isGone {
 		delete(w.objects, k)
 	}

@@ -42,7 +42,7 @@ type healthView struct {
 	Since           *whenView
 }
 
-func (e *envView) health(h environment.Health) healthView {
+func (e *envView) health(h environment.Condition) healthView {
 	return healthView{string(h.Verdict), printable.Brief(h.Reason, 400), e.when(h.Since, minuteLayout)}
 }
 
@@ -109,7 +109,7 @@ func (c *console) summary(ctx context.Context, record environment.Record) (summa
 		return s, err
 	}
 	env := &envView{Record: record, Status: status, loc: record.Location()}
-	s.Link, s.Health, s.Quota = env.Path(c.base), env.health(status.Health(time.Now()).Health), quotaOf(status.Quota)
+	s.Link, s.Health, s.Quota = env.Path(c.base), env.health(status.Health(time.Now()).Condition), quotaOf(status.Quota)
 	objects := 0
 	for _, t := range status.Types {
 		objects += t.Objects

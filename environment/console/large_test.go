@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,9 +39,9 @@ func TestPagesOfALargeOrg(t *testing.T) {
 	h, err := console.New(engine, nil)
 	require.NoError(t, err)
 
-	user := func(n int) string { return fmt.Sprintf("/e/1/object?type=users&id=%s", uuid(n)) }
+	user := func(n int) string { return "/e/1/object?type=users&id=" + uuid(n) }
 	for _, address := range []string{
-		"/", "/e/1/", "/e/1/?before=" + fmt.Sprint(last/2), "/e/1/?kind=deleted", "/e/1/?field=department", "/e/1/?type=users&until=2020-01-01", "/e/1/?kind=imported", "/e/1/?who=nobody",
+		"/", "/e/1/", "/e/1/?before=" + strconv.FormatUint(last/2, 10), "/e/1/?kind=deleted", "/e/1/?field=department", "/e/1/?type=users&until=2020-01-01", "/e/1/?kind=imported", "/e/1/?who=nobody",
 		"/e/1/types", "/e/1/type/users", "/e/1/type/users?find=User+17", "/e/1/type/users?from=" + uuid(*objects/2), "/e/1/quota", "/e/1/withheld",
 		fmt.Sprintf("/e/1/change/%d", last), fmt.Sprintf("/e/1/change/%d?undo=1", last), fmt.Sprintf("/e/1/change/%d?undo=1", last/2),
 		user(1), user(1) + "&used=1", user(1) + "&uses=1", user(1) + "&at=2020-01-01", "/e/1/newest?after=0",

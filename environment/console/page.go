@@ -17,7 +17,7 @@ import (
 // A request is one request for a page, with what most pages need.
 type request struct {
 	*http.Request
-	ctx     context.Context // who asks, for Authorize
+	ctx     context.Context //nolint:containedctx // it lives as long as the request, and says who asks
 	w       http.ResponseWriter
 	console *console
 	begun   bool // the head of the page was sent
@@ -72,7 +72,7 @@ type view struct {
 // An envView is what the head of each page of an environment shows.
 type envView struct {
 	environment.Record
-	Health environment.EnvironmentHealth
+	Health environment.Health
 	Status environment.Status
 	Labels map[string]string // of types, by name
 	Newest uint64            // change, for the script that tells of newer ones
@@ -94,7 +94,7 @@ func (e *envView) Label(name string) string {
 
 // HealthText says why and since when the verdict is not good.
 func (e *envView) HealthText() string {
-	v := e.health(e.Health.Health)
+	v := e.health(e.Health.Condition)
 	if v.Since == nil {
 		return v.Reason
 	}

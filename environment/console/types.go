@@ -64,7 +64,7 @@ func (e *envView) typeLink(base, typ string) string {
 	return e.Path(base) + "type/" + url.PathEscape(typ)
 }
 
-func (e *envView) typeView(base string, t environment.TypeStatus, h environment.Health) typeView {
+func (e *envView) typeView(base string, t environment.TypeStatus, h environment.Condition) typeView {
 	v := typeView{
 		Name: t.Type, Label: e.Label(t.Type), Link: e.typeLink(base, t.Type), Health: e.health(h), Objects: grouped(t.Objects),
 		Last: e.when(t.LastPass, minuteLayout), Complete: t.Complete, Reason: printable.Brief(t.Reason, 400), Withheld: t.Withheld,
@@ -110,7 +110,7 @@ func (c *console) types(r *request) error {
 	of := map[environment.Verdict]int{}
 	var all []typeView
 	for i, t := range env.Status.Types {
-		h := env.Health.Types[i].Health
+		h := env.Health.Types[i].Condition
 		of[h.Verdict]++
 		v := env.typeView(c.base, t, h)
 		if page.Verdict != "" && page.Verdict != string(h.Verdict) || !contains(v.Label+" "+v.Name, page.Find) {
@@ -174,7 +174,7 @@ func (c *console) typePage(r *request) error {
 		Days       []dayView
 		Timeline   string
 	}{
-		typeView: env.typeView(c.base, status, env.Health.Types[i].Health), Cron: status.Cron, Holder: printable.Brief(status.Holder, briefName),
+		typeView: env.typeView(c.base, status, env.Health.Types[i].Condition), Cron: status.Cron, Holder: printable.Brief(status.Holder, briefName),
 		Find: r.find(), Timeline: env.Path(c.base) + "?type=" + url.QueryEscape(status.Type),
 	}
 	page.Uncompared, page.MoreFields = c.uncompared(env.Record, status.Type)

@@ -33,7 +33,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *addr); err != nil {
-		log.Fatal("console: ", err)
+		stop()
+		log.Fatal("console: ", err) //nolint:gocritic // stop was called
 	}
 }
 

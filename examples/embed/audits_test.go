@@ -18,7 +18,7 @@ func TestEventsOfAudits(t *testing.T) {
 	org := genesystest.New(nil)
 	s := testService(t, org, memory.New(), genesystest.ClientSecret)
 	post := func(body []byte) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodPost, "http://localhost/environments/1/audits", bytes.NewReader(body))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/environments/1/audits", bytes.NewReader(body))
 		w := httptest.NewRecorder()
 		s.handler(t.Context()).ServeHTTP(w, r)
 		return w

@@ -42,7 +42,7 @@ func TestMetricsAndHealth(t *testing.T) {
 	require.Regexp(t, `(?m)^http_client_request_duration_seconds_count\{.*http_response_status_code="200".*\} `, w.Body.String())
 
 	var health struct {
-		Environments []environment.EnvironmentHealth
+		Environments []environment.Health
 	}
 	ask(t, s.handler(t.Context()), "GET /healthz", http.StatusOK, &health)
 	require.Len(t, health.Environments, 1)

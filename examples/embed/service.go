@@ -169,7 +169,7 @@ func (s *service) health(r *http.Request, _ int64) (any, error) {
 	if !s.polling.Load() {
 		return nil, errDown
 	}
-	all := []environment.EnvironmentHealth{}
+	all := []environment.Health{}
 	for record, err := range s.engine.All(r.Context()) {
 		if err != nil {
 			return nil, err

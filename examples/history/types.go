@@ -24,8 +24,8 @@ func printTypes(ctx context.Context, engine *environment.Engine, r environment.R
 			err := json.NewEncoder(cli.JSON(out)).Encode(struct {
 				Event string `json:"event"`
 				environment.TypeStatus
-				Health environment.Health `json:"health"`
-			}{"type", t, health.Types[i].Health})
+				Health environment.Condition `json:"health"`
+			}{"type", t, health.Types[i].Condition})
 			if err != nil {
 				return err
 			}

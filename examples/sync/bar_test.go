@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func TestBar(t *testing.T) {
 			"[======              ] 100 of 328 types, waiting for the quota until 12:00:42",
 		},
 	} {
-		t.Run(fmt.Sprint(width), func(t *testing.T) {
+		t.Run(strconv.Itoa(width), func(t *testing.T) {
 			var out strings.Builder
 			b := &bar{out: &out, width: func() int { return width }}
 			s := environment.Progress{Done: 100, Types: 328, Objects: 43210, Requests: 1234, End: now.Add(21*time.Hour + 30*time.Minute)}

@@ -1,6 +1,9 @@
 package genesystest
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // System is the editor of edits that the platform makes by itself. Their audit
 // records have the level SYSTEM and name nobody.
@@ -65,7 +68,7 @@ func (e Editor) Delete(typ, id string) error {
 // audits tell some of. It has the last 100,000 edits.
 func (o *Org) Edits() iter.Seq[Edit] {
 	o.mu.Lock()
-	log := o.audit.log[:len(o.audit.log):len(o.audit.log)]
+	log := slices.Clip(o.audit.log)
 	o.mu.Unlock()
 	return func(yield func(Edit) bool) {
 		for i := range log {

@@ -52,9 +52,9 @@ func isOdd(key []byte) bool {
 	return !utf8.Valid(key)
 }
 
-// appendQuoted appends s as a JSON string with the fewest escapes.
-func appendQuoted(dst, s []byte) []byte {
-	dst = append(dst, '"')
+// quoted returns s as a JSON string with the fewest escapes.
+func quoted(s []byte) []byte {
+	dst := append(make([]byte, 0, len(s)+2), '"')
 	for _, c := range s {
 		if c < utf8.RuneSelf {
 			dst = appendCharacter(dst, rune(c))

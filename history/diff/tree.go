@@ -76,7 +76,7 @@ func (n *node) child(token string) (*node, error) {
 		return nil, err
 	}
 	if n.members != nil {
-		return n.members.get(appendQuoted(nil, []byte(token))), nil
+		return n.members.get(quoted([]byte(token))), nil
 	}
 	i, err := n.index(token)
 	if err != nil || i == n.elements.len() {
@@ -109,7 +109,7 @@ func (n *node) insert(token string, child *node) error {
 		}
 		return err
 	}
-	if key := appendQuoted(nil, []byte(token)); !n.members.add(key, child) {
+	if key := quoted([]byte(token)); !n.members.add(key, child) {
 		return fmt.Errorf("%w: it has a member %q already", ErrMismatch, token)
 	}
 	return nil
@@ -118,7 +118,7 @@ func (n *node) insert(token string, child *node) error {
 // remove takes away a part that child returned.
 func (n *node) remove(token string) error {
 	if n.members != nil {
-		n.members.remove(appendQuoted(nil, []byte(token)))
+		n.members.remove(quoted([]byte(token)))
 		return nil
 	}
 	i, err := n.index(token)

@@ -98,7 +98,7 @@ func TestPictureOfTheREADME(t *testing.T) {
 }
 
 // A browser is a Chromium without a window.
-type browser struct{ ctx context.Context }
+type browser struct{ ctx context.Context } //nolint:containedctx // chromedp keeps the browser in it
 
 func startBrowser(t *testing.T, path string) *browser {
 	t.Helper()
@@ -118,7 +118,7 @@ func startBrowser(t *testing.T, path string) *browser {
 
 // A tab shows pages on one screen.
 type tab struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // chromedp keeps the tab in it
 	screen screen
 
 	mu         sync.Mutex
@@ -164,7 +164,7 @@ func (tab *tab) listen(event any) {
 	case *runtime.EventExceptionThrown:
 		complaint = e.ExceptionDetails.Text
 	case *network.EventLoadingFailed:
-		complaint = fmt.Sprintf("not loaded: %s", e.ErrorText)
+		complaint = "not loaded: " + e.ErrorText
 	default:
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -38,10 +37,9 @@ var Skew atomic.Int64
 func skewedBinary(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	source := filepath.Join(runtime.GOROOT(), "src", "time")
-	if out, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output(); err == nil {
-		source = filepath.Join(strings.TrimSpace(string(out)), "src", "time")
-	}
+	goroot, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	require.NoError(t, err)
+	source := filepath.Join(strings.TrimSpace(string(goroot)), "src", "time")
 	text, err := os.ReadFile(filepath.Join(source, "time.go"))
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(text), nowReads), "time.Now is written otherwise in this version of Go")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func fill(t *testing.T, s storage.Store, env int64) *history.History {
 	var records []history.Evidence
 	for c, err := range h.Changes(t.Context(), history.Query{Types: []string{"users"}, ID: "ann"}) {
 		require.NoError(t, err)
-		records = append(records, history.Evidence{ID: fmt.Sprint(c.Seq), At: c.At, Targets: []history.Target{{Type: "users", ID: "ann"}}, Action: "Update", Actor: history.Actor{ID: "u1", Name: "Zoë", Client: "c1"}})
+		records = append(records, history.Evidence{ID: strconv.FormatUint(c.Seq, 10), At: c.At, Targets: []history.Target{{Type: "users", ID: "ann"}}, Action: "Update", Actor: history.Actor{ID: "u1", Name: "Zoë", Client: "c1"}})
 	}
 	require.NoError(t, h.Attribute(t.Context(), history.AuditsRead{Records: records, Read: span}, nil))
 	require.NoError(t, h.Forget(t.Context(), "flows/é", "g"))

@@ -3,11 +3,13 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,17 +48,17 @@ func TestHostileTexts(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(config, text, 0o600))
 	forged := 0
-	run := func(program string, args ...string) string {
+	run := func(program string, args ...string) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		out, err := exec.CommandContext(ctx, filepath.Join(bin, program), args...).CombinedOutput()
-		if _, failed := err.(*exec.ExitError); err != nil && !failed {
+		exitError := &exec.ExitError{}
+		if errors.As(err, &exitError) {
 			t.Fatal(err)
 		}
 		requireTame(t, fmt.Sprint(program, args), string(out))
 		forged += strings.Count(string(out), "forged")
-		return string(out)
 	}
 	run("sync", "-config", config, "-data", data, "-once", "-v")
 	id := ""
@@ -69,9 +71,21 @@ func TestHostileTexts(t *testing.T) {
 	run("sync", "-config", config, "-data", data, "-once", "-json")
 	run("sync", "-config", config, "-role")
 	for _, args := range [][]string{
-		{}, {"-json"}, {"-type", "Queues", "-id", id}, {"-type", "Queues", "-id", id, "-json"}, {"-type", "Queues", "-at", "1m"}, {"-type", "Queues", "-id", id, "-at", "1m"},
-		{"-type", "Queues", "-id", id, "-used"}, {"-search", "forged"}, {"-search", "forged", "-json"}, {"-undo", lastChange(t, data)}, {"-since", "1h"}, {"-type", "Que\x1b[2Jues"},
-		{"-type", "Queues", "-id", "\x1b[2J\n"}, {"-name", "\x1b[2J\n"}, {"-since", "\x1b[2J\n"},
+		{},
+		{"-json"},
+		{"-type", "Queues", "-id", id},
+		{"-type", "Queues", "-id", id, "-json"},
+		{"-type", "Queues", "-at", "1m"},
+		{"-type", "Queues", "-id", id, "-at", "1m"},
+		{"-type", "Queues", "-id", id, "-used"},
+		{"-search", "forged"},
+		{"-search", "forged", "-json"},
+		{"-undo", lastChange(t, data)},
+		{"-since", "1h"},
+		{"-type", "Que\x1b[2Jues"},
+		{"-type", "Queues", "-id", "\x1b[2J\n"},
+		{"-name", "\x1b[2J\n"},
+		{"-since", "\x1b[2J\n"},
 	} {
 		run("history", append([]string{"-data", data}, args...)...)
 	}
@@ -125,7 +139,7 @@ func lastChange(t *testing.T, data string) string {
 		require.NoError(t, err)
 		for c, err := range h.Changes(t.Context(), history.Query{Kinds: []history.Kind{history.KindUpdated}, Newest: true}) {
 			require.NoError(t, err)
-			return fmt.Sprint(c.Seq)
+			return strconv.FormatUint(c.Seq, 10)
 		}
 	}
 	t.Fatal("nothing changed")
