@@ -314,7 +314,8 @@ func TestGetAgreesWithList(t *testing.T) {
 			require.NoError(t, err, "%s %s", typ.Name, o.ID)
 			require.Equal(t, o.ID, got.ID)
 			require.Equal(t, o.Parent, got.Parent, typ.Name)
-			if typ.Whole && typ.Name != "identityproviders" { // each has a model of its own
+			// Each identity provider has a model of its own; that of one credential has no dates.
+			if typ.Whole && typ.Name != "identityproviders" && typ.Name != "integrations.credentials" {
 				require.JSONEq(t, string(o.Body), string(got.Body), typ.Name)
 			}
 			parents[typ.Name] = o
