@@ -44,50 +44,50 @@ func (s *session) permissions(ctx context.Context, asOf time.Time) (may *genesys
 	return may, err
 }
 
-// A sight is what the client sees of an object type. The zero sight is all of it.
-type sight struct{ divisions []string } // nil: no division limits it
+// A coverage is what the client sees of an object type. The zero coverage is all of it.
+type coverage struct{ divisions []string } // nil: no division limits it
 
-// sight returns what the client sees of a type, as it was after asOf.
+// coverage returns what the client sees of a type, as it was after asOf.
 // A type that the client is known not to be able to read is an
 // *unavailableError, which saves the request.
-func (s *session) sight(ctx context.Context, t genesys.ObjectType, asOf time.Time) (sight, error) {
+func (s *session) coverage(ctx context.Context, t genesys.ObjectType, asOf time.Time) (coverage, error) {
 	may, err := s.permissions(ctx, asOf)
 	if err != nil {
-		return sight{}, err
+		return coverage{}, err
 	}
 	if verdict, lacking := may.Allows(t); verdict == genesys.VerdictMissing {
-		return sight{}, &unavailableError{reason: "missing permission: " + strings.Join(lacking, " or ")}
+		return coverage{}, &unavailableError{reason: "missing permission: " + strings.Join(lacking, " or ")}
 	}
 	if c := may.Coverage(t); !c.AllDivisions && len(c.Divisions) > 0 {
-		return sight{c.Divisions}, nil
+		return coverage{c.Divisions}, nil
 	}
-	return sight{}, nil
+	return coverage{}, nil
 }
 
-// widens reports whether the client sees more than when its sight was before.
-func (s sight) widens(before string) bool {
+// widens reports whether the client sees more than when its coverage was before.
+func (c coverage) widens(before string) bool {
 	if before == "" {
 		return false
 	}
 	known := strings.Fields(before)
-	return s.divisions == nil || slices.ContainsFunc(s.divisions, func(id string) bool { return !slices.Contains(known, id) })
+	return c.divisions == nil || slices.ContainsFunc(c.divisions, func(id string) bool { return !slices.Contains(known, id) })
 }
 
-// coverage returns the sight as history knows it.
-func (s sight) coverage() history.Coverage {
-	if s.divisions == nil {
+// forHistory returns the coverage as history knows it.
+func (c coverage) forHistory() history.Coverage {
+	if c.divisions == nil {
 		return history.Coverage{}
 	}
-	return history.Coverage{Name: s.String(), Hides: s.hides}
+	return history.Coverage{Name: c.String(), Hides: c.hides}
 }
 
-// String returns a text that changes when the sight does.
-func (s sight) String() string { return strings.Join(s.divisions, " ") }
+// String returns a text that changes when the coverage does.
+func (c coverage) String() string { return strings.Join(c.divisions, " ") }
 
 // hides reports whether an object that looked like body is out of sight, so
 // that neither its absence from a list nor a 404 proves anything.
-func (s sight) hides(body []byte) bool {
-	if s.divisions == nil {
+func (c coverage) hides(body []byte) bool {
+	if c.divisions == nil {
 		return false
 	}
 	var o struct {
@@ -95,5 +95,5 @@ func (s sight) hides(body []byte) bool {
 			ID string `json:"id"`
 		} `json:"division"`
 	}
-	return json.Unmarshal(body, &o) == nil && o.Division.ID != "" && !slices.Contains(s.divisions, o.Division.ID)
+	return json.Unmarshal(body, &o) == nil && o.Division.ID != "" && !slices.Contains(c.divisions, o.Division.ID)
 }

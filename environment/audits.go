@@ -272,10 +272,10 @@ func (t *tail) resolve(ctx context.Context) error {
 	}
 	t.org = org.ID
 	t.types, t.tells = map[string]bool{}, map[string][]string{}
-	for _, typ := range t.engine.Selected(t.record) {
-		t.types[typ.Name] = true
-		if org := mapping.Audit(typ); org.Service != "" && !slices.Contains(t.tells[org.Service], typ.Audit.Service) {
-			t.tells[org.Service] = append(t.tells[org.Service], typ.Audit.Service)
+	for _, selected := range t.engine.Selected(t.record) {
+		t.types[selected.Name] = true
+		if org := mapping.Audit(selected); org.Service != "" && !slices.Contains(t.tells[org.Service], selected.Audit.Service) {
+			t.tells[org.Service] = append(t.tells[org.Service], selected.Audit.Service)
 		}
 	}
 	return nil

@@ -13,20 +13,20 @@ import (
 
 // AcceptRemovals records objects as deleted whose removal a pass withheld. The
 // type is given by name or label.
-func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string, ids ...string) error {
+func (e *Engine) AcceptRemovals(ctx context.Context, id int64, typeName string, ids ...string) error {
 	s, err := e.session(ctx, id)
 	if err == nil {
 		err = e.authorize(ctx, OpAccept, s.record, s.record)
 	}
 	if err == nil {
-		objectType, err = e.recordedType(ctx, s.history, objectType)
+		typeName, err = e.recordedType(ctx, s.history, typeName)
 	}
 	if err != nil {
 		return err
 	}
 	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
-		return s.history.Fenced(lease.Fence).AcceptRemovals(ctx, objectType, ids...)
-	}, "pass", objectType)
+		return s.history.Fenced(lease.Fence).AcceptRemovals(ctx, typeName, ids...)
+	}, "pass", typeName)
 	e.recordedOf(id).notify()
 	return err
 }
@@ -34,7 +34,7 @@ func (e *Engine) AcceptRemovals(ctx context.Context, id int64, objectType string
 // Forget erases one object's whole history and leaves only the fact that it
 // did. The type is given by name or label. For a production environment confirm
 // must be its name.
-func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, confirm string) error {
+func (e *Engine) Forget(ctx context.Context, id int64, typeName, objectID, confirm string) error {
 	s, err := e.session(ctx, id)
 	if err == nil {
 		err = e.authorize(ctx, OpForget, s.record, s.record)
@@ -43,7 +43,7 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 		err = s.record.confirmed(confirm, "erases the history of an object")
 	}
 	if err == nil {
-		objectType, err = e.recordedType(ctx, s.history, objectType)
+		typeName, err = e.recordedType(ctx, s.history, typeName)
 	}
 	if err != nil {
 		return err
@@ -53,8 +53,8 @@ func (e *Engine) Forget(ctx context.Context, id int64, objectType, objectID, con
 		if err := s.forgetTraces(ctx, lease, objectID); err != nil {
 			return err
 		}
-		return s.history.Fenced(lease.Fence).Forget(ctx, objectType, objectID)
-	}, "pass", objectType)
+		return s.history.Fenced(lease.Fence).Forget(ctx, typeName, objectID)
+	}, "pass", typeName)
 	e.recordedOf(id).notify()
 	return err
 }
@@ -88,7 +88,7 @@ func (s *session) forgetTraces(ctx context.Context, lease *lease, objectID strin
 			return err
 		}
 		err := s.engine.store.Commit(ctx, &b)
-		if !errors.Is(err, storage.ErrConflict) || lease.Lost(err) || gone(s.record.ID, err) {
+		if !errors.Is(err, storage.ErrConflict) || lease.Lost(err) || isDeleted(s.record.ID, err) {
 			return err
 		} // else another type was read meanwhile
 	}

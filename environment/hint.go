@@ -72,27 +72,27 @@ func (e *Engine) hintsOf(id int64) *hints {
 
 // hint notes that something was edited at a time.
 func (s *session) hint(t history.Target, at time.Time) {
-	typ, ok := s.engine.opts.Catalogue.Lookup(t.Type)
-	if !ok || !slices.ContainsFunc(s.engine.Selected(s.record), func(o genesys.ObjectType) bool { return o.Name == typ.Name }) {
+	named, ok := s.engine.opts.Catalogue.Lookup(t.Type)
+	if !ok || !slices.ContainsFunc(s.engine.Selected(s.record), func(o genesys.ObjectType) bool { return o.Name == named.Name }) {
 		return
 	}
 	h := s.engine.hintsOf(s.record.ID)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if read := h.below[[2]string{typ.Name, t.Below}]; typ.Parent != "" && read.After(at) {
+	if read := h.below[[2]string{named.Name, t.Below}]; named.Parent != "" && read.After(at) {
 		return
 	}
-	known := h.types[typ.Name]
+	known := h.types[named.Name]
 	if known == nil {
 		known = &hinted{parents: map[string]time.Time{}}
-		h.types[typ.Name] = known
+		h.types[named.Name] = known
 	}
 	known.count++
 	if at.After(known.at) {
 		known.at = at
 	}
 	switch {
-	case typ.Parent == "":
+	case named.Parent == "":
 		known.wholly = true
 	case t.Below != "":
 		known.parents[t.Below] = at
@@ -252,7 +252,7 @@ func (s *session) readBelow(ctx context.Context, lease *lease, t genesys.ObjectT
 	ctx, reading := withReading(ctx)
 	defer reading.stop(nil)
 	_, err = p.ReadBelow(ctx, &source{session: s, t: t}, history.ReadOptions{
-		Parent: t.Parent, ParentMarked: len(t.Marker) > 0, Coverage: seen.coverage(), Requests: reading.requests.Load, Clean: t.Clean,
+		Parent: t.Parent, ParentMarked: len(t.Marker) > 0, Coverage: seen.forHistory(), Requests: reading.requests.Load, Clean: t.Clean,
 	}, parents...)
 	s.engine.recordedOf(s.record.ID).notify()
 	return float64(reading.requests.Load()), err

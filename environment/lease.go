@@ -157,7 +157,7 @@ func (e *Engine) leased(ctx context.Context, id int64, key string, f func(contex
 	if err == nil {
 		err = l.keep(ctx, f)
 	}
-	if gone(id, err) {
+	if isDeleted(id, err) {
 		err = fmt.Errorf("%w with ID %d: it was deleted meanwhile", ErrNotFound, id)
 	}
 	switch {
@@ -206,7 +206,7 @@ func (e *Engine) exists(ctx context.Context, id int64) error {
 
 // gone reports whether a commit was refused because the environment is being
 // deleted, or has been.
-func gone(id int64, err error) bool {
+func isDeleted(id int64, err error) bool {
 	refused, ok := errors.AsType[*storage.KeyError](err)
 	return ok && refused.Key == aliveKey(id) && errors.Is(err, storage.ErrConflict)
 }

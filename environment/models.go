@@ -94,5 +94,5 @@ func (e *Engine) side(ctx context.Context, s Side) (history.Side, error) {
 			unavailable[t.Type] = fmt.Sprintf("environment %q cannot read the type: %s", status.Record.Name, t.Unavailable)
 		}
 	}
-	return history.Side{History: h, At: s.At, Unreadable: func(typ string) string { return unavailable[typ] }}, nil
+	return history.Side{History: h, At: s.At, Unreadable: func(typeName string) string { return unavailable[typeName] }}, nil
 }

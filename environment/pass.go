@@ -176,7 +176,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	}
 	_, err = p.Read(ctx, from, history.ReadOptions{
 		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From, AskAll: o.importing > 0,
-		Coverage: seen.coverage(), Requests: reading.requests.Load, Clean: t.Clean, Finish: finish,
+		Coverage: seen.forHistory(), Requests: reading.requests.Load, Clean: t.Clean, Finish: finish,
 	})
 	if refused := new(history.RefusedError); errors.As(err, &refused) {
 		err = &unavailableError{reason: err.Error(), next: refused.Next}
@@ -186,11 +186,11 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 }
 
 // begin begins a pass over what the client sees of a type.
-func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType, state TypeState, o occasion) (sight, *history.Pass, error) {
+func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType, state TypeState, o occasion) (coverage, *history.Pass, error) {
 	now := time.Now()
-	seen, err := s.sight(ctx, t, now.Add(-accessFor))
+	seen, err := s.coverage(ctx, t, now.Add(-accessFor))
 	if _, lacking := errors.AsType[*unavailableError](err); lacking && o == (occasion{}) {
-		seen, err = s.sight(ctx, t, now) // who asks may just have given the permission
+		seen, err = s.coverage(ctx, t, now) // who asks may just have given the permission
 	}
 	if err != nil {
 		return seen, nil, err

@@ -286,7 +286,7 @@ func (s *session) trim(ctx context.Context, lease *lease) error {
 		return nil
 	}
 	_, err := s.history.Fenced(lease.Fence).Trim(ctx, s.record.retention(), nil)
-	if errors.Is(err, storage.ErrConflict) && !lease.Lost(err) && !gone(s.record.ID, err) {
+	if errors.Is(err, storage.ErrConflict) && !lease.Lost(err) && !isDeleted(s.record.ID, err) {
 		return nil // somebody else removes from the same log: what is left goes the next time
 	}
 	if errors.Is(err, history.ErrNoTime) {

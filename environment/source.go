@@ -107,11 +107,11 @@ func (s *source) read(ctx context.Context, o genesys.Object, err error) (history
 
 // Coverage implements history.Source.
 func (s *source) Coverage(ctx context.Context, since time.Time) (history.Coverage, error) {
-	seen, err := s.sight(ctx, s.t, since)
+	seen, err := s.coverage(ctx, s.t, since)
 	if lost := new(unavailableError); errors.As(err, &lost) {
 		return history.Coverage{}, &history.UnclearError{Err: err}
 	}
-	return seen.coverage(), err
+	return seen.forHistory(), err
 }
 
 // listed translates the error that ended a list after n objects.

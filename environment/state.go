@@ -90,10 +90,10 @@ func (s *session) putState(b *storage.Batch, o occasion, state TypeState) error 
 	return due.put(b, state.Type, o.tick)
 }
 
-func (s *session) typeState(ctx context.Context, objectType string) (TypeState, error) {
-	state, err := storage.GetJSON[TypeState](ctx, s.engine.store, ownKey(s.record.ID, "type", objectType))
+func (s *session) typeState(ctx context.Context, typeName string) (TypeState, error) {
+	state, err := storage.GetJSON[TypeState](ctx, s.engine.store, ownKey(s.record.ID, "type", typeName))
 	if errors.Is(err, storage.ErrNotFound) {
-		return TypeState{Type: objectType}, nil
+		return TypeState{Type: typeName}, nil
 	}
 	return state, err
 }

@@ -22,12 +22,12 @@ import (
 // that matches ErrTrimmed, with a Version that names the object, and goes on.
 // Any other error ends the iteration: one that matches ErrUnknown if the type was
 // not known at t.
-func (h *History) AsOf(ctx context.Context, objectType string, t time.Time) iter.Seq2[Version, error] {
+func (h *History) AsOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
 		var types []string
 		var err error
-		if objectType != "" {
-			types, err = h.knownTypes(ctx, []string{objectType}, t)
+		if typeName != "" {
+			types, err = h.knownTypes(ctx, []string{typeName}, t)
 		} else if err = h.checkAllKnown(ctx, nil, t); err == nil {
 			types, err = h.types(ctx)
 		}
@@ -35,8 +35,8 @@ func (h *History) AsOf(ctx context.Context, objectType string, t time.Time) iter
 			yield(Version{}, err)
 			return
 		}
-		for _, typ := range types {
-			for s, err := range h.asOf(ctx, typ, t) {
+		for _, typeName := range types {
+			for s, err := range h.asOf(ctx, typeName, t) {
 				var v Version
 				if err == nil {
 					v, err = h.version(&s.state, s.until)
@@ -58,19 +58,19 @@ type pastState struct {
 }
 
 // asOf iterates over the objects of a type that existed at t. Their bodies are made when they are asked for.
-func (h *History) asOf(ctx context.Context, typ string, t time.Time) iter.Seq2[pastState, error] {
+func (h *History) asOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
-		r := h.keys.below("head", typ)
+		r := h.keys.below("head", typeName)
 		earlier := &recall{h: h, until: t, known: map[uint64]record{}}
 		for end := r.End; ; r.Start, r.End = r.End, end {
-			behind, err := h.behind(ctx, typ, t, &r, maxBehind)
+			behind, err := h.behind(ctx, typeName, t, &r, maxBehind)
 			if err != nil {
 				yield(pastState{}, err)
 				return
 			}
 			find := behind.before(earlier.record)
 			there := func(hd *idHead) bool { return hd.live() || hd.tipAt().After(t) }
-			for o, err := range h.stored(ctx, typ, r, there) {
+			for o, err := range h.stored(ctx, typeName, r, there) {
 				s := pastState{}
 				if err == nil {
 					s, err = h.pastOf(ctx, o, find, t)
@@ -94,13 +94,13 @@ func (h *History) pastOf(ctx context.Context, o storedObject, find finder, t tim
 	if o.tipAt().After(t) {
 		s, until, err := h.stateAt(ctx, o, find, t)
 		if err != nil {
-			s = state{record: record{ID: o.id, Name: o.Name, frameID: frameID{typ: o.typ}}}
+			s = state{record: record{ID: o.id, Name: o.Name, frameID: frameID{typeName: o.typeName}}}
 		}
 		s.Fields, s.After = nil, time.Time{}
 		return pastState{s, until}, err
 	}
 	s, err := h.newest(ctx, o)
-	s.record = record{Seq: o.Seq, ID: o.id, Name: o.Name, Kind: o.Kind, frameID: frameID{at: o.Changed, typ: o.typ}}
+	s.record = record{Seq: o.Seq, ID: o.id, Name: o.Name, Kind: o.Kind, frameID: frameID{at: o.Changed, typeName: o.typeName}}
 	return pastState{state: s}, err
 }
 
@@ -109,7 +109,7 @@ func (h *History) types(ctx context.Context) ([]string, error) {
 	var types []string
 	r := h.keys.below("head")
 	for {
-		typ := ""
+		typeName := ""
 		for e, err := range h.store.Scan(ctx, r) {
 			if err != nil {
 				return nil, fmt.Errorf("history: %w", err)
@@ -118,14 +118,14 @@ func (h *History) types(ctx context.Context) ([]string, error) {
 			if err != nil || len(parts) != 3 {
 				return nil, fmt.Errorf("history: %q is not the key of a head", e.Key)
 			}
-			typ = parts[1]
+			typeName = parts[1]
 			break
 		}
-		if typ == "" {
+		if typeName == "" {
 			return types, nil
 		}
-		types = append(types, typ)
-		r.Start = h.keys.below("head", typ).End
+		types = append(types, typeName)
+		r.Start = h.keys.below("head", typeName).End
 	}
 }
 
@@ -185,10 +185,10 @@ func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq
 
 // A touchedObject is an object that changed in a span of time.
 type touchedObject struct {
-	typ, id string
-	seq     uint64 // its newest entry in the span
-	at      time.Time
-	later   []record // its entries since the span began, newest first
+	typeName, id string
+	seq          uint64 // its newest entry in the span
+	at           time.Time
+	later        []record // its entries since the span began, newest first
 }
 
 // touched returns the objects that changed after a and not after b, in the
@@ -209,10 +209,10 @@ func (h *History) touched(ctx context.Context, a, b time.Time, f *filter) ([]tou
 			if e.Kind == KindForgotten || e.Kind == KindShape || f.ID != "" && f.ID != e.ID {
 				continue
 			}
-			o := objects[[2]string{e.typ, e.ID}]
+			o := objects[[2]string{e.typeName, e.ID}]
 			if o == nil {
-				o = &touchedObject{typ: e.typ, id: e.ID}
-				objects[[2]string{e.typ, e.ID}] = o
+				o = &touchedObject{typeName: e.typeName, id: e.ID}
+				objects[[2]string{e.typeName, e.ID}] = o
 			}
 			o.later = append(o.later, e)
 			if o.seq == 0 && !e.at.After(b) {
@@ -241,8 +241,8 @@ func (h *History) touched(ctx context.Context, a, b time.Time, f *filter) ([]tou
 // net returns the difference of an object between two times, with no Kind if
 // there is none.
 func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b time.Time) (Change, error) {
-	named := Change{Environment: h.environment, Type: o.typ, ID: o.id}
-	obj, err := h.load(ctx, o.typ, o.id)
+	named := Change{Environment: h.environment, Type: o.typeName, ID: o.id}
+	obj, err := h.load(ctx, o.typeName, o.id)
 	if errors.Is(err, ErrNotFound) { // forgotten meanwhile
 		return named, nil
 	}

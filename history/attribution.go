@@ -136,7 +136,7 @@ func (h *History) attributeStep(ctx context.Context, r AuditsRead, add func(*sto
 	return more, err
 }
 
-type objectKey struct{ typ, id string }
+type objectKey struct{ typeName, id string }
 
 // An attribution is one commit of Attribute in the making.
 type attribution struct {
@@ -184,7 +184,7 @@ func (a *attribution) run(r AuditsRead) (more bool, err error) {
 	if err := a.loadFor(); err != nil {
 		return false, err
 	}
-	for _, o := range slices.SortedFunc(maps.Keys(a.touched), func(x, y objectKey) int { return strings.Compare(x.typ+"\x00"+x.id, y.typ+"\x00"+y.id) }) {
+	for _, o := range slices.SortedFunc(maps.Keys(a.touched), func(x, y objectKey) int { return strings.Compare(x.typeName+"\x00"+x.id, y.typeName+"\x00"+y.id) }) {
 		if err := a.judge(o); err != nil {
 			return false, err
 		}
@@ -245,7 +245,7 @@ func (a *attribution) visit() (more bool, err error) {
 		required := false
 		for i := range f.records {
 			e := &f.records[i]
-			if e.Seq <= visited || !isAct(e.Kind) || a.h.opts.Models[e.typ].AuditService == "" {
+			if e.Seq <= visited || !isAct(e.Kind) || a.h.opts.Models[e.typeName].AuditService == "" {
 				continue
 			}
 			if !required { // it may be trimmed meanwhile
@@ -269,11 +269,11 @@ func (a *attribution) visit() (more bool, err error) {
 const maxPaths = 64
 
 func (a *attribution) newFact(e *record) error {
-	hd, found, err := a.h.head(a.ctx, e.typ, e.ID)
+	hd, found, err := a.h.head(a.ctx, e.typeName, e.ID)
 	if err != nil || !found { // it is being forgotten
 		return err
 	}
-	f := &fact{Seq: e.Seq, Type: e.typ, ID: e.ID, Parent: hd.Parent, Kind: e.Kind, After: e.After, At: e.at}
+	f := &fact{Seq: e.Seq, Type: e.typeName, ID: e.ID, Parent: hd.Parent, Kind: e.Kind, After: e.After, At: e.at}
 	for _, c := range e.Fields[:min(maxPaths, len(e.Fields))] {
 		f.Paths = append(f.Paths, clip(c.Path))
 	}
@@ -307,7 +307,7 @@ func (a *attribution) touch(fresh []*keptRecord) (left bool) {
 func (a *attribution) judge(o objectKey) error {
 	var facts []fact
 	for _, seq := range slices.Sorted(maps.Keys(a.facts)) {
-		if f := a.facts[seq]; f.Type == o.typ && f.ID == o.id {
+		if f := a.facts[seq]; f.Type == o.typeName && f.ID == o.id {
 			facts = append(facts, *f)
 		}
 	}
@@ -315,11 +315,11 @@ func (a *attribution) judge(o objectKey) error {
 	if err != nil {
 		return err
 	}
-	claim := o.typ + " " + o.id
+	claim := o.typeName + " " + o.id
 	records = filtered(records, func(e *keptRecord) bool {
 		return !slices.Contains(e.Claims, claim) || slices.ContainsFunc(facts, func(f fact) bool { return f.Settled && inSpan(&f, e) })
 	})
-	model := a.h.opts.Models[o.typ]
+	model := a.h.opts.Models[o.typeName]
 	for i, v := range join(model.Parent, facts, records) {
 		f := a.facts[facts[i].Seq]
 		if f.Settled {

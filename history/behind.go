@@ -48,14 +48,14 @@ const maxBehind = 64 << 20
 
 // behind returns the entries of a type behind t. Only those of objects whose heads are in r; and if these
 // are more than limit, it lowers r.End to make them fewer.
-func (h *History) behind(ctx context.Context, typ string, t time.Time, r *storage.Range, limit int) (*heldLog, error) {
+func (h *History) behind(ctx context.Context, typeName string, t time.Time, r *storage.Range, limit int) (*heldLog, error) {
 	first, err := h.seek(ctx, t.Add(1))
 	if err != nil {
 		return nil, err
 	}
 	frames := h.keys.frames(first, ^uint64(0))
 	frames.Reverse = true
-	all := *r == h.keys.below("head", typ)
+	all := *r == h.keys.below("head", typeName)
 	held := &heldLog{}
 	for e, err := range h.store.Scan(ctx, frames) {
 		if err != nil {
@@ -65,7 +65,7 @@ func (h *History) behind(ctx context.Context, typ string, t time.Time, r *storag
 		if err != nil {
 			return nil, err
 		}
-		if id.typ != typ {
+		if id.typeName != typeName {
 			continue
 		}
 		f, err := splitFrame(e)
@@ -78,15 +78,15 @@ func (h *History) behind(ctx context.Context, typ string, t time.Time, r *storag
 			if err != nil {
 				return nil, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
 			}
-			if all || r.Contains(h.keys.head(typ, object)) {
+			if all || r.Contains(h.keys.head(typeName, object)) {
 				held.add(seq, uint32(len(held.frames)-1), raw)
 			}
 		}
 		if held.size > limit {
-			if held, err = h.halve(typ, held, r); err != nil {
+			if held, err = h.halve(typeName, held, r); err != nil {
 				return nil, err
 			}
-			all = *r == h.keys.below("head", typ)
+			all = *r == h.keys.below("head", typeName)
 			limit = max(limit, 2*held.size) // one object may have more; then the next try is far away
 		}
 	}
@@ -108,14 +108,14 @@ func (l *heldLog) add(seq uint64, frame uint32, raw []byte) {
 func (l *heldLog) text(e heldEntry) []byte { return l.blocks[e.block][e.start:][:e.size] }
 
 // halve returns a log of the first half of the objects and lowers r.End to it. The log of one object stays as it is.
-func (h *History) halve(typ string, l *heldLog, r *storage.Range) (*heldLog, error) {
+func (h *History) halve(typeName string, l *heldLog, r *storage.Range) (*heldLog, error) {
 	keys := make([]string, len(l.entries))
 	for i, e := range l.entries {
 		_, id, err := entryNames(l.text(e))
 		if err != nil {
 			return nil, err
 		}
-		keys[i] = h.keys.head(typ, id)
+		keys[i] = h.keys.head(typeName, id)
 	}
 	objects := slices.Compact(slices.Sorted(slices.Values(keys)))
 	if len(objects) < 2 {

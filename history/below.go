@@ -25,11 +25,11 @@ func (p *Pass) ReadBelow(ctx context.Context, src Source, opts ReadOptions, pare
 		p.over = p.flush(ctx)
 	}
 	err = errors.Join(err, p.over)
-	p.over = fmt.Errorf("history: pass over %s has ended", p.typ)
+	p.over = fmt.Errorf("history: pass over %s has ended", p.typeName)
 	p.h.mu.Lock()
 	defer p.h.mu.Unlock()
-	if p.h.passes[p.typ] == p {
-		delete(p.h.passes, p.typ)
+	if p.h.passes[p.typeName] == p {
+		delete(p.h.passes, p.typeName)
 	}
 	return p.sum, err
 }

@@ -25,13 +25,13 @@ const (
 func (p *Pass) check(o *Object) error {
 	switch {
 	case o.ID == "" || p.isLong(o.ID):
-		return fmt.Errorf("history: %s: %w: id of %d bytes, want 1 to about 850", p.typ, ErrBody, len(o.ID))
+		return fmt.Errorf("history: %s: %w: id of %d bytes, want 1 to about 850", p.typeName, ErrBody, len(o.ID))
 	case !utf8.ValidString(o.ID): // the log could not tell it from another
-		return fmt.Errorf("history: %s %q: %w: its id is not UTF-8", p.typ, o.ID, ErrBody)
+		return fmt.Errorf("history: %s %q: %w: its id is not UTF-8", p.typeName, o.ID, ErrBody)
 	case p.isLong(o.Parent) || !utf8.ValidString(o.Parent):
-		return fmt.Errorf("history: %s %q: %w: its parent's id has %d bytes or is not UTF-8, want up to about 850", p.typ, o.ID, ErrBody, len(o.Parent))
+		return fmt.Errorf("history: %s %q: %w: its parent's id has %d bytes or is not UTF-8, want up to about 850", p.typeName, o.ID, ErrBody, len(o.Parent))
 	case len(o.Body) > maxBody:
-		return fmt.Errorf("history: %s %q: %w: %d bytes, more than %d", p.typ, o.ID, ErrBody, len(o.Body), maxBody)
+		return fmt.Errorf("history: %s %q: %w: %d bytes, more than %d", p.typeName, o.ID, ErrBody, len(o.Body), maxBody)
 	}
 	o.Name = clip(o.Name)
 	if len(o.Marker) > maxText {
@@ -43,7 +43,7 @@ func (p *Pass) check(o *Object) error {
 // checkBody refuses a body, known to be JSON, whose changes the log could not hold.
 func (p *Pass) checkBody(o *Object) error {
 	if jsonscan.ScanValue(o.Body, jsonscan.Space(o.Body, 0), jsonscan.MaxDepth-maxNesting) < 0 {
-		return fmt.Errorf("history: %s %q: %w: nested deeper than %d levels", p.typ, o.ID, ErrBody, maxNesting)
+		return fmt.Errorf("history: %s %q: %w: nested deeper than %d levels", p.typeName, o.ID, ErrBody, maxNesting)
 	}
 	const growth = 5 // 1e20, and a comma, become 21 digits and a comma
 	if len(o.Body) <= maxCanonical/growth {
@@ -54,7 +54,7 @@ func (p *Pass) checkBody(o *Object) error {
 		err = fmt.Errorf("%d bytes with its numbers written out, more than %d", len(form), maxCanonical)
 	}
 	if err != nil {
-		return fmt.Errorf("history: %s %q: %w: %w", p.typ, o.ID, ErrBody, err)
+		return fmt.Errorf("history: %s %q: %w: %w", p.typeName, o.ID, ErrBody, err)
 	}
 	return nil
 }
@@ -62,8 +62,8 @@ func (p *Pass) checkBody(o *Object) error {
 // isLong reports whether an id does not fit into the longest key that has it.
 func (p *Pass) isLong(id string) bool {
 	const most = storage.MaxKeySize - keyReserve
-	escaped := 3*(len(p.typ)+len(id)) + 64 // at most: an escaped byte takes three
-	return escaped > most && len(p.h.keys.missing(p.typ, id)) > most
+	escaped := 3*(len(p.typeName)+len(id)) + 64 // at most: an escaped byte takes three
+	return escaped > most && len(p.h.keys.missing(p.typeName, id)) > most
 }
 
 // clip returns the start of a long text.

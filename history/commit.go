@@ -31,9 +31,9 @@ type tx struct {
 
 // An origin is what the entries of a frame have in common.
 type origin struct {
-	typ   string
-	pass  uint64    // number of the pass, 0 for none
-	after time.Time // what they found happened after it
+	typeName string
+	pass     uint64    // number of the pass, 0 for none
+	after    time.Time // what they found happened after it
 }
 
 // append adds an entry to the log and returns its sequence number.
@@ -104,7 +104,7 @@ func (h *History) tryCommit(ctx context.Context, o origin, build func(*tx) error
 	}
 	t.frames.flush()
 	for _, f := range t.frames.done {
-		t.batch.Put(h.keys.frame(f.first, t.now.At, o.typ), f.encode(o))
+		t.batch.Put(h.keys.frame(f.first, t.now.At, o.typeName), f.encode(o))
 	}
 	if t.batch.Len() == requirements {
 		return nil

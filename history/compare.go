@@ -19,7 +19,7 @@ type Side struct {
 
 	// Unreadable says why a type cannot be compared, such as a permission that its client lacks; "" if it
 	// can. Defaults to asking the history alone, which knows a type after its first pass.
-	Unreadable func(typ string) string
+	Unreadable func(typeName string) string
 }
 
 // A DifferenceKind says how two states differ.
@@ -87,8 +87,8 @@ func Compare(ctx context.Context, a, b Side, opts *CompareOptions) iter.Seq2[Dif
 			yield(Difference{}, err)
 			return
 		}
-		for _, typ := range c.types {
-			found, err := c.compareType(ctx, typ)
+		for _, typeName := range c.types {
+			found, err := c.compareType(ctx, typeName)
 			for _, d := range found {
 				if !yield(d, nil) {
 					return
@@ -138,19 +138,19 @@ func (c *comparison) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, typ := range seen {
-			types[typ] = true
+		for _, typeName := range seen {
+			types[typeName] = true
 		}
 	}
 	c.types = slices.Sorted(maps.Keys(types))
 	if len(c.opts.Types) > 0 {
 		c.types = nil
 		for _, named := range c.opts.Types {
-			typ, err := c.resolveType(named)
+			typeName, err := c.resolveType(named)
 			if err != nil {
 				return err
 			}
-			c.types = append(c.types, typ)
+			c.types = append(c.types, typeName)
 		}
 		slices.Sort(c.types)
 		c.types = slices.Compact(c.types)
@@ -160,13 +160,13 @@ func (c *comparison) open(ctx context.Context) error {
 
 // resolveType returns the name of a type that either side knows.
 func (c *comparison) resolveType(named string) (string, error) {
-	typ, err := c.sides[0].History.resolveType(named)
+	typeName, err := c.sides[0].History.resolveType(named)
 	if err != nil {
 		if other, onlyB := c.sides[1].History.resolveType(named); onlyB == nil {
 			return other, nil
 		}
 	}
-	return typ, err
+	return typeName, err
 }
 
 // resolve puts the names of types into the options.
@@ -213,19 +213,19 @@ type portrait struct {
 	bad    error // why it cannot be compared
 }
 
-func (c *comparison) compareType(ctx context.Context, typ string) ([]Difference, error) {
-	if reason, err := c.unreadable(ctx, typ); reason != "" || err != nil {
-		return []Difference{{Kind: DifferenceUnreadable, Type: typ, Reason: reason}}, err
+func (c *comparison) compareType(ctx context.Context, typeName string) ([]Difference, error) {
+	if reason, err := c.unreadable(ctx, typeName); reason != "" || err != nil {
+		return []Difference{{Kind: DifferenceUnreadable, Type: typeName, Reason: reason}}, err
 	}
-	comparer, err := c.comparer(ctx, typ)
+	comparer, err := c.comparer(ctx, typeName)
 	if err != nil {
 		return nil, err
 	}
 	var portraits [2]map[string]*portrait
 	for i := range c.sides {
-		portraits[i], err = c.portray(ctx, i, typ, comparer)
+		portraits[i], err = c.portray(ctx, i, typeName, comparer)
 		if errors.Is(err, ErrUnknown) {
-			return []Difference{{Kind: DifferenceUnreadable, Type: typ, Reason: c.sideName(i) + err.Error()}}, nil
+			return []Difference{{Kind: DifferenceUnreadable, Type: typeName, Reason: c.sideName(i) + err.Error()}}, nil
 		} else if err != nil {
 			return nil, err
 		}
@@ -244,7 +244,7 @@ func (c *comparison) compareType(ctx context.Context, typ string) ([]Difference,
 			return found, err
 		}
 		if d.Kind != "" {
-			d.Type, d.Key = typ, key
+			d.Type, d.Key = typeName, key
 			found = append(found, d)
 		}
 	}
@@ -256,14 +256,14 @@ func (c *comparison) sideName(i int) string {
 }
 
 // unreadable says why a type cannot be compared.
-func (c *comparison) unreadable(ctx context.Context, typ string) (string, error) {
+func (c *comparison) unreadable(ctx context.Context, typeName string) (string, error) {
 	for i, s := range c.sides {
 		if s.Unreadable != nil {
-			if reason := s.Unreadable(typ); reason != "" {
+			if reason := s.Unreadable(typeName); reason != "" {
 				return c.sideName(i) + reason, nil
 			}
 		}
-		if last, err := s.History.passRecord(ctx, typ); err != nil {
+		if last, err := s.History.passRecord(ctx, typeName); err != nil {
 			return "", err
 		} else if last.Number == 0 {
 			return c.sideName(i) + "the type was never read", nil
@@ -273,16 +273,16 @@ func (c *comparison) unreadable(ctx context.Context, typ string) (string, error)
 }
 
 // comparer returns one that leaves out what either side ignores, and what differs by nature.
-func (c *comparison) comparer(ctx context.Context, typ string) (*diff.Comparer, error) {
+func (c *comparison) comparer(ctx context.Context, typeName string) (*diff.Comparer, error) {
 	rules := diff.Rules{Ignore: []string{"**.selfUri"}}
 	for _, s := range c.sides {
-		model := s.History.opts.Models[typ]
+		model := s.History.opts.Models[typeName]
 		rules.Ignore = slices.Concat(rules.Ignore, model.Provenance)
 		if !c.own {
 			rules.Ignore = slices.Concat(rules.Ignore, model.PerOrg)
 		}
 		known := map[string]bool{}
-		for hd, err := range s.History.heads(ctx, typ) {
+		for hd, err := range s.History.heads(ctx, typeName) {
 			if err != nil {
 				return nil, err
 			}
@@ -299,22 +299,22 @@ func (c *comparison) comparer(ctx context.Context, typ string) (*diff.Comparer, 
 		}
 	}
 	for _, f := range c.opts.Ignore {
-		if f.Type == "" || f.Type == typ {
+		if f.Type == "" || f.Type == typeName {
 			rules.Ignore = append(rules.Ignore, f.Path)
 		}
 	}
 	comparer, err := diff.Compile(rules)
 	if err != nil {
-		return nil, fmt.Errorf("history: comparing %s: %w", typ, err)
+		return nil, fmt.Errorf("history: comparing %s: %w", typeName, err)
 	}
 	return comparer, nil
 }
 
 // portray reads the objects of a side and returns what it has under each natural key.
-func (c *comparison) portray(ctx context.Context, side int, typ string, comparer *diff.Comparer) (map[string]*portrait, error) {
+func (c *comparison) portray(ctx context.Context, side int, typeName string, comparer *diff.Comparer) (map[string]*portrait, error) {
 	s := c.sides[side]
 	found := map[string]*portrait{}
-	for o, err := range s.History.snapshots(ctx, []string{typ}, s.At, nil) {
+	for o, err := range s.History.snapshots(ctx, []string{typeName}, s.At, nil) {
 		if err != nil && !errors.Is(err, ErrTrimmed) {
 			return nil, err
 		}

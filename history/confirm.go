@@ -11,7 +11,7 @@ func (r *reader) absences(ctx context.Context) ([]Absence, error) {
 	var provable, cut []string
 	var err error
 	if r.below != nil {
-		if provable, cut, err = r.unseen(ctx); err != nil {
+		if provable, cut, err = r.missingBelow(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -20,7 +20,7 @@ func (r *reader) absences(ctx context.Context) ([]Absence, error) {
 		return absences, err
 	}
 	if r.below == nil {
-		cut = r.p.absent()
+		cut = r.p.missingIDs()
 	}
 	asked, err := r.p.absencesOf(ctx, someOf(cut, r.p.sum.Number))
 	return append(absences, asked...), err
@@ -57,16 +57,16 @@ func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 	}
 	answers := false
 	for _, a := range absences {
-		gone, err := r.isGone(ctx, a)
+		deleted, err := r.isGone(ctx, a)
 		if err != nil {
 			return err
 		}
-		if gone && a.Missed == unproven && !answers {
+		if deleted && a.Missed == unproven && !answers {
 			if answers, err = r.answers(ctx); err != nil || !answers {
 				return err
 			}
 		}
-		if gone {
+		if deleted {
 			if err := r.p.remove(ctx, a.ID, a.Parent); err != nil {
 				return err
 			}
@@ -95,7 +95,7 @@ func (r *reader) answers(ctx context.Context) (bool, error) {
 // that was last seen where it would be out of sight now is not.
 func (r *reader) isGone(ctx context.Context, a Absence) (bool, error) {
 	if r.coverage.Hides != nil {
-		body, err := r.p.h.Body(ctx, r.p.typ, a.ID)
+		body, err := r.p.h.Body(ctx, r.p.typeName, a.ID)
 		if err != nil {
 			return false, fmt.Errorf("history: an absent object: %w", err)
 		}

@@ -30,8 +30,8 @@ type Target struct {
 }
 
 // includes reports whether a target is an object, or may be.
-func (t Target) includes(typ, id, parent string) bool {
-	return t.Type == typ && (t.ID == "" || t.ID == id) && (t.Last == "" || t.Last == lastPart(id)) &&
+func (t Target) includes(typeName, id, parent string) bool {
+	return t.Type == typeName && (t.ID == "" || t.ID == id) && (t.Last == "" || t.Last == lastPart(id)) &&
 		(t.Below == "" || t.Below == id || t.Below == parent || strings.HasPrefix(id, t.Below+"/"))
 }
 

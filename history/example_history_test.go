@@ -13,8 +13,8 @@ import (
 )
 
 // poll makes a complete pass that sees these bodies, by id.
-func poll(ctx context.Context, h *history.History, objectType string, bodies map[string]string) history.Summary {
-	p, err := h.Begin(ctx, objectType, diff.Rules{Ignore: []string{"dateModified"}, Sets: []string{"skills"}})
+func poll(ctx context.Context, h *history.History, typeName string, bodies map[string]string) history.Summary {
+	p, err := h.Begin(ctx, typeName, diff.Rules{Ignore: []string{"dateModified"}, Sets: []string{"skills"}})
 	if err != nil {
 		log.Fatal(err)
 	}

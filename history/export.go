@@ -89,13 +89,13 @@ func (l *lens) file(ctx context.Context, s snapshot) ([]byte, error) {
 func (k *keyring) paths() map[Ref]string {
 	plain := map[Ref]string{}
 	uses := map[string]int{} // by the path in lower case
-	for typ, objects := range k.owns {
+	for typeName, objects := range k.owns {
 		for id, one := range objects {
 			if !one.live {
 				continue
 			}
-			p := path.Join(portableName(typ), portablePath(k.key(one.Ref)))
-			plain[Ref{Type: typ, ID: id}] = p
+			p := path.Join(portableName(typeName), portablePath(k.key(one.Ref)))
+			plain[Ref{Type: typeName, ID: id}] = p
 			uses[strings.ToLower(p)]++
 		}
 	}

@@ -20,25 +20,25 @@ import (
 // A Forget that was interrupted has erased the object already; calling it again
 // erases what the log says about it. ErrNotFound reports that nothing is known
 // about the object.
-func (h *History) Forget(ctx context.Context, objectType, id string) error {
+func (h *History) Forget(ctx context.Context, typeName, id string) error {
 	var until uint64 // what came later is no part of it
 	known, inAudits := false, false
-	err := h.commit(ctx, origin{typ: objectType}, func(t *tx) error {
+	err := h.commit(ctx, origin{typeName: typeName}, func(t *tx) error {
 		var err error
 		until = t.now.Seq
-		if inAudits, err = h.forgetInAudits(ctx, t, objectType, id); err != nil {
+		if inAudits, err = h.forgetInAudits(ctx, t, typeName, id); err != nil {
 			return err
 		}
-		if _, known, err = h.head(ctx, objectType, id); err != nil || !known {
+		if _, known, err = h.head(ctx, typeName, id); err != nil || !known {
 			return err
 		}
-		t.batch.Delete(h.keys.head(objectType, id))
-		t.batch.Delete(h.keys.body(objectType, id))
-		t.batch.Delete(h.keys.missing(objectType, id))
-		if err := h.forgetInPasses(ctx, t, objectType, id); err != nil {
+		t.batch.Delete(h.keys.head(typeName, id))
+		t.batch.Delete(h.keys.body(typeName, id))
+		t.batch.Delete(h.keys.missing(typeName, id))
+		if err := h.forgetInPasses(ctx, t, typeName, id); err != nil {
 			return err
 		}
-		if err := h.forgetReleases(ctx, &t.batch, objectType, id); err != nil {
+		if err := h.forgetReleases(ctx, &t.batch, typeName, id); err != nil {
 			return err
 		}
 		_, err = t.append(record{Kind: KindForgotten})
@@ -48,10 +48,10 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 		return err
 	}
 	removed, err := h.rewrite(ctx, h.keys.frames(0, until+1), func(e *record) bool {
-		return e.typ == objectType && e.ID == id
+		return e.typeName == typeName && e.ID == id
 	}, false)
 	if err == nil {
-		err = h.forgetFormer(ctx, objectType, id)
+		err = h.forgetFormer(ctx, typeName, id)
 	}
 	if err == nil {
 		var acted bool
@@ -59,7 +59,7 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 		inAudits = inAudits || acted
 	}
 	if err == nil && !known && !inAudits && removed == 0 {
-		return fmt.Errorf("history: forgetting %s %q: %w", objectType, id, ErrNotFound)
+		return fmt.Errorf("history: forgetting %s %q: %w", typeName, id, ErrNotFound)
 	}
 	return err
 }
@@ -67,7 +67,7 @@ func (h *History) Forget(ctx context.Context, objectType, id string) error {
 // forgetInPasses erases what passes say about an object: that they name it, and
 // what the types below it know of it. What is seen next below it, or of its own
 // type, may be what was forgotten, so that it does not count as created.
-func (h *History) forgetInPasses(ctx context.Context, t *tx, objectType, id string) error {
+func (h *History) forgetInPasses(ctx context.Context, t *tx, typeName, id string) error {
 	quoted := strconv.Quote(id)
 	for e, err := range h.store.Scan(ctx, h.keys.below("pass")) {
 		var r passRecord
@@ -84,7 +84,7 @@ func (h *History) forgetInPasses(ctx context.Context, t *tx, objectType, id stri
 			return fmt.Errorf("history: %w", err)
 		}
 		isNamed := strings.Contains(r.Reason, id) || strings.Contains(r.Reason, quoted[1:len(quoted)-1])
-		if !isParent && !isNamed && r.Type != objectType && r.Cycle.Last != id {
+		if !isParent && !isNamed && r.Type != typeName && r.Cycle.Last != id {
 			continue
 		}
 		if isNamed {
@@ -96,7 +96,7 @@ func (h *History) forgetInPasses(ctx context.Context, t *tx, objectType, id stri
 		if isParent {
 			t.batch.Delete(below)
 		}
-		r.Forgot = r.Forgot || isParent || r.Type == objectType
+		r.Forgot = r.Forgot || isParent || r.Type == typeName
 		if err := t.batch.PutJSON(e.Key, r); err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func (r *record) step() []diff.FieldChange {
 
 func (h *History) change(r *record) Change {
 	return Change{
-		Seq: r.Seq, Environment: h.environment, Type: r.typ, ID: r.ID, Name: r.Name, Kind: r.Kind,
+		Seq: r.Seq, Environment: h.environment, Type: r.typeName, ID: r.ID, Name: r.Name, Kind: r.Kind,
 		At: r.at, After: r.After, Fields: r.Fields, Number: r.Number,
 	}
 }
@@ -146,7 +146,7 @@ func decodeFrame(e storage.Entry, id frameID) (storedFrame, error) {
 			return storedFrame{}, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
 		}
 	}
-	return storedFrame{e, id, origin{id.typ, f.Pass, f.After}, records}, nil
+	return storedFrame{e, id, origin{id.typeName, f.Pass, f.After}, records}, nil
 }
 
 // decode decodes an entry of the frame with the identity id, whose entries are later than after.
@@ -166,7 +166,7 @@ func (r *record) decode(raw []byte, id frameID, after time.Time) error {
 
 // frames iterates over the frames of a range whose type is wanted. Entries have the ids by which their objects are
 // known today.
-func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typ string) bool) iter.Seq2[storedFrame, error] {
+func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typeName string) bool) iter.Seq2[storedFrame, error] {
 	return func(yield func(storedFrame, error) bool) {
 		var former map[string]map[string]string
 		read := false
@@ -175,7 +175,7 @@ func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typ s
 				former, err = h.former(ctx, h.keys.below("former"))
 				read = true
 			}
-			if ids := former[f.frameID.typ]; ids != nil {
+			if ids := former[f.frameID.typeName]; ids != nil {
 				for i := range f.records {
 					if now, ok := ids[f.records[i].ID]; ok {
 						f.records[i].ID = now
@@ -190,7 +190,7 @@ func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typ s
 }
 
 // framesAsRecorded is frames with the ids as they were.
-func (h *History) framesAsRecorded(ctx context.Context, r storage.Range, wanted func(typ string) bool) iter.Seq2[storedFrame, error] {
+func (h *History) framesAsRecorded(ctx context.Context, r storage.Range, wanted func(typeName string) bool) iter.Seq2[storedFrame, error] {
 	return func(yield func(storedFrame, error) bool) {
 		for e, err := range h.store.Scan(ctx, r) {
 			if err != nil {
@@ -202,7 +202,7 @@ func (h *History) framesAsRecorded(ctx context.Context, r storage.Range, wanted 
 				yield(storedFrame{}, err)
 				return
 			}
-			if !wanted(id.typ) {
+			if !wanted(id.typeName) {
 				continue
 			}
 			f, err := decodeFrame(e, id)

@@ -84,20 +84,20 @@ func (hd *head) tipAt() time.Time {
 	return hd.Changed
 }
 
-func (hd *head) export(typ, id string) Head {
+func (hd *head) export(typeName, id string) Head {
 	firstSeen := hd.FirstSeen
 	if firstSeen.IsZero() {
 		firstSeen = hd.Changed
 	}
 	return Head{
-		Type: typ, ID: id, Name: hd.Name, Parent: hd.Parent, Marker: hd.Marker,
+		Type: typeName, ID: id, Name: hd.Name, Parent: hd.Parent, Marker: hd.Marker,
 		FirstSeen: firstSeen, Changed: hd.Changed,
 	}
 }
 
 // head returns the head of an object, or false if it was never seen.
-func (h *History) head(ctx context.Context, typ, id string) (head, bool, error) {
-	hd, err := storage.GetJSON[head](ctx, h.store, h.keys.head(typ, id))
+func (h *History) head(ctx context.Context, typeName, id string) (head, bool, error) {
+	hd, err := storage.GetJSON[head](ctx, h.store, h.keys.head(typeName, id))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return head{}, false, nil
@@ -108,12 +108,12 @@ func (h *History) head(ctx context.Context, typ, id string) (head, bool, error) 
 }
 
 // heads iterates over the heads of a type with their ids, the deleted included.
-func (h *History) heads(ctx context.Context, typ string) iter.Seq2[idHead, error] {
-	return h.headsIn(ctx, typ, h.keys.below("head", typ))
+func (h *History) heads(ctx context.Context, typeName string) iter.Seq2[idHead, error] {
+	return h.headsIn(ctx, typeName, h.keys.below("head", typeName))
 }
 
 // headsIn iterates over the heads of a type in a range of keys.
-func (h *History) headsIn(ctx context.Context, typ string, r storage.Range) iter.Seq2[idHead, error] {
+func (h *History) headsIn(ctx context.Context, typeName string, r storage.Range) iter.Seq2[idHead, error] {
 	return func(yield func(idHead, error) bool) {
 		var hd idHead
 		for e, err := range h.store.Scan(ctx, r) {
@@ -121,7 +121,7 @@ func (h *History) headsIn(ctx context.Context, typ string, r storage.Range) iter
 				err = h.decodeHead(e, &hd)
 			}
 			if err != nil {
-				yield(idHead{}, fmt.Errorf("history: heads of %s: %w", typ, err))
+				yield(idHead{}, fmt.Errorf("history: heads of %s: %w", typeName, err))
 				return
 			}
 			if !yield(hd, nil) {
@@ -216,19 +216,19 @@ func decodeDigest(raw []byte) (d diff.Digest, err error) {
 var errNoString = errors.New("not a string")
 
 // Heads iterates over the live objects of a type in the order of their ids.
-func (h *History) Heads(ctx context.Context, objectType string) iter.Seq2[Head, error] {
+func (h *History) Heads(ctx context.Context, typeName string) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
-		objectType, err := h.resolveType(objectType)
+		typeName, err := h.resolveType(typeName)
 		if err != nil {
 			yield(Head{}, err)
 			return
 		}
-		for hd, err := range h.heads(ctx, objectType) {
+		for hd, err := range h.heads(ctx, typeName) {
 			if err != nil {
 				yield(Head{}, err)
 				return
 			}
-			if hd.live() && !yield(hd.export(objectType, hd.id), nil) {
+			if hd.live() && !yield(hd.export(typeName, hd.id), nil) {
 				return
 			}
 		}
@@ -239,17 +239,17 @@ func (h *History) Heads(ctx context.Context, objectType string) iter.Seq2[Head, 
 // that are not compared. Those are as they were when a compared field last
 // changed, because a change of them alone stores nothing. It returns
 // ErrNotFound if there is no such live object.
-func (h *History) Body(ctx context.Context, objectType, id string) (json.RawMessage, error) {
-	objectType, err := h.resolveType(objectType)
+func (h *History) Body(ctx context.Context, typeName, id string) (json.RawMessage, error) {
+	typeName, err := h.resolveType(typeName)
 	if err != nil {
 		return nil, err
 	}
-	o, err := h.load(ctx, objectType, id)
+	o, err := h.load(ctx, typeName, id)
 	if err != nil {
 		return nil, err
 	}
 	if !o.live() {
-		return nil, fmt.Errorf("history: %s %q is deleted: %w", objectType, id, ErrNotFound)
+		return nil, fmt.Errorf("history: %s %q is deleted: %w", typeName, id, ErrNotFound)
 	}
 	return o.body, nil
 }
@@ -257,39 +257,39 @@ func (h *History) Body(ctx context.Context, objectType, id string) (json.RawMess
 // A storedObject is a head and the body that belongs to it.
 type storedObject struct {
 	idHead
-	typ  string
-	body []byte
+	typeName string
+	body     []byte
 }
 
 // load returns an object, live or deleted, or ErrNotFound. Head and body are
 // two reads, and a commit may come between them, so load reads again until the
 // digest in the head says that they belong together.
-func (h *History) load(ctx context.Context, typ, id string) (storedObject, error) {
+func (h *History) load(ctx context.Context, typeName, id string) (storedObject, error) {
 	const tries = 10
 	for range tries {
-		hd, found, err := h.head(ctx, typ, id)
+		hd, found, err := h.head(ctx, typeName, id)
 		if err != nil {
 			return storedObject{}, err
 		}
 		if !found {
-			return storedObject{}, fmt.Errorf("history: %s %q: %w", typ, id, ErrNotFound)
+			return storedObject{}, fmt.Errorf("history: %s %q: %w", typeName, id, ErrNotFound)
 		}
-		if o, ok, err := h.withBody(ctx, typ, idHead{id, hd}); ok || err != nil {
+		if o, ok, err := h.withBody(ctx, typeName, idHead{id, hd}); ok || err != nil {
 			return o, err
 		}
 	}
-	return storedObject{}, fmt.Errorf("history: %w", &storage.KeyError{Key: h.keys.body(typ, id), Err: storage.ErrCorrupt})
+	return storedObject{}, fmt.Errorf("history: %w", &storage.KeyError{Key: h.keys.body(typeName, id), Err: storage.ErrCorrupt})
 }
 
 // withBody returns an object with this head, or false if the body that is
 // stored is not that of the head.
-func (h *History) withBody(ctx context.Context, typ string, hd idHead) (o storedObject, ok bool, err error) {
-	body, err := h.store.Get(ctx, h.keys.body(typ, hd.id))
+func (h *History) withBody(ctx context.Context, typeName string, hd idHead) (o storedObject, ok bool, err error) {
+	body, err := h.store.Get(ctx, h.keys.body(typeName, hd.id))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return storedObject{}, false, nil
 	case err != nil:
 		return storedObject{}, false, fmt.Errorf("history: %w", err)
 	}
-	return storedObject{hd, typ, body}, diff.RawDigest(h.secret, body) == hd.Raw, nil
+	return storedObject{hd, typeName, body}, diff.RawDigest(h.secret, body) == hd.Raw, nil
 }

@@ -40,9 +40,9 @@ func pass(t *testing.T, h *History, s diff.Rules, objects ...Object) Summary {
 	return passOver(t, h, "queues", s, Walk{Complete: true}, objects...)
 }
 
-func passOver(t *testing.T, h *History, typ string, s diff.Rules, w Walk, objects ...Object) Summary {
+func passOver(t *testing.T, h *History, typeName string, s diff.Rules, w Walk, objects ...Object) Summary {
 	t.Helper()
-	p, err := h.Begin(t.Context(), typ, s)
+	p, err := h.Begin(t.Context(), typeName, s)
 	require.NoError(t, err)
 	for _, o := range objects {
 		require.NoError(t, p.Observe(t.Context(), o))

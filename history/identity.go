@@ -47,11 +47,11 @@ const kindSuperseded Kind = "superseded"
 
 // identify brings what is on record of the type under the ids by which it is known now.
 func (p *Pass) identify(ctx context.Context) error {
-	rule, settled, err := p.h.identityRule(ctx, p.typ)
+	rule, settled, err := p.h.identityRule(ctx, p.typeName)
 	if err != nil || rule == p.last.Identity {
 		return err
 	}
-	moves, lost, err := p.h.moves(ctx, p.typ)
+	moves, lost, err := p.h.moves(ctx, p.typeName)
 	if err != nil {
 		return err
 	}
@@ -72,13 +72,13 @@ func (p *Pass) identify(ctx context.Context) error {
 		p.last.Identity = rule
 	}
 	p.last.Forgot = p.last.Forgot || lost
-	return p.h.moveParentRecords(ctx, p.origin, p.typ)
+	return p.h.moveParentRecords(ctx, p.origin, p.typeName)
 }
 
 // identityRule returns the rule that makes ids of a type: its own and those of the types above, whose
 // ids begin its own. It is settled if what is above goes by it already.
-func (h *History) identityRule(ctx context.Context, typ string) (rule string, settled bool, err error) {
-	model := h.opts.Models[typ]
+func (h *History) identityRule(ctx context.Context, typeName string) (rule string, settled bool, err error) {
+	model := h.opts.Models[typeName]
 	settled = true
 	if model.Parent != "" {
 		if rule, settled, err = h.identityRule(ctx, model.Parent); err != nil {
@@ -100,7 +100,7 @@ func (h *History) identityRule(ctx context.Context, typ string) (rule string, se
 
 // A move is what becomes of all that was recorded of one object.
 type move struct {
-	typ        string
+	typeName   string
 	id, parent string   // of the object now
 	from       string   // whose head becomes that of the object; "" if it has one
 	superseded []string // whose heads end
@@ -108,14 +108,14 @@ type move struct {
 }
 
 // moves returns what has to move, and whether it cannot be told what some bodies are of.
-func (h *History) moves(ctx context.Context, typ string) (moves []*move, lost bool, err error) {
-	identity, above := h.opts.Models[typ].Identity, h.opts.Models[typ].Parent
+func (h *History) moves(ctx context.Context, typeName string) (moves []*move, lost bool, err error) {
+	identity, above := h.opts.Models[typeName].Identity, h.opts.Models[typeName].Parent
 	parents, err := h.formerIDs(ctx, above)
 	if err != nil || identity == nil && len(parents) == 0 {
 		return nil, false, err
 	}
 	groups := map[string][]candidate{}
-	for hd, err := range h.heads(ctx, typ) {
+	for hd, err := range h.heads(ctx, typeName) {
 		if err != nil {
 			return nil, false, err
 		}
@@ -125,12 +125,12 @@ func (h *History) moves(ctx context.Context, typ string) (moves []*move, lost bo
 		}
 		now := []Object{{ID: c.parent + strings.TrimPrefix(hd.id, hd.Parent)}}
 		if identity != nil {
-			o, ok, err := h.withBody(ctx, typ, hd)
+			o, ok, err := h.withBody(ctx, typeName, hd)
 			if err != nil {
 				return nil, false, err
 			}
 			if !ok {
-				return nil, false, fmt.Errorf("history: %w", &storage.KeyError{Key: h.keys.body(typ, hd.id), Err: storage.ErrCorrupt})
+				return nil, false, fmt.Errorf("history: %w", &storage.KeyError{Key: h.keys.body(typeName, hd.id), Err: storage.ErrCorrupt})
 			}
 			now, c.newest = identity.Objects(c.parent, o.body), newestDate(o.body)
 		}
@@ -138,12 +138,12 @@ func (h *History) moves(ctx context.Context, typ string) (moves []*move, lost bo
 		case len(now) == 1 && now[0].Body == nil:
 			groups[now[0].ID] = append(groups[now[0].ID], c)
 		case hd.live():
-			moves = append(moves, &move{typ: typ, superseded: []string{hd.id}, parts: now})
+			moves = append(moves, &move{typeName: typeName, superseded: []string{hd.id}, parts: now})
 			lost = lost || len(now) == 0
 		}
 	}
 	for id, group := range groups {
-		if m := moveTo(typ, id, group); m != nil {
+		if m := moveTo(typeName, id, group); m != nil {
 			moves = append(moves, m)
 		}
 	}
@@ -162,12 +162,12 @@ type candidate struct {
 
 // moveTo returns how the heads of one object become one; nil if there is nothing to do. What was recorded as deleted
 // beside it stays: it was an earlier version.
-func moveTo(typ, id string, group []candidate) *move {
+func moveTo(typeName, id string, group []candidate) *move {
 	best := slices.MaxFunc(group, func(a, b candidate) int {
 		return cmp.Or(compareBool(a.id == id, b.id == id), compareBool(a.live(), b.live()),
 			a.newest.Compare(b.newest), cmp.Compare(a.Seq, b.Seq))
 	})
-	m := &move{typ: typ, id: id, parent: best.parent}
+	m := &move{typeName: typeName, id: id, parent: best.parent}
 	if best.id != id {
 		m.from = best.id
 	}
@@ -213,7 +213,7 @@ func (m *move) write(ctx context.Context, h *History, t *tx) error {
 		}
 	}
 	for _, id := range m.superseded {
-		hd, found, err := h.head(ctx, m.typ, id)
+		hd, found, err := h.head(ctx, m.typeName, id)
 		if err != nil {
 			return err
 		}
@@ -225,8 +225,8 @@ func (m *move) write(ctx context.Context, h *History, t *tx) error {
 			return err
 		}
 		hd.change(seq, t.now.At, kindSuperseded)
-		t.batch.Delete(h.keys.missing(m.typ, id))
-		if err := t.batch.PutJSON(h.keys.head(m.typ, id), hd); err != nil {
+		t.batch.Delete(h.keys.missing(m.typeName, id))
+		if err := t.batch.PutJSON(h.keys.head(m.typeName, id), hd); err != nil {
 			return err
 		}
 	}
@@ -238,25 +238,25 @@ func (m *move) write(ctx context.Context, h *History, t *tx) error {
 
 // writeHead moves all that is kept under the former id.
 func (m *move) writeHead(ctx context.Context, h *History, t *tx) error {
-	hd, found, err := h.head(ctx, m.typ, m.from)
+	hd, found, err := h.head(ctx, m.typeName, m.from)
 	if err != nil || !found {
 		return err
 	}
 	hd.Parent = m.parent
-	if err := t.batch.PutJSON(h.keys.head(m.typ, m.id), hd); err != nil {
+	if err := t.batch.PutJSON(h.keys.head(m.typeName, m.id), hd); err != nil {
 		return err
 	}
-	t.batch.Delete(h.keys.head(m.typ, m.from))
+	t.batch.Delete(h.keys.head(m.typeName, m.from))
 	moved := [][2]string{
-		{h.keys.body(m.typ, m.from), h.keys.body(m.typ, m.id)},
-		{h.keys.missing(m.typ, m.from), h.keys.missing(m.typ, m.id)},
+		{h.keys.body(m.typeName, m.from), h.keys.body(m.typeName, m.id)},
+		{h.keys.missing(m.typeName, m.from), h.keys.missing(m.typeName, m.id)},
 	}
-	releases, err := h.releases(ctx, m.typ)
+	releases, err := h.releases(ctx, m.typeName)
 	if err != nil {
 		return err
 	}
 	for _, seq := range releases {
-		moved = append(moved, [2]string{h.keys.released(m.typ, seq, m.from), h.keys.released(m.typ, seq, m.id)})
+		moved = append(moved, [2]string{h.keys.released(m.typeName, seq, m.from), h.keys.released(m.typeName, seq, m.id)})
 	}
 	for _, keys := range moved {
 		value, err := h.store.Get(ctx, keys[0])
@@ -269,17 +269,17 @@ func (m *move) writeHead(ctx context.Context, h *History, t *tx) error {
 		t.batch.Put(keys[1], value)
 		t.batch.Delete(keys[0])
 	}
-	return t.batch.PutJSON(h.keys.former(m.typ, m.from), m.id)
+	return t.batch.PutJSON(h.keys.former(m.typeName, m.from), m.id)
 }
 
 // writePart records one of the objects that were recorded as one before. It compares by the rules of that one until it is
 // seen.
 func (m *move) writePart(ctx context.Context, h *History, t *tx, part Object) error {
-	whole, found, err := h.head(ctx, m.typ, m.superseded[0])
+	whole, found, err := h.head(ctx, m.typeName, m.superseded[0])
 	if err != nil || !found || !whole.live() {
 		return err
 	}
-	if _, known, err := h.head(ctx, m.typ, part.ID); known || err != nil {
+	if _, known, err := h.head(ctx, m.typeName, part.ID); known || err != nil {
 		return err
 	}
 	comparer, err := h.comparerOf(ctx, whole.Shape)
@@ -288,34 +288,34 @@ func (m *move) writePart(ctx context.Context, h *History, t *tx, part Object) er
 	}
 	canonical, err := comparer.Digest(h.secret, part.Body)
 	if err != nil {
-		return fmt.Errorf("history: stored body of %s %q: %w", m.typ, m.superseded[0], err)
+		return fmt.Errorf("history: stored body of %s %q: %w", m.typeName, m.superseded[0], err)
 	}
 	seq, err := t.append(record{ID: part.ID, Name: part.Name, Kind: KindImported})
 	if err != nil {
 		return err
 	}
-	t.batch.Put(h.keys.body(m.typ, part.ID), part.Body)
-	return t.batch.PutJSON(h.keys.head(m.typ, part.ID), head{
+	t.batch.Put(h.keys.body(m.typeName, part.ID), part.Body)
+	return t.batch.PutJSON(h.keys.head(m.typeName, part.ID), head{
 		Name: part.Name, Parent: part.Parent, Seq: seq, Changed: t.now.At, Kind: KindImported,
 		Raw: diff.RawDigest(h.secret, part.Body), Canonical: canonical, Shape: whole.Shape,
 	})
 }
 
 // moveParentRecords moves what a type knows of parents that have moved.
-func (h *History) moveParentRecords(ctx context.Context, o origin, typ string) error {
-	parents, err := h.formerIDs(ctx, h.opts.Models[typ].Parent)
+func (h *History) moveParentRecords(ctx context.Context, o origin, typeName string) error {
+	parents, err := h.formerIDs(ctx, h.opts.Models[typeName].Parent)
 	if err != nil || len(parents) == 0 {
 		return err
 	}
 	return h.commit(ctx, o, func(t *tx) error {
 		var failed error
-		for id, known := range h.parentRecords(ctx, typ, &failed) {
+		for id, known := range h.parentRecords(ctx, typeName, &failed) {
 			now, ok := parents[id]
 			if !ok {
 				continue
 			}
-			t.batch.Delete(h.keys.parent(typ, id))
-			if err := t.batch.PutJSON(h.keys.parent(typ, now), known); err != nil {
+			t.batch.Delete(h.keys.parent(typeName, id))
+			if err := t.batch.PutJSON(h.keys.parent(typeName, now), known); err != nil {
 				return err
 			}
 		}
@@ -324,12 +324,12 @@ func (h *History) moveParentRecords(ctx context.Context, o origin, typ string) e
 }
 
 // formerIDs returns the ids of today by those that objects of a type were recorded under.
-func (h *History) formerIDs(ctx context.Context, typ string) (map[string]string, error) {
-	if typ == "" {
+func (h *History) formerIDs(ctx context.Context, typeName string) (map[string]string, error) {
+	if typeName == "" {
 		return nil, nil
 	}
-	all, err := h.former(ctx, h.keys.below("former", typ))
-	return all[typ], err
+	all, err := h.former(ctx, h.keys.below("former", typeName))
+	return all[typeName], err
 }
 
 // former reads the ids of today in a range of keys, by type and former id.
@@ -367,12 +367,12 @@ func (h *History) former(ctx context.Context, r storage.Range) (map[string]map[s
 }
 
 // forgetFormer erases that an object was recorded under other ids.
-func (h *History) forgetFormer(ctx context.Context, typ, id string) error {
-	return h.commit(ctx, origin{typ: typ}, func(t *tx) error {
-		former, err := h.formerIDs(ctx, typ)
+func (h *History) forgetFormer(ctx context.Context, typeName, id string) error {
+	return h.commit(ctx, origin{typeName: typeName}, func(t *tx) error {
+		former, err := h.formerIDs(ctx, typeName)
 		for was, now := range former {
 			if now == id {
-				t.batch.Delete(h.keys.former(typ, was))
+				t.batch.Delete(h.keys.former(typeName, was))
 			}
 		}
 		return err

@@ -57,7 +57,7 @@ func TestIdentity(t *testing.T) {
 		name     string
 		identity *Identity
 		before   []Object // in two passes, of which the last one counts as live
-		gone     []string // ids that the second pass does not see
+		deleted  []string // ids that the second pass does not see
 		now      []Object
 		want     []string
 	}{
@@ -123,7 +123,7 @@ func TestIdentity(t *testing.T) {
 				s := memory.New()
 				h := open(t, s, nil)
 				pass(t, h, diff.Rules{}, c.before...)
-				live := slices.DeleteFunc(slices.Clone(c.before), func(o Object) bool { return slices.Contains(c.gone, o.ID) })
+				live := slices.DeleteFunc(slices.Clone(c.before), func(o Object) bool { return slices.Contains(c.deleted, o.ID) })
 				tick()
 				pass(t, h, diff.Rules{}, live...)
 				tick()

@@ -20,9 +20,9 @@ type sameID struct {
 	top  int // how many of them are of types without a parent
 }
 
-func (s sameID) of(typ string) (Ref, bool) {
+func (s sameID) of(typeName string) (Ref, bool) {
 	for _, r := range s.refs {
-		if r.Type == typ {
+		if r.Type == typeName {
 			return r, true
 		}
 	}
@@ -37,15 +37,15 @@ func (h *History) idIndex(ctx context.Context) (idIndex, error) {
 		return x, err
 	}
 	for _, child := range []bool{false, true} {
-		for _, typ := range types {
-			if (h.opts.Models[typ].Parent != "") != child {
+		for _, typeName := range types {
+			if (h.opts.Models[typeName].Parent != "") != child {
 				continue
 			}
-			for hd, err := range h.heads(ctx, typ) {
+			for hd, err := range h.heads(ctx, typeName) {
 				if err != nil {
 					return x, err
 				}
-				x.add(Ref{typ, hd.id, hd.Name}, child)
+				x.add(Ref{typeName, hd.id, hd.Name}, child)
 			}
 		}
 	}

@@ -46,20 +46,23 @@ func (k keys) below(parts ...string) storage.Range {
 	return storage.Prefix(k.key(parts...) + "/")
 }
 
-func (k keys) state() string                         { return k.key("state") }
-func (k keys) shape(fingerprint string) string       { return k.key("shape", fingerprint) }
-func (k keys) pass(typ string) string                { return k.key("pass", typ) }
-func (k keys) head(typ, id string) string            { return k.key("head", typ, id) }
-func (k keys) body(typ, id string) string            { return k.key("body", typ, id) }
-func (k keys) release(typ string, seq uint64) string { return k.key("release", typ, hex16(seq)) }
-func (k keys) released(typ string, seq uint64, id string) string {
-	return k.key("released", typ, hex16(seq), id)
+func (k keys) state() string                   { return k.key("state") }
+func (k keys) shape(fingerprint string) string { return k.key("shape", fingerprint) }
+func (k keys) pass(typeName string) string     { return k.key("pass", typeName) }
+func (k keys) head(typeName, id string) string { return k.key("head", typeName, id) }
+func (k keys) body(typeName, id string) string { return k.key("body", typeName, id) }
+func (k keys) release(typeName string, seq uint64) string {
+	return k.key("release", typeName, hex16(seq))
 }
-func (k keys) missing(typ, id string) string { return k.key("missing", typ, id) }
 
-func (k keys) former(typ, id string) string { return k.key("former", typ, id) }
+func (k keys) released(typeName string, seq uint64, id string) string {
+	return k.key("released", typeName, hex16(seq), id)
+}
+func (k keys) missing(typeName, id string) string { return k.key("missing", typeName, id) }
 
-func (k keys) parent(typ, id string) string { return k.key("parent", typ, id) }
+func (k keys) former(typeName, id string) string { return k.key("former", typeName, id) }
+
+func (k keys) parent(typeName, id string) string { return k.key("parent", typeName, id) }
 
 func (k keys) audits() string                { return k.key("audits") }
 func (k keys) who(seq uint64) string         { return k.key("who", hex16(seq)) }
@@ -79,8 +82,8 @@ func (k keys) evidenceIn(since, until time.Time) storage.Range {
 // logTime orders bytewise as times do.
 const logTime = "2006-01-02T15:04:05.000000000Z"
 
-func (k keys) frame(first uint64, at time.Time, typ string) string {
-	return k.key("log", hex16(first), at.UTC().Format(logTime), typ)
+func (k keys) frame(first uint64, at time.Time, typeName string) string {
+	return k.key("log", hex16(first), at.UTC().Format(logTime), typeName)
 }
 
 // frames returns the range of the frames that start at first up to, but not
@@ -117,9 +120,9 @@ func (k keys) lastSeq(key string) (uint64, error) {
 
 // A frameID is what the key of a frame says.
 type frameID struct {
-	first uint64
-	at    time.Time
-	typ   string
+	first    uint64
+	at       time.Time
+	typeName string
 }
 
 func (k keys) parseFrame(key string) (frameID, error) {

@@ -25,8 +25,8 @@ type idMissing struct {
 	missing
 }
 
-func (h *History) missingRecord(ctx context.Context, typ, id string) (missing, bool, error) {
-	m, err := storage.GetJSON[missing](ctx, h.store, h.keys.missing(typ, id))
+func (h *History) missingRecord(ctx context.Context, typeName, id string) (missing, bool, error) {
+	m, err := storage.GetJSON[missing](ctx, h.store, h.keys.missing(typeName, id))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return missing{}, false, nil
@@ -36,9 +36,9 @@ func (h *History) missingRecord(ctx context.Context, typ, id string) (missing, b
 	return m, true, nil
 }
 
-func (h *History) missing(ctx context.Context, typ string) iter.Seq2[idMissing, error] {
+func (h *History) missing(ctx context.Context, typeName string) iter.Seq2[idMissing, error] {
 	return func(yield func(idMissing, error) bool) {
-		for e, err := range h.store.Scan(ctx, h.keys.below("missing", typ)) {
+		for e, err := range h.store.Scan(ctx, h.keys.below("missing", typeName)) {
 			var m idMissing
 			if err == nil {
 				m.id, err = h.keys.last(e.Key)
@@ -47,7 +47,7 @@ func (h *History) missing(ctx context.Context, typ string) iter.Seq2[idMissing, 
 				err = decode(e.Key, e.Value, &m.missing)
 			}
 			if err != nil {
-				yield(idMissing{}, fmt.Errorf("history: missing of %s: %w", typ, err))
+				yield(idMissing{}, fmt.Errorf("history: missing of %s: %w", typeName, err))
 				return
 			}
 			if !yield(m, nil) {
@@ -68,24 +68,24 @@ type Withheld struct {
 // Withheld iterates over the objects of a type that complete walks missed and
 // that still count as live, in the order of their ids. What only walks that
 // were not complete missed is not among them.
-func (h *History) Withheld(ctx context.Context, objectType string) iter.Seq2[Withheld, error] {
+func (h *History) Withheld(ctx context.Context, typeName string) iter.Seq2[Withheld, error] {
 	return func(yield func(Withheld, error) bool) {
-		objectType, err := h.resolveType(objectType)
+		typeName, err := h.resolveType(typeName)
 		if err != nil {
 			yield(Withheld{}, err)
 			return
 		}
-		for m, err := range h.missing(ctx, objectType) {
+		for m, err := range h.missing(ctx, typeName) {
 			var hd head
 			var found bool
 			if err == nil {
-				hd, found, err = h.head(ctx, objectType, m.id)
+				hd, found, err = h.head(ctx, typeName, m.id)
 			}
 			if err != nil {
 				yield(Withheld{}, err)
 				return
 			}
-			w := Withheld{Head: hd.export(objectType, m.id), Since: m.Since, Missed: m.Walks, Reason: m.Reason}
+			w := Withheld{Head: hd.export(typeName, m.id), Since: m.Since, Missed: m.Walks, Reason: m.Reason}
 			if found && hd.live() && !yield(w, nil) {
 				return
 			}
@@ -96,19 +96,19 @@ func (h *History) Withheld(ctx context.Context, objectType string) iter.Seq2[Wit
 // AcceptRemovals records withheld objects as deleted, because a person says
 // that they are gone. If one of the ids is not withheld, nothing is recorded
 // and the error matches ErrNotFound.
-func (h *History) AcceptRemovals(ctx context.Context, objectType string, ids ...string) error {
-	return h.commit(ctx, origin{typ: objectType}, func(t *tx) error {
+func (h *History) AcceptRemovals(ctx context.Context, typeName string, ids ...string) error {
+	return h.commit(ctx, origin{typeName: typeName}, func(t *tx) error {
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-			_, withheld, err := h.missingRecord(ctx, objectType, id)
+			_, withheld, err := h.missingRecord(ctx, typeName, id)
 			if err != nil {
 				return err
 			}
-			hd, found, err := h.head(ctx, objectType, id)
+			hd, found, err := h.head(ctx, typeName, id)
 			if err != nil {
 				return err
 			}
 			if !withheld || !found || !hd.live() {
-				return fmt.Errorf("history: %s %q is not withheld: %w", objectType, id, ErrNotFound)
+				return fmt.Errorf("history: %s %q is not withheld: %w", typeName, id, ErrNotFound)
 			}
 			if _, err := h.writeRemoval(ctx, t, id, hd, time.Time{}); err != nil {
 				return err

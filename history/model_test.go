@@ -107,8 +107,8 @@ func newModel(t *testing.T, seed uint64, s storage.Store) *model {
 			{Ignore: []string{"n", "version"}, Sets: []string{"tags", "members"}},
 		},
 	}
-	for _, typ := range modelTypes {
-		m.world[typ], m.objects[typ], m.shape[typ] = map[string]*thing{}, map[string]*modelObject{}, m.shapes[0]
+	for _, typeName := range modelTypes {
+		m.world[typeName], m.objects[typeName], m.shape[typeName] = map[string]*thing{}, map[string]*modelObject{}, m.shapes[0]
 	}
 	m.restart()
 	return m
@@ -127,16 +127,16 @@ func (m *model) run(steps int) {
 	for range steps {
 		m.edit()
 		tick()
-		typ := modelTypes[m.rnd.IntN(len(modelTypes))]
+		typeName := modelTypes[m.rnd.IntN(len(modelTypes))]
 		switch m.rnd.IntN(12) {
 		case 0:
 			m.restart()
 		case 1:
-			m.shape[typ] = m.shapes[m.rnd.IntN(len(m.shapes))]
+			m.shape[typeName] = m.shapes[m.rnd.IntN(len(m.shapes))]
 		case 2:
 			m.trim()
 		default:
-			m.pass(typ)
+			m.pass(typeName)
 		}
 		m.checkNow()
 	}
@@ -145,8 +145,8 @@ func (m *model) run(steps int) {
 
 // edit changes the world a little.
 func (m *model) edit() {
-	for _, typ := range modelTypes {
-		things := m.world[typ]
+	for _, typeName := range modelTypes {
+		things := m.world[typeName]
 		for range m.rnd.IntN(5) {
 			m.nextID++
 			id := fmt.Sprintf("id/%d", m.nextID)
@@ -232,7 +232,7 @@ func (m *model) body(id string, th *thing) []byte {
 
 // pass makes a pass that may be complete, not complete, abandoned or killed,
 // and lets the model learn from it.
-func (m *model) pass(typ string) {
+func (m *model) pass(typeName string) {
 	t, h := m.t, m.history()
 	kill := m.rnd.IntN(3) == 0
 	if kill {
@@ -246,40 +246,40 @@ func (m *model) pass(typ string) {
 	}
 	started := time.Now()
 	seen := map[string][]byte{}
-	sum, err := m.walk(h, typ, m.rnd.IntN(4) > 0, seen)
+	sum, err := m.walk(h, typeName, m.rnd.IntN(4) > 0, seen)
 	m.store.set(nil)
 	if !kill {
 		require.NoError(t, err)
 	} else if err != nil {
 		require.ErrorIs(t, err, errStore)
 	}
-	m.learn(typ, started, seen)
+	m.learn(typeName, started, seen)
 	if err != nil || sum.Ended.IsZero() {
-		m.learnMissing(h, typ, seen)
-		r, err := h.passRecord(t.Context(), typ)
+		m.learnMissing(h, typeName, seen)
+		r, err := h.passRecord(t.Context(), typeName)
 		require.NoError(t, err)
-		m.passed[typ] = !r.Completed.IsZero() // the store may have stored it and failed
+		m.passed[typeName] = !r.Completed.IsZero() // the store may have stored it and failed
 		return
 	}
-	m.judge(typ, sum, seen)
+	m.judge(typeName, sum, seen)
 }
 
-// walk runs a pass over typ. An empty Summary is that of one that was abandoned.
-func (m *model) walk(h *History, typ string, complete bool, seen map[string][]byte) (sum Summary, err error) {
+// walk runs a pass over a type. An empty Summary is that of one that was abandoned.
+func (m *model) walk(h *History, typeName string, complete bool, seen map[string][]byte) (sum Summary, err error) {
 	ctx, t := m.t.Context(), m.t
-	p, err := h.Begin(ctx, typ, m.shape[typ])
+	p, err := h.Begin(ctx, typeName, m.shape[typeName])
 	require.NoError(t, err)
 	abandon := m.rnd.IntN(10) == 0
-	for _, id := range slices.Sorted(maps.Keys(m.world[typ])) {
+	for _, id := range slices.Sorted(maps.Keys(m.world[typeName])) {
 		if !complete && m.rnd.IntN(3) == 0 {
 			continue
 		}
 		if abandon && m.rnd.IntN(8) == 0 {
 			return sum, nil
 		}
-		th := m.world[typ][id]
+		th := m.world[typeName][id]
 		o := Object{ID: id, Name: th.name, Body: m.body(id, th)}
-		if typ == "users" {
+		if typeName == "users" {
 			o.Marker = strconv.Itoa(th.version)
 			if marker, known := p.Marker(id); known && marker == o.Marker {
 				require.NoError(t, p.Keep(id))
@@ -300,10 +300,10 @@ func (m *model) walk(h *History, typ string, complete bool, seen map[string][]by
 		return sum, err
 	}
 	for _, a := range absences {
-		require.Nil(t, m.world[typ][a.ID])
-		require.Equal(t, m.objects[typ][a.ID].walks, a.Missed)
+		require.Nil(t, m.world[typeName][a.ID])
+		require.Equal(t, m.objects[typeName][a.ID].walks, a.Missed)
 		require.Equal(t, a.Missed > 0, a.Confirmed)
-		if typ == "users" && !a.Confirmed {
+		if typeName == "users" && !a.Confirmed {
 			continue
 		}
 		if err := p.Remove(ctx, a.ID); err != nil {
@@ -314,7 +314,7 @@ func (m *model) walk(h *History, typ string, complete bool, seen map[string][]by
 }
 
 // learn reads what the pass has recorded, checks it and adds it to the model.
-func (m *model) learn(typ string, started time.Time, seen map[string][]byte) {
+func (m *model) learn(typeName string, started time.Time, seen map[string][]byte) {
 	t, h := m.t, m.history()
 	r, err := h.frameRange(t.Context(), Query{AfterSeq: m.cursor})
 	require.NoError(t, err)
@@ -326,27 +326,27 @@ func (m *model) learn(typ string, started time.Time, seen map[string][]byte) {
 			}
 			require.Equal(t, m.cursor+1, e.Seq, "no gaps, as nothing was trimmed meanwhile")
 			m.cursor = e.Seq
-			require.Equal(t, typ, e.typ)
+			require.Equal(t, typeName, e.typeName)
 			require.False(t, e.at.Before(started) || e.at.After(time.Now()))
 			require.True(t, e.After.Before(e.at))
 			m.learnEntry(h, e, seen)
 		}
 	}
-	for hd, err := range h.heads(t.Context(), typ) {
+	for hd, err := range h.heads(t.Context(), typeName) {
 		require.NoError(t, err)
-		require.Equal(t, m.objects[typ][hd.id].newest().shape, hd.Shape)
+		require.Equal(t, m.objects[typeName][hd.id].newest().shape, hd.Shape)
 	}
 }
 
 // learnMissing reads what a pass that did not end has noted about absences.
-func (m *model) learnMissing(h *History, typ string, seen map[string][]byte) {
+func (m *model) learnMissing(h *History, typeName string, seen map[string][]byte) {
 	t := m.t
 	noted := map[string]int{}
-	for x, err := range h.missing(t.Context(), typ) {
+	for x, err := range h.missing(t.Context(), typeName) {
 		require.NoError(t, err)
 		noted[x.id] = x.Walks
 	}
-	for id, o := range m.objects[typ] {
+	for id, o := range m.objects[typeName] {
 		if _, observed := seen[id]; observed {
 			require.Contains(t, []int{0, o.walks}, noted[id])
 		} else if o.newest().live {
@@ -357,10 +357,10 @@ func (m *model) learnMissing(h *History, typ string, seen map[string][]byte) {
 }
 
 func (m *model) learnEntry(h *History, e record, seen map[string][]byte) {
-	t, objects := m.t, m.objects[e.typ]
+	t, objects := m.t, m.objects[e.typeName]
 	body, observed := seen[e.ID]
 	o := objects[e.ID]
-	v := modelVersion{seq: e.Seq, at: e.at, kind: e.Kind, live: true, hidden: e.hidden(), shape: m.fingerprint(m.shape[e.typ])}
+	v := modelVersion{seq: e.Seq, at: e.at, kind: e.Kind, live: true, hidden: e.hidden(), shape: m.fingerprint(m.shape[e.typeName])}
 	if e.Kind == KindDeleted {
 		require.NotNil(t, o)
 		require.True(t, o.newest().live)
@@ -370,10 +370,10 @@ func (m *model) learnEntry(h *History, e record, seen map[string][]byte) {
 		return
 	}
 	require.NotNil(t, body, "only what was observed changes")
-	v.doc = m.canonical(m.shape[e.typ], body)
+	v.doc = m.canonical(m.shape[e.typeName], body)
 	if o == nil {
-		require.Equal(t, m.passed[e.typ], e.Kind == KindCreated)
-		require.Equal(t, !m.passed[e.typ], e.Kind == KindImported)
+		require.Equal(t, m.passed[e.typeName], e.Kind == KindCreated)
+		require.Equal(t, !m.passed[e.typeName], e.Kind == KindImported)
 		objects[e.ID] = &modelObject{versions: []modelVersion{v}, raw: string(body)}
 		return
 	}
@@ -405,11 +405,11 @@ func (m *model) learnEntry(h *History, e record, seen map[string][]byte) {
 }
 
 // judge holds a pass that ended to the world: nothing may be missed.
-func (m *model) judge(typ string, sum Summary, seen map[string][]byte) {
+func (m *model) judge(typeName string, sum Summary, seen map[string][]byte) {
 	t := m.t
 	require.Equal(t, len(seen), sum.Objects)
-	absent := 0
-	for id, o := range m.objects[typ] {
+	missingIDs := 0
+	for id, o := range m.objects[typeName] {
 		body, observed := seen[id]
 		last := o.newest()
 		switch {
@@ -417,20 +417,20 @@ func (m *model) judge(typ string, sum Summary, seen map[string][]byte) {
 			require.True(t, last.live)
 			o.walks = 0
 			if body != nil {
-				require.Equal(t, m.canonical(m.shape[typ], body), last.doc, "missed a change of %s %s", typ, id)
-				require.Equal(t, m.fingerprint(m.shape[typ]), last.shape)
+				require.Equal(t, m.canonical(m.shape[typeName], body), last.doc, "missed a change of %s %s", typeName, id)
+				require.Equal(t, m.fingerprint(m.shape[typeName]), last.shape)
 			}
 		case last.live, !last.at.Before(sum.Started):
-			absent++
+			missingIDs++
 		}
 	}
-	require.Equal(t, absent, sum.Withheld+sum.Deleted)
+	require.Equal(t, missingIDs, sum.Withheld+sum.Deleted)
 	if !sum.Complete {
 		require.Zero(t, sum.Deleted)
 		return
 	}
-	m.passed[typ] = true
-	for id, o := range m.objects[typ] {
+	m.passed[typeName] = true
+	for id, o := range m.objects[typeName] {
 		if _, observed := seen[id]; observed {
 			continue
 		}
@@ -526,20 +526,20 @@ func (m *model) visible(seqs []uint64) (n int) {
 // checkNow compares what is with the model.
 func (m *model) checkNow() {
 	t, h := m.t, m.history()
-	for _, typ := range modelTypes {
+	for _, typeName := range modelTypes {
 		var live []string
-		for id, o := range m.objects[typ] {
+		for id, o := range m.objects[typeName] {
 			if o.newest().live {
 				live = append(live, id)
 			}
 		}
 		slices.Sort(live)
 		var got []string
-		for _, hd := range collect(t, h.Heads(t.Context(), typ)) {
+		for _, hd := range collect(t, h.Heads(t.Context(), typeName)) {
 			got = append(got, hd.ID)
-			body, err := h.Body(t.Context(), typ, hd.ID)
+			body, err := h.Body(t.Context(), typeName, hd.ID)
 			require.NoError(t, err)
-			require.Equal(t, m.objects[typ][hd.ID].raw, string(body))
+			require.Equal(t, m.objects[typeName][hd.ID].raw, string(body))
 		}
 		slices.Sort(got)
 		require.Equal(t, live, got)
@@ -565,8 +565,8 @@ func (m *model) checkPast() {
 	for range 12 {
 		at := times[m.rnd.IntN(len(times))]
 		exact := !m.counted && (!m.trimmed || !at.Before(window))
-		for _, typ := range modelTypes {
-			m.checkAsOf(h, typ, at, exact)
+		for _, typeName := range modelTypes {
+			m.checkAsOf(h, typeName, at, exact)
 		}
 		b := times[m.rnd.IntN(len(times))]
 		if at.After(b) {
@@ -587,8 +587,8 @@ func (o *modelObject) stateAt(at time.Time) (v modelVersion) {
 }
 
 // wasKnown reports whether an object of the type was recorded at a time or before.
-func (m *model) wasKnown(typ string, at time.Time) bool {
-	for _, o := range m.objects[typ] {
+func (m *model) wasKnown(typeName string, at time.Time) bool {
+	for _, o := range m.objects[typeName] {
 		if o.stateAt(at).seq > 0 {
 			return true
 		}
@@ -596,26 +596,26 @@ func (m *model) wasKnown(typ string, at time.Time) bool {
 	return false
 }
 
-func (m *model) checkAsOf(h *History, typ string, at time.Time, exact bool) {
+func (m *model) checkAsOf(h *History, typeName string, at time.Time, exact bool) {
 	t := m.t
 	got := map[string]string{}
 	trimmed := map[string]bool{}
-	for v, err := range h.AsOf(t.Context(), typ, at) {
+	for v, err := range h.AsOf(t.Context(), typeName, at) {
 		if errors.Is(err, ErrUnknown) {
-			require.False(t, m.wasKnown(typ, at), "%v", err)
+			require.False(t, m.wasKnown(typeName, at), "%v", err)
 			return
 		}
 		if errors.Is(err, ErrTrimmed) {
-			require.False(t, exact, "%s %s at %s is inside of the window", typ, v.ID, at)
+			require.False(t, exact, "%s %s at %s is inside of the window", typeName, v.ID, at)
 			trimmed[v.ID] = true
 			continue
 		}
 		require.NoError(t, err)
 		got[v.ID] = string(v.Body)
 	}
-	for id, o := range m.objects[typ] {
+	for id, o := range m.objects[typeName] {
 		v := o.stateAt(at)
-		one, err := h.ObjectAsOf(t.Context(), typ, id, at)
+		one, err := h.ObjectAsOf(t.Context(), typeName, id, at)
 		switch {
 		case trimmed[id]:
 			require.ErrorIs(t, err, ErrTrimmed)
@@ -642,8 +642,8 @@ func (m *model) checkVersions(h *History, o *modelObject) {
 			want = append(want, v)
 		}
 	}
-	id, typ := m.identity(o)
-	got := collect(t, h.Versions(t.Context(), typ, id))
+	id, typeName := m.identity(o)
+	got := collect(t, h.Versions(t.Context(), typeName, id))
 	require.NotEmpty(t, got, "the newest change of every object stays")
 	if !m.trimmed {
 		require.Len(t, got, len(want))
@@ -662,11 +662,11 @@ func (m *model) checkVersions(h *History, o *modelObject) {
 	}
 }
 
-func (m *model) identity(o *modelObject) (id, typ string) {
-	for typ, objects := range m.objects {
+func (m *model) identity(o *modelObject) (id, typeName string) {
+	for typeName, objects := range m.objects {
 		for id, x := range objects {
 			if x == o {
-				return id, typ
+				return id, typeName
 			}
 		}
 	}
@@ -678,8 +678,8 @@ func (m *model) checkBetween(h *History, a, b time.Time, exact bool) {
 	got := map[string]Kind{}
 	for c, err := range h.Between(t.Context(), a, b, Query{Imported: true}) {
 		if errors.Is(err, ErrUnknown) {
-			for _, typ := range modelTypes {
-				require.False(t, m.wasKnown(typ, a), "%v", err)
+			for _, typeName := range modelTypes {
+				require.False(t, m.wasKnown(typeName, a), "%v", err)
 			}
 			return
 		}
@@ -691,7 +691,7 @@ func (m *model) checkBetween(h *History, a, b time.Time, exact bool) {
 		require.NoError(t, err)
 		got[c.Type+" "+c.ID] = c.Kind
 	}
-	for typ, objects := range m.objects {
+	for typeName, objects := range m.objects {
 		for id, o := range objects {
 			x, y := o.stateAt(a), o.stateAt(b)
 			kind := Kind("")
@@ -706,10 +706,10 @@ func (m *model) checkBetween(h *History, a, b time.Time, exact bool) {
 			case m.differ(h, x, y):
 				kind = KindUpdated
 			}
-			if got[typ+" "+id] == "trimmed" {
+			if got[typeName+" "+id] == "trimmed" {
 				continue
 			}
-			require.Equal(t, kind, got[typ+" "+id], "%s %s between %s and %s", typ, id, a, b)
+			require.Equal(t, kind, got[typeName+" "+id], "%s %s between %s and %s", typeName, id, a, b)
 		}
 	}
 }

@@ -52,8 +52,8 @@ func (h *History) keyring(ctx context.Context, at time.Time, swap func(string) s
 	if err != nil {
 		return nil, err
 	}
-	for _, typ := range types {
-		if err := k.load(ctx, typ); err != nil {
+	for _, typeName := range types {
+		if err := k.load(ctx, typeName); err != nil {
 			return nil, err
 		}
 	}
@@ -62,21 +62,21 @@ func (h *History) keyring(ctx context.Context, at time.Time, swap func(string) s
 
 // load reads what the objects of a type are called. Bodies are read only where a key needs them, and
 // those of the past made only there.
-func (k *keyring) load(ctx context.Context, typ string) error {
+func (k *keyring) load(ctx context.Context, typeName string) error {
 	known := map[string]*keyed{}
-	k.owns[typ] = known
-	for hd, err := range k.heads(ctx, typ) {
+	k.owns[typeName] = known
+	for hd, err := range k.heads(ctx, typeName) {
 		if err != nil {
 			return err
 		}
-		known[hd.id] = &keyed{Ref: Ref{typ, hd.id, hd.Name}, parent: hd.Parent, live: k.at.IsZero() && hd.live()}
+		known[hd.id] = &keyed{Ref: Ref{typeName, hd.id, hd.Name}, parent: hd.Parent, live: k.at.IsZero() && hd.live()}
 	}
-	fields := k.opts.Models[typ].NaturalKey
+	fields := k.opts.Models[typeName].NaturalKey
 	if k.at.IsZero() && len(fields) == 0 {
 		return nil
 	}
 	if k.at.IsZero() {
-		for o, err := range k.live(ctx, typ) {
+		for o, err := range k.live(ctx, typeName) {
 			if err != nil {
 				return err
 			}
@@ -86,21 +86,21 @@ func (k *keyring) load(ctx context.Context, typ string) error {
 		}
 		return nil
 	}
-	return k.loadPast(ctx, typ, fields)
+	return k.loadPast(ctx, typeName, fields)
 }
 
 // loadPast is load for the past. Where retention has removed what an object was called, its name of now is taken.
-func (k *keyring) loadPast(ctx context.Context, typ string, fields []string) error {
-	if err := k.checkKnown(ctx, typ, k.at); errors.Is(err, ErrUnknown) {
+func (k *keyring) loadPast(ctx context.Context, typeName string, fields []string) error {
+	if err := k.checkKnown(ctx, typeName, k.at); errors.Is(err, ErrUnknown) {
 		return nil // whoever compares the type says so
 	} else if err != nil {
 		return err
 	}
-	for s, err := range k.asOf(ctx, typ, k.at) {
+	for s, err := range k.asOf(ctx, typeName, k.at) {
 		if err != nil && !errors.Is(err, ErrTrimmed) {
 			return err
 		}
-		one := k.owns[typ][s.ID]
+		one := k.owns[typeName][s.ID]
 		if one == nil {
 			continue // it came meanwhile
 		}

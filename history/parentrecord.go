@@ -85,8 +85,8 @@ func (r *reader) rememberParents(ctx context.Context) (last []string, err error)
 // putParents adds to b what is remembered of some parents.
 func (r *reader) putParents(b *storage.Batch, ids []string) error {
 	for _, id := range ids {
-		key := r.p.h.keys.parent(r.p.typ, id)
-		if r.below.gone[id] {
+		key := r.p.h.keys.parent(r.p.typeName, id)
+		if r.below.deleted[id] {
 			b.Delete(key)
 			continue
 		}
@@ -114,7 +114,7 @@ func (r *reader) parentRecord(id string) (now parentRecord, changed bool) {
 	default:
 		now = parentRecord{Marker: now.Marker}.unproven(now, r.span(id, false))
 	}
-	return now, r.below.gone[id] || !isKnown || !before.equal(now)
+	return now, r.below.deleted[id] || !isKnown || !before.equal(now)
 }
 
 // unproven returns the record of a parent about which a pass could tell nothing.
@@ -132,9 +132,9 @@ func (r parentRecord) equal(o parentRecord) bool {
 }
 
 // parentRecords iterates over what a type knows of its parents. An error ends it and is in *failed.
-func (h *History) parentRecords(ctx context.Context, typ string, failed *error) iter.Seq2[string, parentRecord] {
+func (h *History) parentRecords(ctx context.Context, typeName string, failed *error) iter.Seq2[string, parentRecord] {
 	return func(yield func(string, parentRecord) bool) {
-		for e, err := range h.store.Scan(ctx, h.keys.below("parent", typ)) {
+		for e, err := range h.store.Scan(ctx, h.keys.below("parent", typeName)) {
 			var id string
 			var record parentRecord
 			if err == nil {
@@ -144,7 +144,7 @@ func (h *History) parentRecords(ctx context.Context, typ string, failed *error) 
 				err = decode(e.Key, e.Value, &record)
 			}
 			if err != nil {
-				*failed = fmt.Errorf("history: parents of %s: %w", typ, err)
+				*failed = fmt.Errorf("history: parents of %s: %w", typeName, err)
 				return
 			}
 			if !yield(id, record) {

@@ -12,13 +12,13 @@ import (
 
 // parents is what a pass knows of the objects that its type is listed under.
 type parents struct {
-	before map[string]parentRecord // as it was when the pass began
-	after  map[string]parentRecord // of those about whom something was learnt
-	live   []Head                  // in the order of their ids
-	gone   map[string]bool         // recorded as deleted
-	state  map[string]parentState
-	due    map[string]bool // whose turn in the rotation it is
-	open   map[string]bool // below whom something is missing
+	before  map[string]parentRecord // as it was when the pass began
+	after   map[string]parentRecord // of those about whom something was learnt
+	live    []Head                  // in the order of their ids
+	deleted map[string]bool         // recorded as deleted
+	state   map[string]parentState
+	due     map[string]bool // whose turn in the rotation it is
+	open    map[string]bool // below whom something is missing
 
 	sent, read int64 // requests for lists that were read whole, and those lists
 }
@@ -171,7 +171,7 @@ func (r *reader) loadParents(ctx context.Context) error {
 	h, p := r.p.h, r.p
 	b := &parents{
 		before: map[string]parentRecord{}, after: map[string]parentRecord{},
-		gone: map[string]bool{}, state: map[string]parentState{}, open: map[string]bool{},
+		deleted: map[string]bool{}, state: map[string]parentState{}, open: map[string]bool{},
 	}
 	r.below, p.scoped, p.spans = b, true, r.span
 	last, err := h.passRecord(ctx, r.opts.Parent)
@@ -179,7 +179,7 @@ func (r *reader) loadParents(ctx context.Context) error {
 		return err
 	}
 	if last.Number == 0 {
-		return fmt.Errorf("history: %s is listed under %s, which was never read", p.typ, r.opts.Parent)
+		return fmt.Errorf("history: %s is listed under %s, which was never read", p.typeName, r.opts.Parent)
 	}
 	r.since, p.walked = last.AsOf, p.sum.Started
 	switch {
@@ -191,7 +191,7 @@ func (r *reader) loadParents(ctx context.Context) error {
 	case r.opts.ParentMarked && last.AsOf.Before(p.walked):
 		p.walked = last.AsOf
 	}
-	maps.Insert(b.before, h.parentRecords(ctx, p.typ, &err))
+	maps.Insert(b.before, h.parentRecords(ctx, p.typeName, &err))
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (r *reader) loadParents(ctx context.Context) error {
 		if hd.live() {
 			b.live = append(b.live, hd.export(r.opts.Parent, hd.id))
 		} else {
-			b.gone[hd.id] = true
+			b.deleted[hd.id] = true
 		}
 	}
 	slices.SortFunc(b.live, func(x, y Head) int { return cmp.Compare(x.ID, y.ID) })
@@ -254,12 +254,12 @@ func (r *reader) span(parent string, isKnown bool) time.Time {
 	return r.p.last.Walked
 }
 
-// unseen settles what a parent's state explains: what is below one whose marker
+// missingBelow settles what a parent's state explains: what is below one whose marker
 // did not move is unchanged, and below a deleted one it is gone. Of what is left it
 // returns whose absence is proven, and whose may be asked for.
-func (r *reader) unseen(ctx context.Context) (provable, asked []string, err error) {
+func (r *reader) missingBelow(ctx context.Context) (provable, asked []string, err error) {
 	b := r.below
-	var gone, kept []Head
+	var deleted, kept []Head
 	provable = []string{}
 	live := make(map[string]bool, len(b.live))
 	for _, head := range b.live {
@@ -270,8 +270,8 @@ func (r *reader) unseen(ctx context.Context) (provable, asked []string, err erro
 			return nil, nil, err
 		}
 		switch state := b.state[head.Parent]; {
-		case b.gone[head.Parent]:
-			gone = append(gone, head)
+		case b.deleted[head.Parent]:
+			deleted = append(deleted, head)
 		case !live[head.Parent]:
 			r.p.doubt(head.Parent, fmt.Sprintf("%s %s is not on record", r.opts.Parent, head.Parent))
 		case state == skipped:
@@ -287,7 +287,7 @@ func (r *reader) unseen(ctx context.Context) (provable, asked []string, err erro
 			return nil, nil, err
 		}
 	}
-	for _, head := range gone {
+	for _, head := range deleted {
 		if err := r.p.remove(ctx, head.ID, head.Parent); err != nil {
 			return nil, nil, err
 		}

@@ -30,13 +30,13 @@ type Object struct {
 // never ends, because the process dies, loses nothing of that, and the next one
 // completes it. A Pass is safe for concurrent use.
 type Pass struct {
-	h      *History
-	typ    string
-	shape  *shape
-	last   passRecord // of the pass before
-	seed   maphash.Seed
-	origin origin
-	clean  func(body []byte) ([]byte, error) // see ReadOptions; nil for none
+	h        *History
+	typeName string
+	shape    *shape
+	last     passRecord // of the pass before
+	seed     maphash.Seed
+	origin   origin
+	clean    func(body []byte) ([]byte, error) // see ReadOptions; nil for none
 
 	mu      sync.Mutex
 	seen    map[string]*sighting // live objects, and those seen by this pass
@@ -75,35 +75,35 @@ type Pass struct {
 // Begin starts a pass over one object type, whose bodies compare by the rules s from
 // now on. It ends an older pass of this History over the same type that was
 // still going on. Passes over different types may go on at the same time.
-func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*Pass, error) {
-	if objectType == "" {
+func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pass, error) {
+	if typeName == "" {
 		return nil, errors.New("history: a pass needs an object type")
 	}
 	if h.readOnly {
-		return nil, fmt.Errorf("history: a pass over %s: %w", objectType, ErrReadOnly)
+		return nil, fmt.Errorf("history: a pass over %s: %w", typeName, ErrReadOnly)
 	}
 	sh, err := h.addShape(s)
 	if err != nil {
-		return nil, fmt.Errorf("history: rules of %s: %w", objectType, err)
+		return nil, fmt.Errorf("history: rules of %s: %w", typeName, err)
 	}
 	p := &Pass{
-		h: h, typ: objectType, shape: sh, seed: maphash.MakeSeed(),
+		h: h, typeName: typeName, shape: sh, seed: maphash.MakeSeed(),
 		seen: map[string]*sighting{}, queued: map[string]bool{}, missed: map[string]missing{},
 		scopes: map[string]bool{}, doubts: map[string]reread{}, heldIDs: map[string]bool{},
 	}
 	h.mu.Lock()
-	h.passes[objectType] = p
+	h.passes[typeName] = p
 	h.mu.Unlock()
 
-	p.last, err = h.passRecord(ctx, objectType)
+	p.last, err = h.passRecord(ctx, typeName)
 	if err != nil {
 		return nil, err
 	}
-	p.origin = origin{typ: objectType, pass: p.last.Number + 1, after: p.last.Completed}
+	p.origin = origin{typeName: typeName, pass: p.last.Number + 1, after: p.last.Completed}
 	if err := p.identify(ctx); err != nil {
 		return nil, err
 	}
-	p.sum = Summary{Type: objectType, Number: p.last.Number + 1, Started: h.earliest()}
+	p.sum = Summary{Type: typeName, Number: p.last.Number + 1, Started: h.earliest()}
 	if p.sum.Started.IsZero() {
 		p.sum.Started = p.last.Completed // spans begin where those of the last pass did
 	}
@@ -111,11 +111,11 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 	p.cycle = p.last.Cycle
 	p.spans = func(string, bool) time.Time { return p.last.Completed }
 	var sure []string // objects whose marker is believed
-	for hd, err := range h.heads(ctx, objectType) {
+	for hd, err := range h.heads(ctx, typeName) {
 		if err != nil {
 			return nil, err
 		}
-		if at := hd.export(objectType, hd.id).FirstSeen; p.last.First.IsZero() && (p.first.IsZero() || at.Before(p.first)) {
+		if at := hd.export(typeName, hd.id).FirstSeen; p.last.First.IsZero() && (p.first.IsZero() || at.Before(p.first)) {
 			p.first = at
 		}
 		if hd.live() {
@@ -133,10 +133,10 @@ func (h *History) Begin(ctx context.Context, objectType string, s diff.Rules) (*
 		}
 	}
 	p.turnTo(sure)
-	if p.releases, err = h.releases(ctx, objectType); err != nil {
+	if p.releases, err = h.releases(ctx, typeName); err != nil {
 		return nil, err
 	}
-	for m, err := range h.missing(ctx, objectType) {
+	for m, err := range h.missing(ctx, typeName) {
 		if err != nil {
 			return nil, err
 		}
@@ -222,7 +222,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	if raw != s.raw || s.stale || !known {
 		var err error
 		if canonical, err = p.shape.comparer.Digest(p.h.secret, o.Body); err != nil {
-			return fmt.Errorf("history: %s %q: %w: %w", p.typ, o.ID, ErrBody, err)
+			return fmt.Errorf("history: %s %q: %w: %w", p.typeName, o.ID, ErrBody, err)
 		}
 	}
 	if old, err := p.keepIfOld(ctx, o, own, canonical, s); old || err != nil {
@@ -264,7 +264,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	s.canonical, s.labels, s.marker = canonical, labels, o.Marker
 	s.raw, s.stale, s.live = raw, false, true
 	p.seen[o.ID] = s
-	p.sight(o.ID, s)
+	p.see(o.ID, s)
 	return nil
 }
 
@@ -278,7 +278,7 @@ func (p *Pass) Keep(id string) error {
 	if err != nil {
 		return err
 	}
-	p.sight(id, s)
+	p.see(id, s)
 	return nil
 }
 

@@ -36,11 +36,11 @@ func (c Change) String() string {
 
 // String returns the reference in one line.
 func (r Reference) String() string {
-	gone := ""
+	deleted := ""
 	if !r.Live {
-		gone = ", which is deleted"
+		deleted = ", which is deleted"
 	}
-	return fmt.Sprintf("%s names %s%s at %s", r.From, r.To, gone, printable.Text(strings.Join(r.Paths, ", ")))
+	return fmt.Sprintf("%s names %s%s at %s", r.From, r.To, deleted, printable.Text(strings.Join(r.Paths, ", ")))
 }
 
 // String returns the hit in one line.

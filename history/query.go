@@ -61,8 +61,8 @@ func (q Query) compile() (*filter, error) {
 	return f, nil
 }
 
-func (f *filter) wantsType(typ string) bool {
-	return len(f.Types) == 0 || slices.Contains(f.Types, typ)
+func (f *filter) wantsType(typeName string) bool {
+	return len(f.Types) == 0 || slices.Contains(f.Types, typeName)
 }
 
 func (f *filter) wants(c *Change) bool {

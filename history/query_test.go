@@ -359,7 +359,10 @@ func TestUnknown(t *testing.T) {
 			}
 			return err
 		}
-		objectAsOf := func(typ, id string, at time.Time) error { _, err := h.ObjectAsOf(t.Context(), typ, id, at); return err }
+		objectAsOf := func(typeName, id string, at time.Time) error {
+			_, err := h.ObjectAsOf(t.Context(), typeName, id, at)
+			return err
+		}
 		for name, err := range map[string]error{
 			"a label in a query":    err(h.Changes(t.Context(), Query{Types: []string{"queues", "Queues"}})),
 			"an object of no type":  err(h.Changes(t.Context(), Query{Types: []string{"typo"}, ID: "a"})),

@@ -46,13 +46,13 @@ func newUUID(rnd *rand.Rand) string {
 
 func newEstate(seed uint64) *estate {
 	e := &estate{rnd: rand.New(rand.NewPCG(seed, 7)), objects: map[string]map[string]map[string]any{}, parents: map[string]string{}}
-	for _, typ := range estateTypes {
-		e.objects[typ] = map[string]map[string]any{}
+	for _, typeName := range estateTypes {
+		e.objects[typeName] = map[string]map[string]any{}
 	}
 	for n := range 12 {
-		for _, typ := range []string{"flows", "queues", "users"} {
+		for _, typeName := range []string{"flows", "queues", "users"} {
 			id := newUUID(e.rnd)
-			e.objects[typ][id] = map[string]any{"id": id, "name": fmt.Sprint(typ, " ", n), "selfUri": "/api/v2/" + typ + "/" + id}
+			e.objects[typeName][id] = map[string]any{"id": id, "name": fmt.Sprint(typeName, " ", n), "selfUri": "/api/v2/" + typeName + "/" + id}
 		}
 	}
 	for _, code := range []string{"en-us", "de-at"} {
@@ -73,18 +73,18 @@ func newEstate(seed uint64) *estate {
 	return e
 }
 
-func (e *estate) ids(typ string) []string { return slices.Sorted(maps.Keys(e.objects[typ])) }
+func (e *estate) ids(typeName string) []string { return slices.Sorted(maps.Keys(e.objects[typeName])) }
 
-func (e *estate) any(typ string) string {
-	ids := e.ids(typ)
+func (e *estate) any(typeName string) string {
+	ids := e.ids(typeName)
 	return ids[e.rnd.IntN(len(ids))]
 }
 
 // edit changes something in an object, and returns the object; it renames nothing.
 func (e *estate) edit() Ref {
-	typ := []string{"flows", "queues"}[e.rnd.IntN(2)]
-	id := e.any(typ)
-	o := e.objects[typ][id]
+	typeName := []string{"flows", "queues"}[e.rnd.IntN(2)]
+	id := e.any(typeName)
+	o := e.objects[typeName][id]
 	other := e.any([]string{"flows", "queues", "users"}[e.rnd.IntN(3)])
 	nested, _ := json.Marshal(map[string]any{"target": other, "n": e.rnd.IntN(1e9)})
 	switch e.rnd.IntN(8) {
@@ -106,7 +106,7 @@ func (e *estate) edit() Ref {
 	case 7:
 		o["list"] = []any{"a\n" + other, "x" + other, "\u00e9" + other + "é", e.rnd.IntN(1e9)}
 	}
-	return Ref{Type: typ, ID: id}
+	return Ref{Type: typeName, ID: id}
 }
 
 // record makes a pass over each type.
@@ -114,16 +114,16 @@ func (e *estate) record(t *testing.T, h *History) {
 	t.Helper()
 	rules := estateRules
 	rules.Ignore = append(slices.Clone(rules.Ignore), e.ignored...)
-	for _, typ := range estateTypes {
+	for _, typeName := range estateTypes {
 		var all []Object
-		for _, id := range e.ids(typ) {
-			body, err := json.Marshal(e.translate(e.objects[typ][id]))
+		for _, id := range e.ids(typeName) {
+			body, err := json.Marshal(e.translate(e.objects[typeName][id]))
 			require.NoError(t, err)
-			name, _ := e.objects[typ][id]["name"].(string)
+			name, _ := e.objects[typeName][id]["name"].(string)
 			all = append(all, Object{ID: e.as(id), Name: name, Parent: e.as(e.parents[id]), Body: body})
 		}
-		passOver(t, h, typ, rules, Walk{Complete: true}, all...)
-		passOver(t, h, typ, rules, Walk{Complete: true}, all...) // confirms removals
+		passOver(t, h, typeName, rules, Walk{Complete: true}, all...)
+		passOver(t, h, typeName, rules, Walk{Complete: true}, all...) // confirms removals
 	}
 }
 
@@ -178,9 +178,9 @@ func bruteReferences(t *testing.T, h *History, at time.Time, known map[string]ma
 	t.Helper()
 	live = map[string]bool{}
 	var all []Version
-	for _, typ := range estateTypes {
-		for _, v := range collect(t, h.AsOf(t.Context(), typ, at)) {
-			live[typ+" "+v.ID] = true
+	for _, typeName := range estateTypes {
+		for _, v := range collect(t, h.AsOf(t.Context(), typeName, at)) {
+			live[typeName+" "+v.ID] = true
 			all = append(all, v)
 		}
 	}
@@ -188,9 +188,9 @@ func bruteReferences(t *testing.T, h *History, at time.Time, known map[string]ma
 	for _, v := range all {
 		add := func(path, text string) {
 			for _, match := range bruteUUID.FindAllStringSubmatch(text, -1) {
-				for _, typ := range []string{"flows", "queues", "users"} {
-					if known[typ][match[1]] && (typ != v.Type || match[1] != v.ID) {
-						refs[fmt.Sprintf("%s %s -> %s %s at %s", v.Type, v.ID, typ, match[1], path)] = true
+				for _, typeName := range []string{"flows", "queues", "users"} {
+					if known[typeName][match[1]] && (typeName != v.Type || match[1] != v.ID) {
+						refs[fmt.Sprintf("%s %s -> %s %s at %s", v.Type, v.ID, typeName, match[1], path)] = true
 					}
 				}
 			}
@@ -243,12 +243,12 @@ func TestReferencesEqualBruteForce(t *testing.T) {
 			known := map[string]map[string]bool{}
 			var times []time.Time
 			for range 4 {
-				for _, typ := range estateTypes {
-					if known[typ] == nil {
-						known[typ] = map[string]bool{}
+				for _, typeName := range estateTypes {
+					if known[typeName] == nil {
+						known[typeName] = map[string]bool{}
 					}
-					for id := range e.objects[typ] {
-						known[typ][id] = true
+					for id := range e.objects[typeName] {
+						known[typeName][id] = true
 					}
 				}
 				e.record(t, h)
@@ -257,9 +257,9 @@ func TestReferencesEqualBruteForce(t *testing.T) {
 				for range 15 {
 					e.edit()
 				}
-				for _, typ := range []string{"users", "flows"} {
-					id := e.any(typ)
-					delete(e.objects[typ], id)
+				for _, typeName := range []string{"users", "flows"} {
+					id := e.any(typeName)
+					delete(e.objects[typeName], id)
 				}
 			}
 			for _, at := range append(times, time.Time{}) {
@@ -271,16 +271,16 @@ func TestReferencesEqualBruteForce(t *testing.T) {
 				require.NotEmpty(t, want)
 				opts := &ReferenceOptions{At: at}
 				var out, in []Reference
-				for _, typ := range estateTypes {
-					for id := range known[typ] {
-						if live[typ+" "+id] {
-							some, err := h.References(t.Context(), typ, id, opts)
+				for _, typeName := range estateTypes {
+					for id := range known[typeName] {
+						if live[typeName+" "+id] {
+							some, err := h.References(t.Context(), typeName, id, opts)
 							require.NoError(t, err)
 							out = append(out, some...)
-						} else if _, err := h.References(t.Context(), typ, id, opts); !errors.Is(err, ErrNotFound) {
+						} else if _, err := h.References(t.Context(), typeName, id, opts); !errors.Is(err, ErrNotFound) {
 							t.Fatalf("references of an object that was not there: %v", err)
 						}
-						in = append(in, collect(t, h.Referrers(t.Context(), typ, id, opts))...)
+						in = append(in, collect(t, h.Referrers(t.Context(), typeName, id, opts))...)
 					}
 				}
 				require.Equal(t, want, flat(out))
@@ -302,16 +302,16 @@ func TestReferencesEqualBruteForce(t *testing.T) {
 func (e *estate) clone() *estate {
 	c := *e
 	c.uuid = map[string]string{}
-	for _, typ := range []string{"flows", "queues", "users"} {
-		for _, id := range e.ids(typ) {
+	for _, typeName := range []string{"flows", "queues", "users"} {
+		for _, id := range e.ids(typeName) {
 			c.uuid[id] = newUUID(e.rnd)
 		}
 	}
 	c.objects = map[string]map[string]map[string]any{}
-	for typ, objects := range e.objects {
-		c.objects[typ] = map[string]map[string]any{}
+	for typeName, objects := range e.objects {
+		c.objects[typeName] = map[string]map[string]any{}
 		for id, o := range objects {
-			c.objects[typ][id] = maps.Clone(o)
+			c.objects[typeName][id] = maps.Clone(o)
 		}
 	}
 	return &c
@@ -378,8 +378,8 @@ func TestCompareSaysWhatItCannot(t *testing.T) {
 	named := func(id, name, n string) Object {
 		return Object{ID: id, Name: name, Body: fmt.Appendf(nil, `{"name":%q,"n":%s}`, name, n)}
 	}
-	pass := func(h *History, typ string, objects ...Object) {
-		passOver(t, h, typ, diff.Rules{}, Walk{Complete: true}, objects...)
+	pass := func(h *History, typeName string, objects ...Object) {
+		passOver(t, h, typeName, diff.Rules{}, Walk{Complete: true}, objects...)
 	}
 	pass(a, "queues", named("1", "Support-test", "1"), named("2", "Twin", "1"), named("3", "Twin", "2"), named("4", "Old", "1"))
 	pass(b, "queues", named("5", "Support-prod", "1"), named("6", "Twin", "1"), named("7", "New", "2"))
@@ -404,8 +404,8 @@ func TestCompareSaysWhatItCannot(t *testing.T) {
 	}, short(&CompareOptions{
 		Substitute: []Substitution{{"-test", "-prod"}},
 		Match:      map[Ref]Ref{{Type: "queues", ID: "4"}: {Type: "queues", ID: "7"}},
-	}, func(typ string) string {
-		if typ == "flows" {
+	}, func(typeName string) string {
+		if typeName == "flows" {
 			return "missing permission"
 		}
 		return ""
@@ -554,8 +554,8 @@ func TestReplayEqualsExports(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e, h := newEstate(seed), openEstate(t, 1)
 			rename := func() {
-				typ := []string{"queues", "users", "flows"}[e.rnd.IntN(3)]
-				e.objects[typ][e.any(typ)]["name"] = []string{"Twin", "twin", fmt.Sprint("New ", e.rnd.IntN(100))}[e.rnd.IntN(3)]
+				typeName := []string{"queues", "users", "flows"}[e.rnd.IntN(3)]
+				e.objects[typeName][e.any(typeName)]["name"] = []string{"Twin", "twin", fmt.Sprint("New ", e.rnd.IntN(100))}[e.rnd.IntN(3)]
 			}
 			for range 4 {
 				e.record(t, h)
@@ -564,11 +564,11 @@ func TestReplayEqualsExports(t *testing.T) {
 					e.edit()
 					rename()
 				}
-				gone := e.any("queues")
-				kept := e.objects["queues"][gone]
-				delete(e.objects["queues"], gone)
+				deleted := e.any("queues")
+				kept := e.objects["queues"][deleted]
+				delete(e.objects["queues"], deleted)
 				e.record(t, h)
-				e.objects["queues"][gone] = kept
+				e.objects["queues"][deleted] = kept
 				e.ignored = []string{"uri", "list"}[:e.rnd.IntN(3)]
 			}
 			e.record(t, h)

@@ -103,7 +103,7 @@ func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n i
 		}
 		for _, id := range p.found {
 			if !held[id] { // the record says since when its change may have happened
-				t.batch.Delete(p.h.keys.missing(p.typ, id))
+				t.batch.Delete(p.h.keys.missing(p.typeName, id))
 			}
 		}
 		return last(t, sum)
@@ -122,11 +122,11 @@ func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n i
 // the pass.
 func (p *Pass) commit(ctx context.Context, build func(*tx) error) error {
 	p.h.mu.Lock()
-	newest := p.h.passes[p.typ] == p
+	newest := p.h.passes[p.typeName] == p
 	p.h.mu.Unlock()
 	err := error(nil)
 	if !newest {
-		err = fmt.Errorf("history: pass over %s: %w", p.typ, ErrSuperseded)
+		err = fmt.Errorf("history: pass over %s: %w", p.typeName, ErrSuperseded)
 	} else {
 		err = p.h.commit(ctx, p.origin, build)
 	}
@@ -151,11 +151,11 @@ type knownObject struct {
 func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, error) {
 	var keys []string
 	for _, o := range objects {
-		keys = append(keys, p.h.keys.head(p.typ, o.ID))
+		keys = append(keys, p.h.keys.head(p.typeName, o.ID))
 	}
 	for _, o := range objects {
 		if s := p.seen[o.ID]; s != nil && s.missing {
-			keys = append(keys, p.h.keys.missing(p.typ, o.ID))
+			keys = append(keys, p.h.keys.missing(p.typeName, o.ID))
 		}
 	}
 	values, err := storage.GetMany(ctx, p.h.store, keys)
@@ -173,14 +173,14 @@ func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, er
 		if err := decode(keys[i], data, &k.head); err != nil {
 			return nil, err
 		}
-		missed := p.h.keys.missing(p.typ, o.ID)
+		missed := p.h.keys.missing(p.typeName, o.ID)
 		if data, ok := values[missed]; ok {
 			if err := decode(missed, data, &k.since); err != nil {
 				return nil, err
 			}
 		}
 		if !o.remove && !o.unread && !p.same(o, k.head) {
-			bodies[i] = p.h.keys.body(p.typ, o.ID)
+			bodies[i] = p.h.keys.body(p.typeName, o.ID)
 		}
 	}
 	return known, p.readBodies(ctx, known, bodies)
@@ -227,7 +227,7 @@ func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (K
 		return "", nil
 	case o.unread:
 		old.Reread = &o.again
-		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), old.head)
+		return "", t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), old.head)
 	case !old.found:
 		return p.writeFirst(t, o)
 	}
@@ -245,7 +245,7 @@ func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 		return "", err
 	}
 	hd := head{Seq: seq, Changed: t.now.At, Kind: kind}
-	t.batch.Put(p.h.keys.body(p.typ, o.ID), o.Body)
+	t.batch.Put(p.h.keys.body(p.typeName, o.ID), o.Body)
 	return kind, p.putHead(t, o, hd)
 }
 
@@ -257,7 +257,7 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 			return "", nil
 		}
 		hd.label(o)
-		return "", t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), hd)
+		return "", t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), hd)
 	}
 	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: o.after}
 	if old.since.Walks > 0 {
@@ -277,7 +277,7 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 		r.Kind = kindRebased
 	}
 	if old.Raw != o.raw {
-		t.batch.Put(p.h.keys.body(p.typ, o.ID), o.Body)
+		t.batch.Put(p.h.keys.body(p.typeName, o.ID), o.Body)
 	}
 	seq, err := t.append(r)
 	if err != nil {
@@ -298,7 +298,7 @@ func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObje
 	was, err := old.body, error(nil)
 	if p.clean != nil && old.Shape != fingerprint {
 		if was, err = p.clean(was); err != nil {
-			return fmt.Errorf("history: stored body of %s %q: %w", p.typ, o.ID, err)
+			return fmt.Errorf("history: stored body of %s %q: %w", p.typeName, o.ID, err)
 		}
 	}
 	if r.Fields, err = p.h.edits(ctx, old.Shape, fingerprint, was, o.Body); err != nil || old.Shape == fingerprint {
@@ -373,26 +373,26 @@ func difference(how, before, after *diff.Comparer, old, new []byte) ([]diff.Fiel
 func (p *Pass) putHead(t *tx, o *pending, hd head) error {
 	hd.label(o)
 	hd.Raw, hd.Canonical, hd.Shape = o.raw, o.canonical, p.shape.comparer.Fingerprint()
-	return t.batch.PutJSON(p.h.keys.head(p.typ, o.ID), hd)
+	return t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), hd)
 }
 
 // writeRemoval records that a live object is gone. Its head and its body stay,
 // so that what follows can be compared with them.
 func (h *History) writeRemoval(ctx context.Context, t *tx, id string, hd head, after time.Time) (Kind, error) {
-	typ := t.origin.typ
+	typeName := t.origin.typeName
 	r := record{ID: id, Name: hd.Name, Kind: KindDeleted, Prev: hd.tip(), After: after}
-	m, found, err := h.missingRecord(ctx, typ, id)
+	m, found, err := h.missingRecord(ctx, typeName, id)
 	if err != nil {
 		return "", err
 	}
 	if found {
 		r.After = m.After
-		t.batch.Delete(h.keys.missing(typ, id))
+		t.batch.Delete(h.keys.missing(typeName, id))
 	}
 	seq, err := t.append(r)
 	if err != nil {
 		return "", err
 	}
 	hd.change(seq, t.now.At, KindDeleted)
-	return KindDeleted, t.batch.PutJSON(h.keys.head(typ, id), hd)
+	return KindDeleted, t.batch.PutJSON(h.keys.head(typeName, id), hd)
 }

@@ -146,8 +146,8 @@ func (a *attribution) sweep(now time.Time) error {
 			continue
 		}
 		types := e.types()
-		types = slices.DeleteFunc(types, func(typ string) bool { _, isRead := completed[typ]; return !isRead })
-		isUnread := slices.ContainsFunc(types, func(typ string) bool { return completed[typ].Before(e.At.Add(joinSlack)) })
+		types = slices.DeleteFunc(types, func(typeName string) bool { _, isRead := completed[typeName]; return !isRead })
+		isUnread := slices.ContainsFunc(types, func(typeName string) bool { return completed[typeName].Before(e.At.Add(joinSlack)) })
 		if isUnread && now.Sub(e.At) < maxUnread {
 			continue
 		}

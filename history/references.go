@@ -45,15 +45,15 @@ type ReferenceOptions struct {
 // no reference that a body shows.
 //
 // References returns ErrNotFound for an object that did not exist at the time asked for.
-func (h *History) References(ctx context.Context, typ, id string, opts *ReferenceOptions) ([]Reference, error) {
+func (h *History) References(ctx context.Context, typeName, id string, opts *ReferenceOptions) ([]Reference, error) {
 	q, err := h.references(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	if typ, err = q.known(ctx, typ); err != nil {
+	if typeName, err = q.known(ctx, typeName); err != nil {
 		return nil, err
 	}
-	o, err := h.snapshotOf(ctx, typ, id, q.opts.At)
+	o, err := h.snapshotOf(ctx, typeName, id, q.opts.At)
 	if err != nil {
 		return nil, err
 	}
@@ -75,21 +75,21 @@ func (h *History) References(ctx context.Context, typ, id string, opts *Referenc
 // For an object of which retention has removed what At needs, it yields an error that matches
 // ErrTrimmed, with a Reference that names the object in From, and goes on. Any other error ends
 // the iteration. An object that was never seen is ErrNotFound.
-func (h *History) Referrers(ctx context.Context, typ, id string, opts *ReferenceOptions) iter.Seq2[Reference, error] {
+func (h *History) Referrers(ctx context.Context, typeName, id string, opts *ReferenceOptions) iter.Seq2[Reference, error] {
 	return func(yield func(Reference, error) bool) {
 		q, err := h.references(ctx, opts)
 		if err == nil {
-			typ, err = q.known(ctx, typ)
+			typeName, err = q.known(ctx, typeName)
 		}
 		if err != nil {
 			yield(Reference{}, err)
 			return
 		}
-		hd, known, err := h.head(ctx, typ, id)
+		hd, known, err := h.head(ctx, typeName, id)
 		if err == nil && !known {
-			err = fmt.Errorf("history: %s %q: %w", typ, id, ErrNotFound)
+			err = fmt.Errorf("history: %s %q: %w", typeName, id, ErrNotFound)
 		}
-		to := Ref{typ, id, hd.Name}
+		to := Ref{typeName, id, hd.Name}
 		live := false
 		if err == nil {
 			live, err = q.live(ctx, to)
@@ -100,7 +100,7 @@ func (h *History) Referrers(ctx context.Context, typ, id string, opts *Reference
 		}
 		q.needle = []byte(lastPart(id))
 		q.to(ctx, func(r Reference, err error) bool {
-			if err == nil && (r.To.Type != typ || r.To.ID != id) {
+			if err == nil && (r.To.Type != typeName || r.To.ID != id) {
 				return true
 			}
 			r.Live = live
@@ -143,11 +143,11 @@ func (h *History) references(ctx context.Context, opts *ReferenceOptions) (*refe
 	if opts != nil {
 		q.opts = *opts
 	}
-	q.lens = h.lens(func(typ string) []string {
+	q.lens = h.lens(func(typeName string) []string {
 		if q.opts.Everything {
 			return nil
 		}
-		return append([]string{"**.selfUri"}, h.opts.Models[typ].Provenance...)
+		return append([]string{"**.selfUri"}, h.opts.Models[typeName].Provenance...)
 	})
 	var err error
 	if q.opts.Types, err = h.knownTypes(ctx, q.opts.Types, q.opts.At); err != nil {
@@ -158,8 +158,8 @@ func (h *History) references(ctx context.Context, opts *ReferenceOptions) (*refe
 }
 
 // known returns the name of the type of the object that a question is about.
-func (q *referenceQuery) known(ctx context.Context, typ string) (string, error) {
-	types, err := q.knownTypes(ctx, []string{typ}, time.Time{})
+func (q *referenceQuery) known(ctx context.Context, typeName string) (string, error) {
+	types, err := q.knownTypes(ctx, []string{typeName}, time.Time{})
 	if err != nil {
 		return "", err
 	}

@@ -82,9 +82,9 @@ func (k releaseKey) change() diff.FieldChange {
 }
 
 // releases reads what is remembered of the releases of a type.
-func (h *History) releases(ctx context.Context, typ string) (map[releaseKey]uint64, error) {
+func (h *History) releases(ctx context.Context, typeName string) (map[releaseKey]uint64, error) {
 	known := map[releaseKey]uint64{}
-	for e, err := range h.store.Scan(ctx, h.keys.below("release", typ)) {
+	for e, err := range h.store.Scan(ctx, h.keys.below("release", typeName)) {
 		var r release
 		var last string
 		if err == nil {
@@ -97,7 +97,7 @@ func (h *History) releases(ctx context.Context, typ string) (map[releaseKey]uint
 			err = decode(e.Key, e.Value, &r)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("history: releases of %s: %w", typ, err)
+			return nil, fmt.Errorf("history: releases of %s: %w", typeName, err)
 		}
 		known[releaseKey{r.Op, r.Path, string(r.Value)}] = r.seq
 	}
@@ -105,8 +105,8 @@ func (h *History) releases(ctx context.Context, typ string) (map[releaseKey]uint
 }
 
 // released iterates over the ids of the objects that a release reached, as far as they were read since.
-func (h *History) released(ctx context.Context, typ string, seq uint64) (ids []string, err error) {
-	for e, err := range h.store.Scan(ctx, h.keys.below("released", typ, hex16(seq))) {
+func (h *History) released(ctx context.Context, typeName string, seq uint64) (ids []string, err error) {
+	for e, err := range h.store.Scan(ctx, h.keys.below("released", typeName, hex16(seq))) {
 		var id string
 		if err == nil {
 			id, err = h.keys.last(e.Key)
@@ -151,7 +151,7 @@ func (p *Pass) separate(t *tx, r *record, o *pending, old knownObject) (hold boo
 	}
 	r.Fields = edits
 	for seq := range seqs {
-		t.batch.Put(p.h.keys.released(p.typ, seq, o.ID), []byte("{}"))
+		t.batch.Put(p.h.keys.released(p.typeName, seq, o.ID), []byte("{}"))
 	}
 	return false
 }
@@ -245,10 +245,10 @@ func (p *Pass) recordReleases(ctx context.Context, found map[releaseKey][]string
 			if err != nil {
 				return fmt.Errorf("history: %w", err)
 			}
-			t.batch.Put(p.h.keys.release(p.typ, seq), value)
+			t.batch.Put(p.h.keys.release(p.typeName, seq), value)
 			for _, id := range ids {
 				if listed++; listed <= maxListed {
-					t.batch.Put(p.h.keys.released(p.typ, seq, id), []byte("{}"))
+					t.batch.Put(p.h.keys.released(p.typeName, seq, id), []byte("{}"))
 				}
 			}
 			seqs[key] = seq
@@ -324,10 +324,10 @@ func withoutPlatform(fields []diff.FieldChange, records []record, counts func(*r
 }
 
 // forgetReleases erases that releases reached an object.
-func (h *History) forgetReleases(ctx context.Context, b *storage.Batch, typ, id string) error {
-	known, err := h.releases(ctx, typ)
+func (h *History) forgetReleases(ctx context.Context, b *storage.Batch, typeName, id string) error {
+	known, err := h.releases(ctx, typeName)
 	for _, seq := range known {
-		b.Delete(h.keys.released(typ, seq, id))
+		b.Delete(h.keys.released(typeName, seq, id))
 	}
 	return err
 }

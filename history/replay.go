@@ -232,11 +232,11 @@ func (r *replay) content(ctx context.Context, ref Ref) (File, error) {
 
 // asOfChange returns the version of an object after a change. Several changes may have one time, so
 // ObjectAsOf would not do. Without a change it is the version before the log begins.
-func (r *replay) asOfChange(ctx context.Context, typ, id string, seq uint64) (Version, error) {
+func (r *replay) asOfChange(ctx context.Context, typeName, id string, seq uint64) (Version, error) {
 	if seq == 0 {
-		return r.objectAsOf(ctx, typ, id, r.ring.at)
+		return r.objectAsOf(ctx, typeName, id, r.ring.at)
 	}
-	o, err := r.load(ctx, typ, id)
+	o, err := r.load(ctx, typeName, id)
 	if err != nil {
 		return Version{}, err
 	}

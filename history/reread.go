@@ -93,7 +93,7 @@ func share(n, passes int) int {
 
 // turn returns which of the ids have their turn in this pass, and the cycle after
 // it. The ids are sorted in place.
-func (c cycle) turn(ids []string, passes int, now time.Time) (map[string]bool, cycle) {
+func (c cycle) next(ids []string, passes int, now time.Time) (map[string]bool, cycle) {
 	n := share(len(ids), passes)
 	if n == 0 {
 		return nil, c
@@ -165,7 +165,7 @@ func (p *Pass) keepIfOld(ctx context.Context, o Object, own string, canonical di
 	}
 	p.doubts[o.ID] = again
 	delete(p.due, o.ID)
-	p.sight(o.ID, s)
+	p.see(o.ID, s)
 	return true, p.enqueue(ctx, &pending{Object: Object{ID: o.ID}, unread: true, again: again})
 }
 
@@ -203,7 +203,7 @@ func (p *Pass) keepUnread(ctx context.Context, id string) error {
 
 // turnTo chooses whose turn in the rotation it is.
 func (p *Pass) turnTo(ids []string) {
-	p.due, p.cycle = p.last.Cycle.turn(ids, p.h.opts.Rotation, p.sum.Started)
+	p.due, p.cycle = p.last.Cycle.next(ids, p.h.opts.Rotation, p.sum.Started)
 }
 
 // isTurn reports whether an object is read again only because it is its turn.

@@ -35,9 +35,9 @@ func (h *History) resolveTypes(named []string) ([]string, error) {
 // knownTypes is resolveTypes for types that must have been known at a time, or now for the zero time.
 func (h *History) knownTypes(ctx context.Context, named []string, at time.Time) ([]string, error) {
 	types, err := h.resolveTypes(named)
-	for _, typ := range types {
+	for _, typeName := range types {
 		if err == nil {
-			err = h.checkKnown(ctx, typ, at)
+			err = h.checkKnown(ctx, typeName, at)
 		}
 	}
 	return types, err

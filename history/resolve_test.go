@@ -43,51 +43,57 @@ func TestEveryQuestionResolvesTypes(t *testing.T) {
 		pass(t, h, diff.Rules{}, obj(ids[0], `"n":%d,"friend":%q`, 9, ids[1])) // and the other one is withheld
 		ctx := t.Context()
 		now := time.Now()
-		rows := map[string]func(typ string) (int, error){
-			"AsOf":    func(typ string) (int, error) { return counted(h.AsOf(ctx, typ, then)) },
-			"Between": func(typ string) (int, error) { return counted(h.Between(ctx, then, now, Query{Types: []string{typ}})) },
-			"Changes": func(typ string) (int, error) { return counted(h.Changes(ctx, Query{Types: []string{typ}})) },
-			"Compare": func(typ string) (int, error) {
-				return counted(Compare(ctx, Side{History: h}, Side{History: h, At: then}, &CompareOptions{Types: []string{typ}}))
+		rows := map[string]func(typeName string) (int, error){
+			"AsOf": func(typeName string) (int, error) { return counted(h.AsOf(ctx, typeName, then)) },
+			"Between": func(typeName string) (int, error) {
+				return counted(h.Between(ctx, then, now, Query{Types: []string{typeName}}))
 			},
-			"Dangling": func(typ string) (int, error) {
-				_, err := counted(h.Dangling(ctx, &ReferenceOptions{Types: []string{typ}}))
+			"Changes": func(typeName string) (int, error) { return counted(h.Changes(ctx, Query{Types: []string{typeName}})) },
+			"Compare": func(typeName string) (int, error) {
+				return counted(Compare(ctx, Side{History: h}, Side{History: h, At: then}, &CompareOptions{Types: []string{typeName}}))
+			},
+			"Dangling": func(typeName string) (int, error) {
+				_, err := counted(h.Dangling(ctx, &ReferenceOptions{Types: []string{typeName}}))
 				return 1, err
 			},
-			"Export":    func(typ string) (int, error) { return counted(h.Export(ctx, &ExportOptions{Types: []string{typ}})) },
-			"Heads":     func(typ string) (int, error) { return counted(h.Heads(ctx, typ)) },
-			"Referrers": func(typ string) (int, error) { return counted(h.Referrers(ctx, typ, ids[1], nil)) },
-			"References": func(typ string) (int, error) {
-				found, err := h.References(ctx, typ, ids[0], &ReferenceOptions{Types: []string{typ}})
+			"Export": func(typeName string) (int, error) {
+				return counted(h.Export(ctx, &ExportOptions{Types: []string{typeName}}))
+			},
+			"Heads":     func(typeName string) (int, error) { return counted(h.Heads(ctx, typeName)) },
+			"Referrers": func(typeName string) (int, error) { return counted(h.Referrers(ctx, typeName, ids[1], nil)) },
+			"References": func(typeName string) (int, error) {
+				found, err := h.References(ctx, typeName, ids[0], &ReferenceOptions{Types: []string{typeName}})
 				return len(found), err
 			},
-			"Search":   func(typ string) (int, error) { return counted(h.Search(ctx, Search{Text: "9", Types: []string{typ}})) },
-			"Versions": func(typ string) (int, error) { return counted(h.Versions(ctx, typ, ids[0])) },
-			"Withheld": func(typ string) (int, error) { return counted(h.Withheld(ctx, typ)) },
-			"Body": func(typ string) (int, error) {
-				body, err := h.Body(ctx, typ, ids[0])
+			"Search": func(typeName string) (int, error) {
+				return counted(h.Search(ctx, Search{Text: "9", Types: []string{typeName}}))
+			},
+			"Versions": func(typeName string) (int, error) { return counted(h.Versions(ctx, typeName, ids[0])) },
+			"Withheld": func(typeName string) (int, error) { return counted(h.Withheld(ctx, typeName)) },
+			"Body": func(typeName string) (int, error) {
+				body, err := h.Body(ctx, typeName, ids[0])
 				return len(body), err
 			},
-			"LastPass": func(typ string) (int, error) {
-				_, known, err := h.LastPass(ctx, typ)
+			"LastPass": func(typeName string) (int, error) {
+				_, known, err := h.LastPass(ctx, typeName)
 				return map[bool]int{true: 1}[known], err
 			},
-			"ObjectAsOf": func(typ string) (int, error) {
-				v, err := h.ObjectAsOf(ctx, typ, ids[0], then)
+			"ObjectAsOf": func(typeName string) (int, error) {
+				v, err := h.ObjectAsOf(ctx, typeName, ids[0], then)
 				return len(v.Body), err
 			},
-			"Volatility": func(typ string) (int, error) {
-				found, err := h.Volatility(ctx, &VolatilityOptions{Types: []string{typ}})
+			"Volatility": func(typeName string) (int, error) {
+				found, err := h.Volatility(ctx, &VolatilityOptions{Types: []string{typeName}})
 				return len(found), err
 			},
 		}
 		writers := []string{"AcceptRemovals", "Begin", "Forget"} // take names as they are
 		require.Equal(t, slices.Sorted(slices.Values(append(writers, slices.Collect(maps.Keys(rows))...))), questionsThatNameTypes(t))
 		for name, ask := range rows {
-			for _, typ := range []string{"queues", "Queues"} {
-				n, err := ask(typ)
-				require.NoError(t, err, "%s of %q", name, typ)
-				require.Positive(t, n, "%s of %q", name, typ)
+			for _, typeName := range []string{"queues", "Queues"} {
+				n, err := ask(typeName)
+				require.NoError(t, err, "%s of %q", name, typeName)
+				require.Positive(t, n, "%s of %q", name, typeName)
 			}
 			_, err := ask("queus")
 			require.ErrorIs(t, err, typo, name)
@@ -164,8 +170,8 @@ func questionsThatNameTypes(t *testing.T) (names []string) {
 			continue
 		}
 		if slices.ContainsFunc(f.Type.Params.List, func(p *ast.Field) bool {
-			typ := strings.TrimPrefix(typeText(p.Type), "*")
-			return holds[typ] || slices.ContainsFunc(p.Names, func(n *ast.Ident) bool { return n.Name == "typ" || n.Name == "objectType" })
+			typeName := strings.TrimPrefix(typeText(p.Type), "*")
+			return holds[typeName] || slices.ContainsFunc(p.Names, func(n *ast.Ident) bool { return n.Name == "typeName" })
 		}) {
 			names = append(names, f.Name.Name)
 		}

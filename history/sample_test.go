@@ -37,7 +37,7 @@ func TestReleaseBehindMarkers(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					h := open(t, memory.New(), &Options{Rotation: n})
 					s := &fakeSource{lists: map[string][]Item{}}
-					typ, opts := "queues", ReadOptions{}
+					typeName, opts := "queues", ReadOptions{}
 					for i := range n {
 						id := fmt.Sprintf("q%02d", i)
 						q := item(id, "", "v1", `"n":1`)
@@ -47,8 +47,8 @@ func TestReleaseBehindMarkers(t *testing.T) {
 					}
 					s.mustRead(t, h, "queues", ReadOptions{})
 					if below {
-						typ, opts = "codes", ReadOptions{Parent: "queues", ParentMarked: true}
-						s.mustRead(t, h, typ, opts)
+						typeName, opts = "codes", ReadOptions{Parent: "queues", ParentMarked: true}
+						s.mustRead(t, h, typeName, opts)
 					}
 					cursor := cursorOf(t, h)
 					for i := range n {
@@ -59,7 +59,7 @@ func TestReleaseBehindMarkers(t *testing.T) {
 						}
 					}
 					for i := range 2 * n {
-						r, asked, err := s.read(t, h, typ, opts)
+						r, asked, err := s.read(t, h, typeName, opts)
 						require.NoError(t, err)
 						require.True(t, r.Complete, r.Reason)
 						require.Equal(t, n, r.Objects)

@@ -58,7 +58,7 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over == nil && p.settled {
-		return nil, fmt.Errorf("history: pass over %s is settled already", p.typ)
+		return nil, fmt.Errorf("history: pass over %s is settled already", p.typeName)
 	}
 	if p.over == nil {
 		p.over = p.flush(ctx)
@@ -94,7 +94,7 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	moved := p.coverageMoved(w.Coverage)
 	p.last.Coverage = p.coverageOf(w.Coverage)
 	if provable == nil {
-		provable = p.absent()
+		provable = p.missingIDs()
 	}
 	absences, err := p.judge(ctx, provable, moved)
 	p.sum.Reason = cmp.Or(p.reason, p.sum.Reason)
@@ -110,8 +110,8 @@ func (p *Pass) coverageMoved(name string) bool {
 	return p.last.Coverage != "" && !p.widened && p.coverageOf(name) != p.last.Coverage
 }
 
-// absent returns the ids of the live objects that were not seen.
-func (p *Pass) absent() []string {
+// missingIDs returns the ids of the live objects that were not seen.
+func (p *Pass) missingIDs() []string {
 	var ids []string
 	for id, s := range p.seen {
 		if s.live && !s.seen {
@@ -139,12 +139,12 @@ func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, 
 		p.sum.Reason = fmt.Sprintf("removals withheld: %d of %d objects are absent at once", fresh, live)
 	}
 	if p.sum.Reason != "" {
-		p.h.opts.Logger.WarnContext(ctx, "removals withheld", "environment", p.h.environment, "type", p.typ,
-			"reason", p.sum.Reason, "absent", len(ids))
+		p.h.opts.Logger.WarnContext(ctx, "removals withheld", "environment", p.h.environment, "type", p.typeName,
+			"reason", p.sum.Reason, "missing", len(ids))
 	}
 	var out []Absence
 	for _, id := range ids {
-		hd, found, err := p.h.head(ctx, p.typ, id)
+		hd, found, err := p.h.head(ctx, p.typeName, id)
 		if err != nil {
 			p.over = err
 			return nil, err
@@ -156,7 +156,7 @@ func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, 
 		}
 		p.missed[id] = m
 		if found && hd.live() && !moved && (!dropped || m.Walks > 1) {
-			out = append(out, Absence{Head: hd.export(p.typ, id), Missed: m.Walks - 1, Confirmed: m.Walks > 1})
+			out = append(out, Absence{Head: hd.export(p.typeName, id), Missed: m.Walks - 1, Confirmed: m.Walks > 1})
 		}
 	}
 	return out, nil
@@ -179,12 +179,12 @@ func (p *Pass) anySeen() (first string) {
 func (p *Pass) absencesOf(ctx context.Context, ids []string) ([]Absence, error) {
 	var out []Absence
 	for _, id := range ids {
-		hd, found, err := p.h.head(ctx, p.typ, id)
+		hd, found, err := p.h.head(ctx, p.typeName, id)
 		if err != nil {
 			return nil, err
 		}
 		if found && hd.live() {
-			out = append(out, Absence{Head: hd.export(p.typ, id), Missed: unproven})
+			out = append(out, Absence{Head: hd.export(p.typeName, id), Missed: unproven})
 		}
 	}
 	return out, nil
@@ -196,7 +196,7 @@ func (p *Pass) miss(ctx context.Context, id string, after time.Time, first bool)
 	m := missing{Since: p.sum.Started, After: after}
 	if p.seen[id].missing {
 		var err error
-		if m, _, err = p.h.missingRecord(ctx, p.typ, id); err != nil {
+		if m, _, err = p.h.missingRecord(ctx, p.typeName, id); err != nil {
 			return missing{}, err
 		}
 	}
@@ -227,11 +227,11 @@ func (p *Pass) EndWith(ctx context.Context, add func(*storage.Batch, Summary) er
 	if p.over != nil {
 		return Summary{}, p.over
 	}
-	p.over = fmt.Errorf("history: pass over %s has ended", p.typ)
+	p.over = fmt.Errorf("history: pass over %s has ended", p.typeName)
 	p.h.mu.Lock()
 	defer p.h.mu.Unlock()
-	if p.h.passes[p.typ] == p {
-		delete(p.h.passes, p.typ) // with what it knows of every object
+	if p.h.passes[p.typeName] == p {
+		delete(p.h.passes, p.typeName) // with what it knows of every object
 	}
 	return p.sum, nil
 }
@@ -245,7 +245,7 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		return err
 	}
 	p.decided = true
-	p.sum.Withheld = len(p.absent())
+	p.sum.Withheld = len(p.missingIDs())
 	missing, err := p.writeMissing(ctx)
 	if err != nil {
 		return err
@@ -269,7 +269,7 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		if err := p.putMissing(ctx, t, missing); err != nil {
 			return err
 		}
-		if err := t.batch.PutJSON(p.h.keys.pass(p.typ), r); err != nil {
+		if err := t.batch.PutJSON(p.h.keys.pass(p.typeName), r); err != nil {
 			return err
 		}
 		return add(&t.batch, sum)
@@ -281,7 +281,7 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 // writeMissing stores which objects the walk missed, but for the last of them,
 // which it returns.
 func (p *Pass) writeMissing(ctx context.Context) (last []string, err error) {
-	ids := slices.DeleteFunc(p.absent(), func(id string) bool {
+	ids := slices.DeleteFunc(p.missingIDs(), func(id string) bool {
 		_, missed := p.missed[id]
 		return !missed
 	})
@@ -298,7 +298,7 @@ func (p *Pass) writeMissing(ctx context.Context) (last []string, err error) {
 func (p *Pass) putMissing(ctx context.Context, t *tx, ids []string) error {
 	keys := make([]string, len(ids))
 	for i, id := range ids {
-		keys[i] = p.h.keys.head(p.typ, id)
+		keys[i] = p.h.keys.head(p.typeName, id)
 	}
 	heads, err := storage.GetMany(ctx, p.h.store, keys)
 	if err != nil {
@@ -316,7 +316,7 @@ func (p *Pass) putMissing(ctx context.Context, t *tx, ids []string) error {
 		if !hd.live() {
 			continue
 		}
-		if err := t.batch.PutJSON(p.h.keys.missing(p.typ, id), p.missed[id]); err != nil {
+		if err := t.batch.PutJSON(p.h.keys.missing(p.typeName, id), p.missed[id]); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ func (p *Pass) sighting(id string) (*sighting, error) {
 	case p.over != nil:
 		return nil, p.over
 	case !ok || !s.live:
-		return nil, fmt.Errorf("history: %s %q: %w", p.typ, id, ErrNotFound)
+		return nil, fmt.Errorf("history: %s %q: %w", p.typeName, id, ErrNotFound)
 	}
 	return s, nil
 }
@@ -40,8 +40,8 @@ func (p *Pass) count(s *sighting) {
 	}
 }
 
-// sight notes that an object was listed, and that it is known what it is like.
-func (p *Pass) sight(id string, s *sighting) {
+// see notes that an object was listed, and that it is known what it is like.
+func (p *Pass) see(id string, s *sighting) {
 	p.count(s)
 	if s.missing && !s.found {
 		s.found = true
@@ -54,17 +54,17 @@ func (p *Pass) sight(id string, s *sighting) {
 func (p *Pass) Unseen(ctx context.Context) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
 		p.mu.Lock()
-		none := len(p.absent()) == 0
+		none := len(p.missingIDs()) == 0
 		p.mu.Unlock()
 		if none {
 			return
 		}
-		for hd, err := range p.h.heads(ctx, p.typ) {
+		for hd, err := range p.h.heads(ctx, p.typeName) {
 			if err != nil {
 				yield(Head{}, err)
 				return
 			}
-			if p.isUnseen(hd.id) && !yield(hd.export(p.typ, hd.id), nil) {
+			if p.isUnseen(hd.id) && !yield(hd.export(p.typeName, hd.id), nil) {
 				return
 			}
 		}

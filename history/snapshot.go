@@ -35,10 +35,10 @@ func (h *History) snapshots(ctx context.Context, types []string, at time.Time, p
 				return
 			}
 		}
-		for _, typ := range types {
-			one := h.live(ctx, typ)
+		for _, typeName := range types {
+			one := h.live(ctx, typeName)
 			if !at.IsZero() {
-				one = h.past(ctx, typ, at, part)
+				one = h.past(ctx, typeName, at, part)
 			}
 			for o, err := range one {
 				if all && errors.Is(err, ErrUnknown) {
@@ -53,14 +53,14 @@ func (h *History) snapshots(ctx context.Context, types []string, at time.Time, p
 }
 
 // past iterates over the objects of a type that existed at a time. It leaves out those in whose bodies part cannot stand.
-func (h *History) past(ctx context.Context, typ string, at time.Time, part []byte) iter.Seq2[snapshot, error] {
+func (h *History) past(ctx context.Context, typeName string, at time.Time, part []byte) iter.Seq2[snapshot, error] {
 	return func(yield func(snapshot, error) bool) {
-		if err := h.checkKnown(ctx, typ, at); err != nil {
+		if err := h.checkKnown(ctx, typeName, at); err != nil {
 			yield(snapshot{}, err)
 			return
 		}
-		for s, err := range h.asOf(ctx, typ, at) {
-			o := snapshot{Ref: Ref{typ, s.ID, s.Name}}
+		for s, err := range h.asOf(ctx, typeName, at) {
+			o := snapshot{Ref: Ref{typeName, s.ID, s.Name}}
 			if err == nil {
 				var may bool
 				if may, err = s.mayHold(part); err == nil && !may {
@@ -78,10 +78,10 @@ func (h *History) past(ctx context.Context, typ string, at time.Time, part []byt
 }
 
 // live iterates over the live objects of a type.
-func (h *History) live(ctx context.Context, typ string) iter.Seq2[snapshot, error] {
+func (h *History) live(ctx context.Context, typeName string) iter.Seq2[snapshot, error] {
 	return func(yield func(snapshot, error) bool) {
 		live := func(hd *idHead) bool { return hd.live() }
-		for o, err := range h.stored(ctx, typ, h.keys.below("head", typ), live) {
+		for o, err := range h.stored(ctx, typeName, h.keys.below("head", typeName), live) {
 			if err == nil && !o.live() {
 				continue // it went meanwhile
 			}
@@ -94,28 +94,28 @@ func (h *History) live(ctx context.Context, typ string) iter.Seq2[snapshot, erro
 
 // stored iterates over the objects of a type whose heads are in a range and are wanted. It reads heads and
 // bodies side by side, each in one scan, and those one by one that changed in between.
-func (h *History) stored(ctx context.Context, typ string, r storage.Range, wanted func(*idHead) bool) iter.Seq2[storedObject, error] {
+func (h *History) stored(ctx context.Context, typeName string, r storage.Range, wanted func(*idHead) bool) iter.Seq2[storedObject, error] {
 	return func(yield func(storedObject, error) bool) {
-		bodies := h.keys.below("body", typ)
-		bodies.Start += strings.TrimPrefix(r.Start, h.keys.below("head", typ).Start)
+		bodies := h.keys.below("body", typeName)
+		bodies.Start += strings.TrimPrefix(r.Start, h.keys.below("head", typeName).Start)
 		next, stop := iter.Pull2(h.store.Scan(ctx, bodies))
 		defer stop()
 		body, err, more := next()
-		for hd, headErr := range h.headsIn(ctx, typ, r) {
-			key := h.keys.body(typ, hd.id)
+		for hd, headErr := range h.headsIn(ctx, typeName, r) {
+			key := h.keys.body(typeName, hd.id)
 			for more && err == nil && body.Key < key {
 				body, err, more = next()
 			}
 			if err = errors.Join(err, headErr); err != nil {
-				yield(storedObject{}, fmt.Errorf("history: %s: %w", typ, err))
+				yield(storedObject{}, fmt.Errorf("history: %s: %w", typeName, err))
 				return
 			}
 			if !wanted(&hd) {
 				continue
 			}
-			o := storedObject{hd, typ, body.Value}
+			o := storedObject{hd, typeName, body.Value}
 			if body.Key != key || diff.RawDigest(h.secret, body.Value) != hd.Raw {
-				if o, err = h.load(ctx, typ, hd.id); errors.Is(err, ErrNotFound) {
+				if o, err = h.load(ctx, typeName, hd.id); errors.Is(err, ErrNotFound) {
 					err = nil
 					continue // it was forgotten meanwhile
 				}
@@ -128,37 +128,37 @@ func (h *History) stored(ctx context.Context, typ string, r storage.Range, wante
 }
 
 // snapshotOf returns one object at a time, or now for the zero time; ErrNotFound if it does not exist then.
-func (h *History) snapshotOf(ctx context.Context, typ, id string, at time.Time) (snapshot, error) {
+func (h *History) snapshotOf(ctx context.Context, typeName, id string, at time.Time) (snapshot, error) {
 	if !at.IsZero() {
-		v, err := h.objectAsOf(ctx, typ, id, at)
-		return snapshot{Ref: Ref{typ, id, v.Name}, body: v.Body}, err
+		v, err := h.objectAsOf(ctx, typeName, id, at)
+		return snapshot{Ref: Ref{typeName, id, v.Name}, body: v.Body}, err
 	}
-	o, err := h.load(ctx, typ, id)
+	o, err := h.load(ctx, typeName, id)
 	if err == nil && !o.live() {
-		err = fmt.Errorf("history: %s %q is deleted: %w", typ, id, ErrNotFound)
+		err = fmt.Errorf("history: %s %q is deleted: %w", typeName, id, ErrNotFound)
 	}
 	return o.snapshot(), err
 }
 
 func (o storedObject) snapshot() snapshot {
-	return snapshot{Ref{o.typ, o.id, o.Name}, o.Parent, slices.Clip(o.body), o.Shape}
+	return snapshot{Ref{o.typeName, o.id, o.Name}, o.Parent, slices.Clip(o.body), o.Shape}
 }
 
 // A lens brings bodies into canonical form and leaves out more than their rules ask for.
 type lens struct {
 	h         *History
-	drop      func(typ string) []string // paths that are left out as well
+	drop      func(typeName string) []string // paths that are left out as well
 	comparers map[[2]string]*diff.Comparer
 }
 
-func (h *History) lens(drop func(typ string) []string) *lens {
+func (h *History) lens(drop func(typeName string) []string) *lens {
 	return &lens{h, drop, map[[2]string]*diff.Comparer{}}
 }
 
 // comparer returns that of the bodies of a type that compare by the rules with a fingerprint, or that
 // are in canonical form if it is "".
-func (l *lens) comparer(ctx context.Context, typ, fingerprint string) (*diff.Comparer, error) {
-	key := [2]string{typ, fingerprint}
+func (l *lens) comparer(ctx context.Context, typeName, fingerprint string) (*diff.Comparer, error) {
+	key := [2]string{typeName, fingerprint}
 	if c := l.comparers[key]; c != nil {
 		return c, nil
 	}
@@ -170,10 +170,10 @@ func (l *lens) comparer(ctx context.Context, typ, fingerprint string) (*diff.Com
 		}
 		rules = stored.Rules
 	}
-	rules.Ignore = append(slices.Clone(rules.Ignore), l.drop(typ)...)
+	rules.Ignore = append(slices.Clone(rules.Ignore), l.drop(typeName)...)
 	c, err := diff.Compile(rules)
 	if err != nil {
-		return nil, fmt.Errorf("history: model of %s: %w", typ, err)
+		return nil, fmt.Errorf("history: model of %s: %w", typeName, err)
 	}
 	l.comparers[key] = c
 	return c, nil

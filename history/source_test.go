@@ -79,21 +79,21 @@ func item(id, parent, marker, body string) Item {
 }
 
 // read makes a pass over the source, and returns what it found and asked for.
-func (s *fakeSource) read(t *testing.T, h *History, typ string, opts ReadOptions) (Reading, []string, error) {
+func (s *fakeSource) read(t *testing.T, h *History, typeName string, opts ReadOptions) (Reading, []string, error) {
 	t.Helper()
 	time.Sleep(cmp.Or(s.apart, time.Hour))
 	s.asked = nil
 	opts.Coverage = s.coverage
 	opts.Requests = func() int64 { return int64(len(s.asked)) }
-	p, err := h.Begin(t.Context(), typ, diff.Rules{})
+	p, err := h.Begin(t.Context(), typeName, diff.Rules{})
 	require.NoError(t, err)
 	r, err := p.Read(t.Context(), s, opts)
 	return r, s.asked, err
 }
 
-func (s *fakeSource) mustRead(t *testing.T, h *History, typ string, opts ReadOptions) Reading {
+func (s *fakeSource) mustRead(t *testing.T, h *History, typeName string, opts ReadOptions) Reading {
 	t.Helper()
-	r, _, err := s.read(t, h, typ, opts)
+	r, _, err := s.read(t, h, typeName, opts)
 	require.NoError(t, err)
 	return r
 }
@@ -376,8 +376,8 @@ func TestWithdrawnInMidWalk(t *testing.T) {
 		s := &fakeSource{lists: map[string][]Item{"": {item("a", "", "", `"n":1`), item("b", "", "", `"n":1`)}}}
 		s.mustRead(t, h, "queues", ReadOptions{})
 		s.lists[""] = s.lists[""][:1]
-		gone := func() (Item, error) { return Item{}, ErrGone }
-		s.gets = map[string]func() (Item, error){"a": gone, "b": gone}
+		deleted := func() (Item, error) { return Item{}, ErrGone }
+		s.gets = map[string]func() (Item, error){"a": deleted, "b": deleted}
 		s.ends = map[string]error{"": &UnclearError{Err: errors.New("404")}}
 		for range 3 {
 			require.Zero(t, s.mustRead(t, h, "queues", ReadOptions{}).Deleted)

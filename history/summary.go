@@ -61,8 +61,8 @@ type passRecord struct {
 	Forgot    bool      `json:"forgot,omitempty"`   // an object was forgotten: one that is seen for the first time may be it
 }
 
-func (h *History) passRecord(ctx context.Context, typ string) (passRecord, error) {
-	r, err := storage.GetJSON[passRecord](ctx, h.store, h.keys.pass(typ))
+func (h *History) passRecord(ctx context.Context, typeName string) (passRecord, error) {
+	r, err := storage.GetJSON[passRecord](ctx, h.store, h.keys.pass(typeName))
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return passRecord{}, fmt.Errorf("history: %w", err)
 	}
@@ -71,12 +71,12 @@ func (h *History) passRecord(ctx context.Context, typ string) (passRecord, error
 
 // LastPass returns the newest pass over a type that ended, or false if none
 // has.
-func (h *History) LastPass(ctx context.Context, objectType string) (Summary, bool, error) {
-	objectType, err := h.resolveType(objectType)
+func (h *History) LastPass(ctx context.Context, typeName string) (Summary, bool, error) {
+	typeName, err := h.resolveType(typeName)
 	if err != nil {
 		return Summary{}, false, err
 	}
-	r, err := h.passRecord(ctx, objectType)
+	r, err := h.passRecord(ctx, typeName)
 	return r.Summary, r.Number > 0, err
 }
 

@@ -96,7 +96,7 @@ func (t *trimmer) expired(e *record) bool {
 	if e.Kind == KindForgotten || e.Kind == KindShape {
 		return false
 	}
-	key := [2]string{e.typ, e.ID}
+	key := [2]string{e.typeName, e.ID}
 	n := t.newer[key]
 	expired := n.changes > 0 && !t.cut.IsZero() && n.at < t.cut.UnixNano() ||
 		t.MaxChanges > 0 && n.changes >= t.MaxChanges

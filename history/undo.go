@@ -48,15 +48,15 @@ func (h *History) Undo(ctx context.Context, seq uint64) (UndoPlan, error) {
 	if err != nil {
 		return UndoPlan{}, fmt.Errorf("history: change %d: %w", seq, err)
 	}
-	former, err := h.formerIDs(ctx, r.typ)
+	former, err := h.formerIDs(ctx, r.typeName)
 	if err != nil {
 		return UndoPlan{}, err
 	}
 	if now, ok := former[r.ID]; ok {
 		r.ID = now
 	}
-	plan := UndoPlan{Change: h.change(&r), Lost: h.opts.Models[r.typ].Secrets}
-	o, err := h.load(ctx, r.typ, r.ID)
+	plan := UndoPlan{Change: h.change(&r), Lost: h.opts.Models[r.typeName].Secrets}
+	o, err := h.load(ctx, r.typeName, r.ID)
 	if err != nil {
 		return plan, err
 	}
@@ -64,7 +64,7 @@ func (h *History) Undo(ctx context.Context, seq uint64) (UndoPlan, error) {
 	switch r.Kind {
 	case KindUpdated:
 		if !o.live() {
-			return plan, fmt.Errorf("history: change %d: %s %q was deleted since: undo its deletion first: %w", seq, r.typ, r.ID, ErrNotFound)
+			return plan, fmt.Errorf("history: change %d: %s %q was deleted since: undo its deletion first: %w", seq, r.typeName, r.ID, ErrNotFound)
 		}
 		return plan, h.undoUpdate(ctx, &plan, o)
 	case KindDeleted:
@@ -78,7 +78,7 @@ func (h *History) Undo(ctx context.Context, seq uint64) (UndoPlan, error) {
 		}
 		plan.Delete, plan.Lost = true, nil
 	}
-	for ref, err := range h.Referrers(ctx, r.typ, r.ID, nil) {
+	for ref, err := range h.Referrers(ctx, r.typeName, r.ID, nil) {
 		if err != nil {
 			return plan, err
 		}
@@ -104,7 +104,7 @@ func (h *History) undoUpdate(ctx context.Context, plan *UndoPlan, o storedObject
 			return err
 		}
 		if bodies[i], err = comparer.Canonical(nil, body); err != nil {
-			return fmt.Errorf("history: body of %s %q: %w", o.typ, o.id, err)
+			return fmt.Errorf("history: body of %s %q: %w", o.typeName, o.id, err)
 		}
 	}
 	merged, conflicts, err := comparer.Merge(bodies[0], bodies[1], bodies[2])
@@ -134,7 +134,7 @@ func (h *History) around(ctx context.Context, o storedObject, seq uint64) (befor
 		before.undo()
 		return before, after, nil
 	}
-	return before, after, fmt.Errorf("history: change %d of %s %q: %w", seq, o.typ, o.id, ErrTrimmed)
+	return before, after, fmt.Errorf("history: change %d of %s %q: %w", seq, o.typeName, o.id, ErrTrimmed)
 }
 
 // unionOf returns a comparer that ignores what any of several rules ignore.

@@ -8,39 +8,39 @@ import (
 
 // firstSeen returns since when a type is known: when its first objects were recorded, or its first pass that found none.
 // The error matches ErrUnknown if it never was.
-func (h *History) firstSeen(ctx context.Context, typ string) (time.Time, error) {
-	r, err := h.passRecord(ctx, typ)
+func (h *History) firstSeen(ctx context.Context, typeName string) (time.Time, error) {
+	r, err := h.passRecord(ctx, typeName)
 	if err != nil || !r.First.IsZero() {
 		return r.First, err
 	}
 	first := r.Ended
-	for hd, err := range h.heads(ctx, typ) { // of a pass that has not ended, or one of before First was kept
+	for hd, err := range h.heads(ctx, typeName) { // of a pass that has not ended, or one of before First was kept
 		if err != nil {
 			return time.Time{}, err
 		}
-		if at := hd.export(typ, hd.id).FirstSeen; first.IsZero() || at.Before(first) {
+		if at := hd.export(typeName, hd.id).FirstSeen; first.IsZero() || at.Before(first) {
 			first = at
 		}
 	}
 	if first.IsZero() {
-		return time.Time{}, fmt.Errorf("history: %q: %w: no pass over a type of that name was ever made; names are like %q", typ, ErrUnknown, "routing.queues")
+		return time.Time{}, fmt.Errorf("history: %q: %w: no pass over a type of that name was ever made; names are like %q", typeName, ErrUnknown, "routing.queues")
 	}
 	return first, nil
 }
 
 // checkKnown returns an error that matches ErrUnknown if nothing is known of a type, or was at a time, unless that is zero.
-func (h *History) checkKnown(ctx context.Context, typ string, at time.Time) error {
-	first, err := h.firstSeen(ctx, typ)
+func (h *History) checkKnown(ctx context.Context, typeName string, at time.Time) error {
+	first, err := h.firstSeen(ctx, typeName)
 	if err == nil && !at.IsZero() && at.Before(first) {
-		err = fmt.Errorf("history: %s at %s: %w: first seen at %s", typ, at.Format(time.RFC3339), ErrUnknown, first.Format(time.RFC3339))
+		err = fmt.Errorf("history: %s at %s: %w: first seen at %s", typeName, at.Format(time.RFC3339), ErrUnknown, first.Format(time.RFC3339))
 	}
 	return err
 }
 
 // checkAllKnown is checkKnown for some types, or, for none, for all of which at least one must have been known.
 func (h *History) checkAllKnown(ctx context.Context, types []string, at time.Time) error {
-	for _, typ := range types {
-		if err := h.checkKnown(ctx, typ, at); err != nil {
+	for _, typeName := range types {
+		if err := h.checkKnown(ctx, typeName, at); err != nil {
 			return err
 		}
 	}

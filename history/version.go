@@ -42,7 +42,7 @@ func (s *state) body() ([]byte, error) {
 	}
 	slices.Reverse(s.undone)
 	if s.doc, err = diff.Revert(doc, slices.Concat(s.undone...)); err != nil {
-		return nil, fmt.Errorf("history: %s %q before what came after change %d: %w", s.typ, s.ID, s.Seq, err)
+		return nil, fmt.Errorf("history: %s %q before what came after change %d: %w", s.typeName, s.ID, s.Seq, err)
 	}
 	s.undone = nil
 	return s.doc, nil
@@ -52,7 +52,7 @@ func (s *state) body() ([]byte, error) {
 func (s *state) newer() (doc []byte, err error) {
 	if s.doc == nil {
 		if s.doc, err = s.comparer.Canonical(nil, s.stored); err != nil {
-			return nil, fmt.Errorf("history: stored body of %s %q: %w", s.typ, s.ID, err)
+			return nil, fmt.Errorf("history: stored body of %s %q: %w", s.typeName, s.ID, err)
 		}
 	}
 	return s.doc, nil
@@ -96,7 +96,7 @@ func (h *History) states(ctx context.Context, o storedObject, find finder) iter.
 		}
 		for seq := o.tip(); seq != 0; seq = s.Prev {
 			if s.record, err = find(ctx, seq); err != nil {
-				yield(nil, fmt.Errorf("history: %s %q: %w", o.typ, o.id, err))
+				yield(nil, fmt.Errorf("history: %s %q: %w", o.typeName, o.id, err))
 				return
 			}
 			s.ID = o.id
@@ -138,17 +138,17 @@ func (h *History) version(s *state, until time.Time) (Version, error) {
 // Versions iterates over the versions of an object, newest first, as far back
 // as the history of it goes. It yields nothing for an object that was never
 // seen.
-func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2[Version, error] {
+func (h *History) Versions(ctx context.Context, typeName, id string) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
-		objectType, err := h.resolveType(objectType)
+		typeName, err := h.resolveType(typeName)
 		if err != nil {
 			yield(Version{}, err)
 			return
 		}
-		o, err := h.load(ctx, objectType, id)
+		o, err := h.load(ctx, typeName, id)
 		if err != nil {
 			if errors.Is(err, ErrNotFound) {
-				err = h.checkKnown(ctx, objectType, time.Time{})
+				err = h.checkKnown(ctx, typeName, time.Time{})
 			}
 			if err != nil {
 				yield(Version{}, err)
@@ -190,20 +190,20 @@ func (h *History) Versions(ctx context.Context, objectType, id string) iter.Seq2
 // ObjectAsOf returns the version of an object that held at t, with the fields
 // that were compared at t. It returns ErrNotFound if the object did not exist
 // then, as far as known, ErrUnknown if the type was not known, and ErrTrimmed if retention has removed what t needs.
-func (h *History) ObjectAsOf(ctx context.Context, objectType, id string, t time.Time) (Version, error) {
-	objectType, err := h.resolveType(objectType)
+func (h *History) ObjectAsOf(ctx context.Context, typeName, id string, t time.Time) (Version, error) {
+	typeName, err := h.resolveType(typeName)
 	if err == nil {
-		err = h.checkKnown(ctx, objectType, t)
+		err = h.checkKnown(ctx, typeName, t)
 	}
 	if err != nil {
 		return Version{}, err
 	}
-	return h.objectAsOf(ctx, objectType, id, t)
+	return h.objectAsOf(ctx, typeName, id, t)
 }
 
 // objectAsOf is ObjectAsOf for the name of a type, known or not.
-func (h *History) objectAsOf(ctx context.Context, typ, id string, t time.Time) (Version, error) {
-	o, err := h.load(ctx, typ, id)
+func (h *History) objectAsOf(ctx context.Context, typeName, id string, t time.Time) (Version, error) {
+	o, err := h.load(ctx, typeName, id)
 	if err != nil {
 		return Version{}, err
 	}
@@ -212,7 +212,7 @@ func (h *History) objectAsOf(ctx context.Context, typ, id string, t time.Time) (
 		return Version{}, err
 	}
 	if !s.live {
-		return Version{}, fmt.Errorf("history: %s %q at %s: %w", typ, id, t.Format(time.RFC3339Nano), ErrNotFound)
+		return Version{}, fmt.Errorf("history: %s %q at %s: %w", typeName, id, t.Format(time.RFC3339Nano), ErrNotFound)
 	}
 	who, err := h.whoReader(ctx)
 	if err != nil {
@@ -241,7 +241,7 @@ func (h *History) stateAt(ctx context.Context, o storedObject, find finder, t ti
 		}
 		for s.hidden() {
 			if s.record, err = find(ctx, s.Prev); err != nil {
-				return state{}, time.Time{}, fmt.Errorf("history: %s %q: %w", o.typ, o.id, err)
+				return state{}, time.Time{}, fmt.Errorf("history: %s %q: %w", o.typeName, o.id, err)
 			}
 			s.ID = o.id
 		}

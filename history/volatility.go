@@ -77,22 +77,22 @@ func (h *History) Volatility(ctx context.Context, opts *VolatilityOptions) ([]Vo
 		if frame.pass == 0 {
 			continue
 		}
-		t := types[frame.origin.typ]
+		t := types[frame.origin.typeName]
 		if t == nil {
 			t = &flips{first: frame.pass, fields: map[string]*fieldFlips{}}
-			types[frame.origin.typ] = t
+			types[frame.origin.typeName] = t
 		}
 		for i := range frame.records {
 			t.count(&frame.records[i])
 		}
 	}
 	var out []Volatile
-	for typ, t := range types {
-		last, err := h.passRecord(ctx, typ)
+	for typeName, t := range types {
+		last, err := h.passRecord(ctx, typeName)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, t.volatile(typ, int(last.Number-t.first)+1, o.Share)...)
+		out = append(out, t.volatile(typeName, int(last.Number-t.first)+1, o.Share)...)
 	}
 	slices.SortFunc(out, func(a, b Volatile) int {
 		return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(b.Objects, a.Objects),
@@ -138,10 +138,10 @@ func (t *flips) count(r *record) {
 	}
 }
 
-func (t *flips) volatile(typ string, passes int, share float64) []Volatile {
+func (t *flips) volatile(typeName string, passes int, share float64) []Volatile {
 	var out []Volatile
 	for field, f := range t.fields {
-		v := Volatile{Type: typ, Field: field, Passes: passes, Moves: f.moves}
+		v := Volatile{Type: typeName, Field: field, Passes: passes, Moves: f.moves}
 		for n := range maps.Values(f.objects) {
 			v.Flips += n
 			s := float64(n) / float64(max(passes, n))

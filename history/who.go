@@ -122,9 +122,9 @@ func (w *whoReader) fill(ctx context.Context, c *Change) error {
 	return err
 }
 
-func (w *whoReader) one(ctx context.Context, typ string, seq uint64) (Attribution, error) {
+func (w *whoReader) one(ctx context.Context, typeName string, seq uint64) (Attribution, error) {
 	a := Attribution{Seq: seq, Status: WhoUnaudited, Settled: true}
-	if w.h.opts.Models[typ].AuditService == "" {
+	if w.h.opts.Models[typeName].AuditService == "" {
 		return a, nil
 	}
 	if seq > w.until {
@@ -165,7 +165,7 @@ func (w *whoReader) of(ctx context.Context, o touchedObject, until time.Time) (*
 		if !w.on || e.Seq <= w.since || !isAct(e.Kind) || e.at.After(until) {
 			continue
 		}
-		a, err := w.one(ctx, e.typ, e.Seq)
+		a, err := w.one(ctx, e.typeName, e.Seq)
 		if err != nil {
 			return nil, err
 		}

@@ -37,9 +37,9 @@ func (a *audited) open() {
 }
 
 // see makes a pass, an hour after the last thing that happened.
-func (a *audited) see(typ string, objects ...Object) {
+func (a *audited) see(typeName string, objects ...Object) {
 	a.now = a.now.Add(time.Hour)
-	passOver(a.t, a.History, typ, diff.Rules{}, Walk{Complete: true}, objects...)
+	passOver(a.t, a.History, typeName, diff.Rules{}, Walk{Complete: true}, objects...)
 }
 
 // audit hands in records, of all that was done until now.

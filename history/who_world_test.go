@@ -85,10 +85,10 @@ func (w *auditWorld) open(models map[string]Model) {
 	w.h = open(w.t, w.store, &Options{Models: models, Clock: func() (time.Time, time.Time, bool) { return w.now, w.now, true }})
 }
 
-func (w *auditWorld) pick(typ string) (objectKey, *auditObject) {
+func (w *auditWorld) pick(typeName string) (objectKey, *auditObject) {
 	var keys []objectKey
 	for k, o := range w.objects {
-		if k.typ == typ && !o.isGone {
+		if k.typeName == typeName && !o.isGone {
 			keys = append(keys, k)
 		}
 	}
@@ -175,12 +175,12 @@ func (w *auditWorld) observed(k objectKey, o *auditObject) {
 }
 
 // pass makes a pass, while which time goes on and people edit.
-func (w *auditWorld) pass(typ string) {
-	p, err := w.h.Begin(w.t.Context(), typ, diff.Rules{})
+func (w *auditWorld) pass(typeName string) {
+	p, err := w.h.Begin(w.t.Context(), typeName, diff.Rules{})
 	require.NoError(w.t, err)
 	var keys []objectKey
 	for k := range w.objects {
-		if k.typ == typ {
+		if k.typeName == typeName {
 			keys = append(keys, k)
 		}
 	}
@@ -201,7 +201,7 @@ func (w *auditWorld) pass(typ string) {
 	absences, err := p.Settle(w.t.Context(), Walk{Complete: true})
 	require.NoError(w.t, err)
 	for _, a := range absences {
-		k := objectKey{typ, a.ID}
+		k := objectKey{typeName, a.ID}
 		require.NoError(w.t, p.Remove(w.t.Context(), a.ID))
 		w.observed(k, w.objects[k])
 	}
@@ -400,7 +400,7 @@ func (w *auditWorld) mutant(spoil func(*fact, *Evidence), bias func(*verdict)) f
 		for i := range facts {
 			spoil(&facts[i], &Evidence{})
 		}
-		for i, v := range join(auditModels[k.typ].Parent, facts, records) {
+		for i, v := range join(auditModels[k.typeName].Parent, facts, records) {
 			if bias != nil {
 				bias(&v)
 			}

@@ -66,7 +66,7 @@ func (a *attribution) sweepErased(now time.Time) error {
 const erasedMargin = 15 * time.Minute
 
 // forgetInAudits erases an object from the records that are kept. It returns whether there was something.
-func (h *History) forgetInAudits(ctx context.Context, t *tx, typ, id string) (found bool, err error) {
+func (h *History) forgetInAudits(ctx context.Context, t *tx, typeName, id string) (found bool, err error) {
 	st, isOn, err := h.auditState(ctx)
 	if err != nil || !isOn {
 		return false, err
@@ -96,7 +96,7 @@ func (h *History) forgetInAudits(ctx context.Context, t *tx, typ, id string) (fo
 		if err != nil {
 			return false, fmt.Errorf("history: who made changes: %w", err)
 		}
-		if f.Type == typ && f.ID == id {
+		if f.Type == typeName && f.ID == id {
 			t.batch.Delete(e.Key)
 		}
 	}

@@ -40,14 +40,14 @@ func (c *console) do(act action) http.Handler {
 }
 
 func (c *console) poll(ctx context.Context, id int64, form url.Values) (string, error) {
-	typ := form.Get("type")
-	if typ == "" {
+	typeName := form.Get("type")
+	if typeName == "" {
 		return "", badRequest{errors.New("which type is to be polled?")}
 	}
 	ctx, cancel := context.WithTimeout(ctx, pollFor)
 	defer cancel()
-	_, err := c.engine.Poll(ctx, id, typ)
-	return "type/" + url.PathEscape(typ), err
+	_, err := c.engine.Poll(ctx, id, typeName)
+	return "type/" + url.PathEscape(typeName), err
 }
 
 func (c *console) pause(ctx context.Context, id int64, _ url.Values) (string, error) {

@@ -78,8 +78,8 @@ func (e *envView) change(base string, c *history.Change, n int, b *budget) chang
 }
 
 // objectLink is the address of the page of an object.
-func (e *envView) objectLink(base, typ, id string) string {
-	return e.Path(base) + "object?" + url.Values{"type": {typ}, "id": {id}}.Encode()
+func (e *envView) objectLink(base, typeName, id string) string {
+	return e.Path(base) + "object?" + url.Values{"type": {typeName}, "id": {id}}.Encode()
 }
 
 // span says between which times a change happened.

@@ -64,8 +64,8 @@ func (w *world) poll(t *testing.T) {
 }
 
 // first returns the first object of a type.
-func (w *world) first(typ string) string {
-	for id := range w.org.Objects(typ) {
+func (w *world) first(typeName string) string {
+	for id := range w.org.Objects(typeName) {
 		return id
 	}
 	return ""

@@ -56,16 +56,16 @@ type usesView struct {
 
 // An asked is what the page of an object is about.
 type asked struct {
-	typ, id string
-	at      time.Time // zero for now
+	typeName, id string
+	at           time.Time // zero for now
 }
 
 func (r *request) asked(env *envView) (asked, error) {
-	o := asked{typ: r.FormValue("type"), id: r.FormValue("id")}
+	o := asked{typeName: r.FormValue("type"), id: r.FormValue("id")}
 	if key := r.FormValue("key"); o.id == "" && key != "" {
 		o.id, _ = url.QueryUnescape(key) // else it is no object
 	}
-	if o.typ == "" || o.id == "" {
+	if o.typeName == "" || o.id == "" {
 		return o, badRequest{errors.New("which object? The address needs its type and its id")}
 	}
 	var err error
@@ -92,7 +92,7 @@ func (c *console) object(r *request) error {
 		return err
 	}
 	if len(changes) == 0 {
-		return fmt.Errorf("nothing is on record of the object %q of type %q: %w", printable.Brief(o.id, briefName), printable.Brief(o.typ, briefName), history.ErrNotFound)
+		return fmt.Errorf("nothing is on record of the object %q of type %q: %w", printable.Brief(o.id, briefName), printable.Brief(o.typeName, briefName), history.ErrNotFound)
 	}
 	v := r.view(name(changes[0].Name, o.id), env, "timeline")
 	isUsed, uses := r.FormValue("used") != "", r.FormValue("uses") != ""
@@ -112,7 +112,7 @@ func (c *console) object(r *request) error {
 		Versions                       []versionView
 		Older, Now                     string
 		Used, Uses                     usesView
-	}{ID: printable.Brief(o.id, briefName), Key: url.QueryEscape(o.id), Type: o.typ, TypeLabel: env.Label(o.typ), Zone: env.loc.String()}
+	}{ID: printable.Brief(o.id, briefName), Key: url.QueryEscape(o.id), Type: o.typeName, TypeLabel: env.Label(o.typeName), Zone: env.loc.String()}
 	at := o.at
 	if at.IsZero() {
 		at = later(env.now(), changes[0].At)
@@ -120,7 +120,7 @@ func (c *console) object(r *request) error {
 		page.At, page.Now = env.when(at, secondLayout), r.query(map[string]string{"at": ""})
 	}
 	page.AtField = at.Add(time.Second - 1).In(env.loc).Format(fieldLayout)
-	version, err := h.ObjectAsOf(r.ctx, o.typ, o.id, at)
+	version, err := h.ObjectAsOf(r.ctx, o.typeName, o.id, at)
 	switch {
 	case errors.Is(err, history.ErrNotFound):
 		page.Deleted = true
@@ -157,7 +157,7 @@ type versionView struct {
 
 // versions returns the changes of an object, newest first, and whether there are more.
 func versions(ctx context.Context, h *history.History, o asked, before uint64) (changes []history.Change, more bool, err error) {
-	q := history.Query{Types: []string{o.typ}, ID: o.id, Newest: true, Imported: true, BeforeSeq: before, Limit: versionsPerPage + 1}
+	q := history.Query{Types: []string{o.typeName}, ID: o.id, Newest: true, Imported: true, BeforeSeq: before, Limit: versionsPerPage + 1}
 	for c, err := range h.Changes(ctx, q) {
 		if err != nil {
 			return nil, false, err
@@ -177,7 +177,7 @@ func (u *usesView) referrers(ctx context.Context, base string, env *envView, h *
 	}
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	for ref, err := range h.Referrers(ctx, o.typ, o.id, &history.ReferenceOptions{At: o.at}) {
+	for ref, err := range h.Referrers(ctx, o.typeName, o.id, &history.ReferenceOptions{At: o.at}) {
 		if errors.Is(err, history.ErrTrimmed) {
 			continue
 		}
@@ -200,7 +200,7 @@ func (u *usesView) references(ctx context.Context, base string, env *envView, h 
 	}
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	refs, err := h.References(ctx, o.typ, o.id, &history.ReferenceOptions{At: o.at})
+	refs, err := h.References(ctx, o.typeName, o.id, &history.ReferenceOptions{At: o.at})
 	if err != nil {
 		u.Problem = problem(err)
 		return
@@ -234,7 +234,7 @@ func (c *console) body(r *request) error {
 	if o.at.IsZero() {
 		o.at = env.now()
 	}
-	version, err := h.ObjectAsOf(r.ctx, o.typ, o.id, o.at)
+	version, err := h.ObjectAsOf(r.ctx, o.typeName, o.id, o.at)
 	if err != nil {
 		return err
 	}

@@ -60,8 +60,8 @@ func (e *envView) labels() []string {
 }
 
 // typeLink is the address of the page of a type.
-func (e *envView) typeLink(base, typ string) string {
-	return e.Path(base) + "type/" + url.PathEscape(typ)
+func (e *envView) typeLink(base, typeName string) string {
+	return e.Path(base) + "type/" + url.PathEscape(typeName)
 }
 
 func (e *envView) typeView(base string, t environment.TypeStatus, h environment.Condition) typeView {
@@ -200,10 +200,10 @@ func (c *console) typePage(r *request) error {
 
 // uncompared returns what of a type's bodies is not compared: what the catalogue says, and what
 // the record ignores.
-func (c *console) uncompared(record environment.Record, typ string) (paths []string, more int) {
+func (c *console) uncompared(record environment.Record, typeName string) (paths []string, more int) {
 	const most = 40
 	for _, t := range c.engine.Selected(record) {
-		if t.Name != typ {
+		if t.Name != typeName {
 			continue
 		}
 		for _, u := range t.Uncompared() {
@@ -222,10 +222,10 @@ func (c *console) uncompared(record environment.Record, typ string) (paths []str
 }
 
 // objects lists objects of a type, by id or those whose name or id has a text in it.
-func (r *request) objects(ctx context.Context, env *envView, h *history.History, typ, find string) (views []objectView, more string, err error) {
+func (r *request) objects(ctx context.Context, env *envView, h *history.History, typeName, find string) (views []objectView, more string, err error) {
 	from := r.FormValue("from")
 	limit := time.Now().Add(searchFor)
-	for head, err := range h.Heads(ctx, typ) {
+	for head, err := range h.Heads(ctx, typeName) {
 		if err != nil {
 			return nil, "", err
 		}
@@ -240,7 +240,7 @@ func (r *request) objects(ctx context.Context, env *envView, h *history.History,
 		}
 		views = append(views, objectView{
 			Name: name(head.Name, head.ID), ID: printable.Brief(head.ID, briefName), rawID: head.ID,
-			Link: env.objectLink(r.console.base, typ, head.ID), Changed: env.when(head.Changed, minuteLayout),
+			Link: env.objectLink(r.console.base, typeName, head.ID), Changed: env.when(head.Changed, minuteLayout),
 		})
 	}
 	return views, "", nil

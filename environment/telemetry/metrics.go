@@ -106,15 +106,15 @@ func (m *Metrics) pass(e environment.PassEvent) {
 	case !result.Complete:
 		outcome = "incomplete"
 	}
-	of, typ := attribute.String("cxsync.pass.outcome", outcome), attribute.String("cxsync.type", e.Type)
+	of, typeAttr := attribute.String("cxsync.pass.outcome", outcome), attribute.String("cxsync.type", e.Type)
 	m.took.Record(ctx, e.Took.Seconds(), about(e.Environment, e.Name, of))
-	m.passes.Add(ctx, 1, about(e.Environment, e.Name, of, typ))
+	m.passes.Add(ctx, 1, about(e.Environment, e.Name, of, typeAttr))
 	for kind, n := range map[history.Kind]int{
 		history.KindImported: result.Imported, history.KindCreated: result.Created, history.KindUpdated: result.Updated,
 		history.KindDeleted: result.Deleted, history.KindRestored: result.Restored,
 	} {
 		if n > 0 {
-			m.changes.Add(ctx, int64(n), about(e.Environment, e.Name, typ, attribute.String("cxsync.change.kind", string(kind))))
+			m.changes.Add(ctx, int64(n), about(e.Environment, e.Name, typeAttr, attribute.String("cxsync.change.kind", string(kind))))
 		}
 	}
 }
