@@ -91,7 +91,7 @@ func share(n, passes int) int {
 	return (n + passes - 1) / passes
 }
 
-// turn returns which of the ids have their turn in this pass, and the cycle after
+// next returns which of the ids have their turn in this pass, and the cycle after
 // it. The ids are sorted in place.
 func (c cycle) next(ids []string, passes int, now time.Time) (map[string]bool, cycle) {
 	n := share(len(ids), passes)
