@@ -10,6 +10,7 @@ import (
 	"iter"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/history"
 )
 
@@ -87,6 +88,6 @@ func emit(out io.Writer, event string, asJSON bool, answer fmt.Stringer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "{\"event\":%q,%s\n", event, data[1:])
+	_, err = fmt.Fprintf(cli.JSON(out), "{\"event\":%q,%s\n", event, data[1:])
 	return err
 }

@@ -96,6 +96,14 @@ func TestHostileTexts(t *testing.T) {
 		require.NoError(t, err)
 		requireTame(t, "git log", string(out))
 	}
+	record["name"] = "Fabrikam"
+	text, err = json.Marshal(record)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(config, text, 0o600))
+	require.NoError(t, org.Update("routing.queues", id, map[string]any{"description": "y\x1b[2J\nz"}))
+	run("sync", "-config", config, "-data", data, "-once")
+	run("history", "-data", data, "-name", "Contoso", "-compare", "Fabrikam")
+	run("history", "-data", data, "-name", "Contoso", "-compare", "Fabrikam", "-json")
 	require.Greater(t, forged, 30, "the texts did not get through")
 }
 
