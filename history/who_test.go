@@ -27,6 +27,7 @@ type audited struct {
 }
 
 func newAudited(t *testing.T) *audited {
+	t.Helper()
 	a := &audited{t: t, store: &faultyStore{Store: memory.New()}, now: joinDay}
 	a.open()
 	return a

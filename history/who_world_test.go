@@ -65,6 +65,7 @@ type delayedRecord struct {
 }
 
 func newAuditWorld(t *testing.T, seed uint64, people int) *auditWorld {
+	t.Helper()
 	w := &auditWorld{
 		t: t, r: rand.New(rand.NewPCG(seed, 7)), store: &faultyStore{Store: memory.New()}, now: joinDay, people: people,
 		objects: map[objectKey]*auditObject{}, acts: map[string]*auditAct{}, expected: map[objectKey][]expectedWho{},
