@@ -164,38 +164,38 @@
 //	  passes                               19              190             1.9k
 //	  quotas                               12              120             1.2k
 //	  consumers                            16              160             1.6k
-//	small reads/s                        1.3k              13k             130k
-//	  passes                              130             1.3k              13k
-//	  the other processes                 740             7.4k              74k
+//	small reads/s                        1.0k              10k             100k
+//	  passes                              140             1.4k              14k
+//	  the other processes                 680             6.8k              68k
 //	  consumers                            41              410             4.1k
-//	  waiting for consumers               360             3.6k              36k
+//	  waiting for consumers               180             1.8k              18k
 //	heads read/s                          560             5.6k              56k
-//	WAL a day                            10GB            100GB            1.0TB
-//	rows, imported                       4.2M              42M             420M
-//	  table, index               4.6GB, 640MB      46GB, 6.4GB      460GB, 64GB
+//	WAL a day                            11GB            110GB            1.1TB
+//	rows, imported                       4.4M              44M             440M
+//	  table, index               4.7GB, 680MB      47GB, 6.8GB      470GB, 68GB
 //	rows, a month more                   5.3M              53M             530M
 //	  table, index               2.6GB, 820MB      26GB, 8.2GB      260GB, 82GB
 //	rows, in the end                      69M             690M             6.9G
 //	  table, index                 36GB, 11GB     360GB, 110GB     3.6TB, 1.1TB
 //	connections                            40               40               40
-//	requests a day and org                48k              48k              48k
-//	cores of all processes                0.1              0.9              9.4
+//	requests a day and org                49k              49k              49k
+//	cores of all processes                0.1              0.8              7.9
 //
 //	100 orgs, of what there is:
-//	  quota           81 %  slower schedules for the large types, fewer types
+//	  quota           82 %  slower schedules for the large types, fewer types
 //
 //	1000 orgs, of what there is:
-//	  memory          91 %  more memory; then several databases by environment
-//	  quota           81 %  slower schedules for the large types, fewer types
-//	  reads           64 %  fewer consumers, in fewer processes; then several databases by environment
-//	  WAL             61 %  raise max_wal_size; slower schedules
+//	  memory          94 %  more memory; then several databases by environment
+//	  quota           82 %  slower schedules for the large types, fewer types
+//	  WAL             68 %  raise max_wal_size; slower schedules
+//	  reads           52 %  fewer consumers, in fewer processes; then several databases by environment
 //
 //	10000 orgs, of what there is:
-//	  memory         910 %  more memory; then several databases by environment
-//	  reads          640 %  fewer consumers, in fewer processes; then several databases by environment
-//	  WAL            610 %  raise max_wal_size; slower schedules
+//	  memory         940 %  more memory; then several databases by environment
+//	  WAL            680 %  raise max_wal_size; slower schedules
+//	  reads          520 %  fewer consumers, in fewer processes; then several databases by environment
 //	  commits        120 %  fewer processes, slower schedules, a faster disk; then several databases by environment
-//	  quota           81 %  slower schedules for the large types, fewer types
+//	  quota           82 %  slower schedules for the large types, fewer types
 //
 // Only the newest change of an object stays beyond the retention, so "in the end"
 // is one retention after the import. The quota is that of one org, and does not

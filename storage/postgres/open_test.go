@@ -64,8 +64,8 @@ func TestOpenRefuses(t *testing.T) {
 		{base, postgres.Options{Schema: strings.Repeat("x", 64)}, "schema name of 64 bytes, at most 63"},
 		{base, postgres.Options{Schema: "a\x00"}, "schema name is not UTF-8, or has a NUL"},
 		{base, postgres.Options{Schema: "a$cxsync$"}, "which quotes functions"},
-		{base, postgres.Options{Schema: newer}, "it has version 77, this program knows up to version 3: run a newer program"},
-		{base, postgres.Options{Schema: fresh, NoMigrate: true}, "it has version 0, this program needs version 3: open it once without Options.NoMigrate"},
+		{base, postgres.Options{Schema: newer}, "it has version 77, this program knows up to version 4: run a newer program"},
+		{base, postgres.Options{Schema: fresh, NoMigrate: true}, "it has version 0, this program needs version 4: open it once without Options.NoMigrate"},
 		{asGuest, postgres.Options{Schema: fresh}, "may not create the schema: run as its owner: GRANT CREATE ON DATABASE"},
 		{asGuest, postgres.Options{Schema: empty}, "may not use the schema: run as its owner: GRANT USAGE ON SCHEMA"},
 	} {

@@ -229,7 +229,10 @@ func (b *bench) bytes(t *testing.T) {
 	objects := b.number(t, "count(*) FROM cxsync.entries WHERE key LIKE 'history/1/head/%'")
 	is(t, "firstBytes", firstBytes, b.number(t, "sum(octet_length(value)) FROM cxsync.entries WHERE key LIKE 'history/1/log/%'")/objects, 0.05)
 
-	whole := Load{Orgs: 1, Objects: int(objects), Body: int(row("octet_length(value)", "body")), Types: defaultTypes(), Every: time.Hour, Processes: 1, Consumers: 1, Lease: lease * time.Second}.need()
+	whole := Load{Orgs: 1, Objects: int(objects), Body: int(row("pg_column_size(value)", "body")), Types: defaultTypes(), Every: time.Hour, Processes: 1, Consumers: 1, Lease: lease * time.Second}.need()
+	parents := b.number(t, "count(*) FROM cxsync.entries WHERE key LIKE 'history/1/parent/%'")
+	is(t, "parentRows", parentRows, parents/objects, 0.1)
+	is(t, "parentBytes", parentBytes, b.number(t, content+" FROM cxsync.entries WHERE key LIKE 'history/1/parent/%'")/parents, 0.1)
 	is(t, "rows", whole.Now.Rows, rows, 0.05)
 	is(t, "table", whole.Now.Table, b.number(t, "pg_table_size('cxsync.entries')"), 0.1)
 	is(t, "commits", whole.commits()*3600, float64(len(b.parts["hour"].batches)), 0.05)

@@ -5,17 +5,17 @@ package main
 // one that does not depend on the machine is no longer right.
 const (
 	// Statements. A pass is one look at one object type of one environment.
-	passReads   = 14.2
+	passReads   = 14.8
 	passCommits = 2.03 // takes the lease; ends the pass, with up to 500 changes, and gives the lease back
 	passSwaps   = 0.29 // of the quota's ledger, while one process makes pass after pass
 	sharedSwaps = 1.35 // where several processes take turns
-	otherReads  = 9    // of each other process, when it comes to a tick that had its pass
+	otherReads  = 8.2  // of each other process, when it comes to a tick that had its pass
 	lookReads   = 1.94 // a consumer looks for changes
-	waitReads   = 2    // another process tries to become the one that delivers to it
+	waitReads   = 1    // another process tries to become the one that delivers to it
 
 	// Requests to the org when nothing has changed. Types that are listed below
 	// others take more of them the more objects there are.
-	typeRequests   = 1.38
+	typeRequests   = 1.45
 	objectRequests = 0.078
 
 	// Bytes in the database.
@@ -23,15 +23,17 @@ const (
 	indexBytes  = 154 // of a row in the index
 	objectKey   = 76  // of a head's key; a body's is as long
 	headBytes   = 237
-	firstBytes  = 105 // of an object's first entry in the log
-	typeRows    = 4.0 // of a type: lease, state, due time, last pass
-	typeBytes   = 792 // their keys and values
-	frameBytes  = 119 // of what one pass adds to the log, beside its changes
-	changeBytes = 197 // of a change of one field in the log
+	firstBytes  = 105   // of an object's first entry in the log
+	parentRows  = 0.133 // of an object: what is known of each that others are listed below
+	parentBytes = 103   // their keys and values
+	typeRows    = 4.0   // of a type: lease, state, due time, last pass
+	typeBytes   = 948   // their keys and values
+	frameBytes  = 119   // of what one pass adds to the log, beside its changes
+	changeBytes = 197   // of a change of one field in the log
 
 	// Bytes of WAL, with pages touched for the first time since a checkpoint.
-	passWAL   = 6300
-	swapWAL   = 1600
+	passWAL   = 9200
+	swapWAL   = 460
 	leaseWAL  = 235   // a lease renewed
 	changeWAL = 14800 // an object changed, among many that did not
 

@@ -89,6 +89,7 @@ func (l Load) need() Need {
 	types := orgs * float64(l.Types)
 	n.Now = Size{}.
 		add(2*objects, objects*(2*objectKey+headBytes+float64(l.Body)+firstBytes)).
+		add(objects*parentRows, objects*parentRows*parentBytes).
 		add(types*(typeRows+1), types*(typeBytes+frameBytes))
 	log := func(days float64) Size {
 		return Size{}.add(found*day*days, day*days*(found*frameBytes+changes*changeBytes))
