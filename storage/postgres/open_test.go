@@ -37,7 +37,7 @@ func TestOpenByManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.Equal(t, []string{"1", "2", "3"}, rows(t, "SELECT version::text FROM "+pgx.Identifier{name}.Sanitize()+".schema_version ORDER BY version"))
+	require.Equal(t, []string{"1", "2", "3", "4"}, rows(t, "SELECT version::text FROM "+pgx.Identifier{name}.Sanitize()+".schema_version ORDER BY version"))
 	require.Len(t, rows(t, "SELECT key FROM "+pgx.Identifier{name}.Sanitize()+".entries"), 8)
 }
 
