@@ -162,7 +162,7 @@ func (e *Engine) readHinted(ctx context.Context, id int64, h *hints) (wait time.
 func (s *session) nextHinted(h *hints, known overview) (genesys.ObjectType, *hinted, float64, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	rate := hintShare / auditShare * s.auditBudget() / (24 * time.Hour).Seconds() // requests a second
+	rate := hintShare * s.requestsPerDay() / (24 * time.Hour).Seconds() // requests a second
 	burst := max(20, rate*hintBurst.Seconds())
 	if h.at.IsZero() {
 		h.tokens = burst
@@ -233,7 +233,7 @@ func (s *session) readHint(ctx context.Context, t genesys.ObjectType, what *hint
 		requests, err = s.readBelow(ctx, lease, t, slices.Sorted(maps.Keys(what.parents)))
 		return err
 	}, "pass", t.Name)
-	if late, ok := errors.AsType[*ratelimit.DeadlineError](err); ok && late != nil {
+	if _, late := errors.AsType[*ratelimit.DeadlineError](err); late {
 		return requests, nil
 	}
 	return requests, err

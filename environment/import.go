@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/ratelimit"
 	"github.com/cxsync/cxsync/storage"
 )
@@ -137,7 +138,7 @@ func (im *importing) run(ctx context.Context) error {
 			return im.fatal
 		}
 	}
-	im.result.Ended = later(im.result.Started, im.now())
+	im.result.Ended = instant.Later(im.result.Started, im.now())
 	if err := im.trim(ctx, im.lease); err != nil {
 		return err
 	}

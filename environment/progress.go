@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // Progress tells how far an import is.
@@ -49,14 +50,7 @@ func (im *importing) end(now time.Time) time.Time {
 	quota := im.limiter.State()
 	if short := left - float64(quota.Free); quota.Limit.N > 0 && short > 0 {
 		windows := math.Ceil(short / float64(quota.Limit.N))
-		end = later(end, now.Add(time.Duration(windows)*quota.Limit.Window))
+		end = instant.Later(end, now.Add(time.Duration(windows)*quota.Limit.Window))
 	}
 	return end
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/ratelimit"
 )
@@ -107,7 +108,7 @@ func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 			ts.LastPass, ts.Complete, ts.Reason, ts.Objects, ts.Withheld = last.Ended, last.Complete, last.Reason, last.Objects, last.Withheld
 		}
 		if schedule, ok := plan.Schedule(t.Name); ok && !s.record.Paused {
-			ts.Next, ts.Due = schedule.Next(now), schedule.Next(later(s.record.Updated, settledBy(settled[t.Name], now)))
+			ts.Next, ts.Due = schedule.Next(now), schedule.Next(instant.Later(s.record.Updated, settledBy(settled[t.Name], now)))
 		}
 		status.Types = append(status.Types, ts)
 		if !ts.Unproven.IsZero() && s.since(ts.Unproven) >= unprovenFor {

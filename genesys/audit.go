@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // An AuditQuery says which audit records to read. All that is set must hold.
@@ -125,7 +127,7 @@ func (q AuditQuery) intervals() iter.Seq2[time.Time, time.Time] {
 			longest = longestRealtime
 		}
 		for from := q.Since; from.Before(q.Until); from = from.Add(longest) {
-			if to := from.Add(longest); !yield(from, earlier(to, q.Until)) {
+			if to := from.Add(longest); !yield(from, instant.Earlier(to, q.Until)) {
 				return
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // A clock keeps the time of the org: that of the Date header of its answers, and the
@@ -65,12 +67,12 @@ func (b bounds) wallAgrees() bool {
 // meet returns what is within both bounds, which are of one moment; if they are less
 // than clockSlack apart, what is between them and in both.
 func (b bounds) meet(o bounds) (bounds, bool) {
-	m := bounds{b.at, later(b.lo, o.lo), earlier(b.hi, o.hi)}
+	m := bounds{b.at, instant.Later(b.lo, o.lo), instant.Earlier(b.hi, o.hi)}
 	if m.lo.Before(m.hi) {
 		return m, true
 	}
 	if m.lo.Sub(m.hi) <= clockSlack {
-		return bounds{b.at, earlier(b.lo, o.lo), later(b.hi, o.hi)}, true
+		return bounds{b.at, instant.Earlier(b.lo, o.lo), instant.Later(b.hi, o.hi)}, true
 	}
 	return bounds{}, false
 }
@@ -162,18 +164,4 @@ func (c *Client) newClock() *clock {
 	return &clock{warned: map[string]bool{}, warn: func(text string, attrs ...slog.Attr) {
 		c.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, text, attrs...)
 	}}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -72,7 +73,7 @@ func (h *History) auditState(ctx context.Context) (auditState, bool, error) {
 // now is until when audits were read, which is the time that attributions settle by.
 func (st *auditState) now() (now time.Time) {
 	for _, s := range st.Read {
-		now = later(now, s.Until)
+		now = instant.Later(now, s.Until)
 	}
 	return now
 }
@@ -89,7 +90,7 @@ func (st *auditState) of(service string) Span {
 func (st *auditState) add(service string, s Span) {
 	s = Span{plain(s.Since), plain(s.Until)}
 	if old, ok := st.Read[service]; ok && !s.Since.After(old.Until) {
-		s = Span{earlier(old.Since, s.Since), later(old.Until, s.Until)}
+		s = Span{instant.Earlier(old.Since, s.Since), instant.Later(old.Until, s.Until)}
 	}
 	st.Read[service] = s
 }
@@ -120,7 +121,7 @@ var errBesideTrim = errors.New("history: the log was trimmed meanwhile")
 func (h *History) attributeStep(ctx context.Context, r AuditsRead, add func(*storage.Batch) error) (more bool, err error) {
 	err = h.commit(ctx, origin{}, func(t *tx) error {
 		a := attribution{
-			h: h, ctx: ctx, tx: t, facts: map[uint64]*fact{}, raw: map[uint64][]byte{},
+			h: h, ctx: ctx, tx: t, facts: map[uint64]*fact{}, stored: map[uint64]bool{},
 			records: map[string]*keptRecord{}, touched: map[objectKey]bool{},
 		}
 		more, err = a.run(r)
@@ -146,9 +147,8 @@ type attribution struct {
 	state auditState
 
 	facts   map[uint64]*fact
-	raw     map[uint64][]byte      // the stored facts
+	stored  map[uint64]bool        // the facts that are in the store
 	records map[string]*keptRecord // those that were read, by key
-	loaded  storage.Range          // where all were read
 	touched map[objectKey]bool     // objects whose changes are looked at again
 }
 
@@ -184,10 +184,8 @@ func (a *attribution) run(r AuditsRead) (more bool, err error) {
 	if err := a.loadFor(); err != nil {
 		return false, err
 	}
-	for _, o := range slices.SortedFunc(maps.Keys(a.touched), func(x, y objectKey) int { return strings.Compare(x.typeName+"\x00"+x.id, y.typeName+"\x00"+y.id) }) {
-		if err := a.judge(o); err != nil {
-			return false, err
-		}
+	if err := a.judgeTouched(); err != nil {
+		return false, err
 	}
 	if err := a.putRecords(); err != nil {
 		return false, err
@@ -219,7 +217,7 @@ func (a *attribution) readFacts() error {
 			a.tx.batch.Delete(e.Key)
 			continue
 		}
-		a.facts[f.Seq], a.raw[f.Seq] = f, e.Value
+		a.facts[f.Seq], a.stored[f.Seq] = f, true
 	}
 	return nil
 }
@@ -301,98 +299,4 @@ func (a *attribution) touch(fresh []*keptRecord) (left bool) {
 		}
 	}
 	return false
-}
-
-// judge says who made the changes of one object that are not settled.
-func (a *attribution) judge(o objectKey) error {
-	var facts []fact
-	for _, seq := range slices.Sorted(maps.Keys(a.facts)) {
-		if f := a.facts[seq]; f.Type == o.typeName && f.ID == o.id {
-			facts = append(facts, *f)
-		}
-	}
-	records, err := a.recordsIn(facts)
-	if err != nil {
-		return err
-	}
-	claim := o.typeName + " " + o.id
-	records = filtered(records, func(e *keptRecord) bool {
-		return !slices.Contains(e.Claims, claim) || slices.ContainsFunc(facts, func(f fact) bool { return f.Settled && inSpan(&f, e) })
-	})
-	model := a.h.opts.Models[o.typeName]
-	for i, v := range join(model.Parent, facts, records) {
-		f := a.facts[facts[i].Seq]
-		if f.Settled {
-			continue
-		}
-		if err := a.conclude(f, &v, model.AuditService, claim); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// conclude stores what was found about a change, for good if its time has come.
-func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error {
-	read, now := a.state.of(service), a.state.now()
-	who := v.attribution(f.Seq)
-	isRead := !f.After.IsZero() && !read.Since.After(f.After)
-	who.Settled = now.Sub(f.At) >= settleAfter
-	switch {
-	case !isRead, who.Settled && read.Until.Before(f.At.Add(joinSlack)):
-		who = Attribution{Seq: f.Seq, Status: WhoUnaudited, Settled: who.Settled}
-	case who.Status == WhoNone && !who.Settled:
-		who.Status = WhoPending
-	}
-	h, b := a.h, &a.tx.batch
-	var old Attribution
-	isNew, isTrimmed := a.raw[f.Seq] == nil, false
-	if !isNew {
-		data, err := h.store.Get(a.ctx, h.keys.who(f.Seq))
-		switch isTrimmed = errors.Is(err, storage.ErrNotFound); {
-		case isTrimmed:
-		case err != nil:
-			return fmt.Errorf("history: %w", err)
-		default:
-			b.Require(h.keys.who(f.Seq), data) // it may be trimmed meanwhile
-			if err := decode(h.keys.who(f.Seq), data, &old); err != nil {
-				return err
-			}
-		}
-	}
-	if who.Settled {
-		f.Settled = true
-		if !isTrimmed {
-			a.state.Tally.Settled[who.Status]++
-		}
-		for _, e := range v.candidates {
-			e.Spanned, e.isDirty = true, true
-		}
-		for _, e := range v.chosen {
-			e.Claims = append(e.Claims, claim)
-		}
-	}
-	switch {
-	case who.Settled && now.Sub(f.At) >= keepAfter:
-		b.Delete(h.keys.fact(f.Seq))
-	case isNew || who.Settled:
-		if err := b.PutJSON(h.keys.fact(f.Seq), f); err != nil {
-			return err
-		}
-	}
-	if isTrimmed || !isNew && who.equal(old) {
-		return nil
-	}
-	if old.Status != "" && old.Status != WhoPending && !sameActors(who.Actors, old.Actors) {
-		a.state.Tally.Corrected++
-	}
-	return b.PutJSON(h.keys.who(f.Seq), who)
-}
-
-func (a Attribution) equal(b Attribution) bool {
-	return a.Status == b.Status && a.At.Equal(b.At) && a.Settled == b.Settled && slices.Equal(a.Actors, b.Actors)
-}
-
-func sameActors(a, b []Actor) bool {
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(x Actor) bool { return len(addActor(slices.Clone(b), x)) > len(b) })
 }

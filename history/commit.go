@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -97,7 +98,7 @@ func (h *History) tryCommit(ctx context.Context, o origin, build func(*tx) error
 	if t.now.Deleting {
 		return fmt.Errorf("history: environment %d: %w", h.environment, ErrDeleted)
 	}
-	t.now.At = later(t.now.At, h.latest())
+	t.now.At = instant.Later(t.now.At, h.latest())
 	requirements := t.batch.Len()
 	if err := build(&t); err != nil {
 		return err
@@ -147,18 +148,4 @@ func (h *History) Cursor(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("history: %w", err)
 	}
 	return c.Seq, nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 	"github.com/cxsync/cxsync/storage"
 )
@@ -198,7 +199,7 @@ func newestDate(body []byte) (newest time.Time) {
 	for it.Next() {
 		if text, ok := jsonscan.String(it.Value()); ok && isWitness(it.Key()) {
 			if at, err := time.Parse(time.RFC3339, text); err == nil {
-				newest = later(newest, at)
+				newest = instant.Later(newest, at)
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // The join finds the records that tell who made a change. A change says only that its object was
@@ -216,7 +218,7 @@ func segments(path string) []string {
 func (v *verdict) attribution(seq uint64) Attribution {
 	a := Attribution{Seq: seq, Status: WhoNone}
 	for _, e := range v.chosen {
-		a.At = later(a.At, e.At)
+		a.At = instant.Later(a.At, e.At)
 		if !e.System && e.isNamed() {
 			a.Actors = addActor(a.Actors, e.Actor)
 		}

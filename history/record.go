@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -261,7 +262,7 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 	}
 	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: o.after}
 	if old.since.Walks > 0 {
-		r.After = earlier(r.After, old.since.After) // what was missed may have been in doubt before
+		r.After = instant.Earlier(r.After, old.since.After) // what was missed may have been in doubt before
 	}
 	if err := p.compare(ctx, &r, o, old); err != nil {
 		return "", err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -57,7 +58,7 @@ func (a *attribution) take(records []Evidence) (fresh []*keptRecord, err error) 
 		if at := plain(e.At); i == 0 || at.Before(oldest) {
 			oldest = at
 		}
-		newest = later(newest, plain(e.At))
+		newest = instant.Later(newest, plain(e.At))
 	}
 	if err := a.load(a.h.keys.evidenceIn(oldest, newest)); err != nil {
 		return nil, err
@@ -74,41 +75,37 @@ func (a *attribution) take(records []Evidence) (fresh []*keptRecord, err error) 
 	return fresh, nil
 }
 
-// recordsIn returns the records of when the changes may have happened, oldest first.
-func (a *attribution) recordsIn(facts []fact) ([]*keptRecord, error) {
-	r := a.h.keys.evidenceIn(facts[0].After.Add(-joinEarly), facts[len(facts)-1].At.Add(joinSlack))
-	if r.Start < a.loaded.Start || r.End > a.loaded.End {
-		if err := a.load(r); err != nil {
-			return nil, err
-		}
+// explaining returns those of the records, which are sorted by their keys, that are of when the
+// changes may have happened.
+func (h *History) explaining(facts []fact, records []*keptRecord) []*keptRecord {
+	r := h.keys.evidenceIn(spanOf(facts))
+	byKey := func(e *keptRecord, key string) int { return cmp.Compare(e.key, key) }
+	from, _ := slices.BinarySearchFunc(records, r.Start, byKey)
+	to, _ := slices.BinarySearchFunc(records, r.End, byKey)
+	return records[from:to:to]
+}
+
+// spanOf returns between which times records may explain any of the changes.
+func spanOf(facts []fact) (since, until time.Time) {
+	since = facts[0].After
+	for _, f := range facts {
+		since, until = instant.Earlier(since, f.After), instant.Later(until, f.At)
 	}
-	var in []*keptRecord
-	for key, e := range a.records {
-		if r.Contains(key) {
-			in = append(in, e)
-		}
-	}
-	slices.SortFunc(in, func(x, y *keptRecord) int { return cmp.Compare(x.key, y.key) })
-	return in, nil
+	return since.Add(-joinEarly), until.Add(joinSlack)
 }
 
 // loadFor reads the records that the touched objects need, at once.
 func (a *attribution) loadFor() error {
-	var since, until time.Time
+	var facts []fact
 	for _, f := range a.facts {
-		if !a.touched[objectKey{f.Type, f.ID}] {
-			continue
+		if a.touched[objectKey{f.Type, f.ID}] {
+			facts = append(facts, *f)
 		}
-		if since.IsZero() || f.After.Before(since) {
-			since = f.After
-		}
-		until = later(until, f.At)
 	}
-	if until.IsZero() {
+	if len(facts) == 0 {
 		return nil
 	}
-	a.loaded = a.h.keys.evidenceIn(since.Add(-joinEarly), until.Add(joinSlack))
-	return a.load(a.loaded)
+	return a.load(a.h.keys.evidenceIn(spanOf(facts)))
 }
 
 // putRecords stores the records that are new or that something became of.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -254,7 +255,7 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 	err = p.flushWith(ctx, func(t *tx, sum Summary) error {
 		// What was seen twice may have changed twice.
 		sum.Unchanged = max(0, sum.Objects-sum.Imported-sum.Created-sum.Updated-sum.Restored)
-		sum.Ended = later(sum.Started, t.now.At) // not before what it recorded, though the time is known better by now
+		sum.Ended = instant.Later(sum.Started, t.now.At) // not before what it recorded, though the time is known better by now
 		final = sum
 		r := passRecord{
 			Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage, First: p.first,

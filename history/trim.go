@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // Retention says how much of the history of each object is kept. Its zero value
@@ -56,7 +58,7 @@ func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (Tri
 			return TrimResult{}, fmt.Errorf("history: trim: %w", ErrNoTime)
 		}
 		// A removal is for ever, so one clock that is ahead does not suffice for it.
-		t.cut = earlier(plain(now), plain(time.Now())).Add(-r.MaxAge)
+		t.cut = instant.Earlier(plain(now), plain(time.Now())).Add(-r.MaxAge)
 	}
 	frames := h.keys.log()
 	if r.MaxChanges == 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/internal/printable"
 	"github.com/cxsync/cxsync/storage"
 )
@@ -206,7 +207,7 @@ func together(seq uint64, all []Attribution) *Attribution {
 	for _, a := range all {
 		has[a.Status] = true
 		sum.Settled = sum.Settled && a.Settled
-		sum.At = later(sum.At, a.At)
+		sum.At = instant.Later(sum.At, a.At)
 		for _, actor := range a.Actors {
 			sum.Actors = addActor(sum.Actors, actor)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -100,7 +101,7 @@ func (h *History) forgetInAudits(ctx context.Context, t *tx, typeName, id string
 			t.batch.Delete(e.Key)
 		}
 	}
-	at := later(t.now.At, st.now()).Add(erasedMargin)
+	at := instant.Later(t.now.At, st.now()).Add(erasedMargin)
 	for _, text := range []string{id, own} {
 		if err := t.batch.PutJSON(h.keys.erased(h.idDigest(text)), at); err != nil {
 			return false, err

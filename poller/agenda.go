@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"container/heap"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // agenda is a heap of the types that have a next tick, by its planned start.
@@ -80,11 +82,11 @@ func (p *Poller) tick(now time.Time, starting bool) {
 func (p *Poller) rewind(now time.Time) {
 	for _, t := range p.types {
 		if !t.due.IsZero() {
-			p.plan(t, earlier(t.due, t.schedule.Next(now)))
+			p.plan(t, instant.Earlier(t.due, t.schedule.Next(now)))
 		}
 	}
 	for _, t := range p.held {
-		t.held = earlier(t.held, now)
+		t.held = instant.Earlier(t.held, now)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // Job polls one type. The context ends when that of [Poller.Run] does; Run then waits for the job to return.
@@ -39,11 +41,11 @@ type Firing struct {
 
 // fold adds another firing of the same type.
 func (f *Firing) fold(other Firing) {
-	f.Due = later(f.Due, other.Due)
+	f.Due = instant.Later(f.Due, other.Due)
 	f.Coalesced += 1 + other.Coalesced
 	f.Missed = f.Missed || other.Missed
 	f.Triggered = f.Triggered || other.Triggered
-	f.planned = earlier(f.planned, other.planned)
+	f.planned = instant.Earlier(f.planned, other.planned)
 }
 
 // DeferredError is what a Job returns to put off a run that it has not begun, such as one that another process is at. The

@@ -203,10 +203,10 @@ func transitions(loc *time.Location) []time.Time {
 // window is what the clock shows, instant by instant, around a transition.
 type window struct {
 	from, to time.Time // what is compared; the instants begin earlier, to know what has been shown
-	instants []instant
+	instants []moment
 }
 
-type instant struct {
+type moment struct {
 	t       time.Time
 	shows   clock
 	again   bool    // it has shown this before
@@ -220,7 +220,7 @@ func newWindow(at time.Time, before, after, warmUp, step time.Duration) *window 
 	for t := w.from.Add(-warmUp); t.Before(w.to); t = t.Add(step) {
 		_, offset := t.Zone()
 		wall := t.UTC().Add(time.Duration(offset) * time.Second)
-		w.instants = append(w.instants, instant{t: t, shows: clockOf(wall), again: shown[wall.Unix()]})
+		w.instants = append(w.instants, moment{t: t, shows: clockOf(wall), again: shown[wall.Unix()]})
 		walls = append(walls, wall)
 		shown[wall.Unix()] = true
 	}

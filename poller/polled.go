@@ -112,17 +112,3 @@ func (p *Poller) enqueue(t *polledType) {
 
 // clockTime is the time of the wall clock; what is planned by it is not to be compared by the monotonic clock.
 func clockTime() time.Time { return time.Now().Round(0).UTC() }
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // Options are the options of [New].
@@ -182,7 +184,7 @@ func (p *Poller) begin(saved map[string]time.Time) error {
 	now := clockTime()
 	for _, t := range p.types {
 		// A time saved under a clock that ran ahead must not silence the type until then.
-		t.settled = earlier(later(t.settled, saved[t.name]), now)
+		t.settled = instant.Earlier(instant.Later(t.settled, saved[t.name]), now)
 		if t.settled.IsZero() {
 			t.settled, t.unsaved = now, true
 		}

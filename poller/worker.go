@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"time"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // errExited is the error of a run whose job ended its goroutine, as testing's FailNow does.
@@ -84,7 +86,7 @@ func (p *Poller) conclude(ctx context.Context, t *polledType, f Firing, err erro
 	p.mu.Lock()
 	t.running, t.lastEnd, t.lastErr = false, clockTime(), err
 	if !interrupted {
-		t.settled = earlier(later(t.settled, f.Due), t.lastEnd)
+		t.settled = instant.Earlier(instant.Later(t.settled, f.Due), t.lastEnd)
 	}
 	p.mu.Unlock()
 	if interrupted {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // ledger holds what a type should do, computed from its schedules alone, against the runs it has.
@@ -33,13 +35,13 @@ type era struct {
 func (l *ledger) expected(due time.Time) int {
 	n, from := 0, l.cursor
 	if l.dropped.Before(due) {
-		from = later(from, l.dropped)
+		from = instant.Later(from, l.dropped)
 	}
 	for _, e := range l.earlier {
 		if e.schedule != nil && e.from.Before(due) {
-			n += e.schedule.Count(later(e.from, from).Add(1), earlier(e.to, due).Add(1))
+			n += e.schedule.Count(instant.Later(e.from, from).Add(1), instant.Earlier(e.to, due).Add(1))
 		}
-		from = later(from, e.to)
+		from = instant.Later(from, e.to)
 	}
 	if l.schedule != nil && from.Before(due) {
 		n += l.schedule.Count(from.Add(1), due.Add(1))

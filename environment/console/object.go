@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/internal/printable"
 )
 
@@ -115,7 +116,7 @@ func (c *console) object(r *request) error {
 	}{ID: printable.Brief(o.id, briefName), Key: url.QueryEscape(o.id), Type: o.typeName, TypeLabel: env.Label(o.typeName), Zone: env.loc.String()}
 	at := o.at
 	if at.IsZero() {
-		at = later(env.now(), changes[0].At)
+		at = instant.Later(env.now(), changes[0].At)
 	} else {
 		page.At, page.Now = env.when(at, secondLayout), r.query(map[string]string{"at": ""})
 	}
@@ -242,11 +243,4 @@ func (c *console) body(r *request) error {
 	r.w.Header().Set("Content-Disposition", `attachment; filename="object.json"`)
 	_, err = r.w.Write(version.Body)
 	return err
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/internal/printable"
 	"github.com/cxsync/cxsync/poller"
 )
@@ -146,7 +147,7 @@ func newChart(now time.Time, loc *time.Location, traffic environment.Traffic, fo
 			continue // it was parsed to be stored
 		}
 		for i := n - 1; i < 2*n; i++ {
-			from := later(begin.Add(time.Duration(i)*quarter), now)
+			from := instant.Later(begin.Add(time.Duration(i)*quarter), now)
 			due[i] += int(float64(s.Count(from, begin.Add(time.Duration(i+1)*quarter)))*requests + 0.5)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/internal/instant"
 )
 
 // AuditEvents walks the audits of what was done since a time, as Amazon
@@ -138,7 +139,7 @@ func (o *Org) happened(start, end time.Time) []auditRecord {
 		add(o.recordsOf(&log[i]))
 	}
 	now := o.opts.Clock()
-	first, last := later(start, now.Add(-noiseKept)).Unix()/60-1, earlier(end, now).Unix()/60
+	first, last := instant.Later(start, now.Add(-noiseKept)).Unix()/60-1, instant.Earlier(end, now).Unix()/60
 	for minute := first; minute <= last && o.opts.AuditNoise > 0; minute++ {
 		add(o.noise(minute))
 	}
@@ -148,20 +149,6 @@ func (o *Org) happened(start, end time.Time) []auditRecord {
 
 // noiseKept is how far back the org knows what was no edit.
 const noiseKept = 30 * 24 * time.Hour
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
 
 const longest = 30 * 24 * time.Hour // of an audit query's interval
 

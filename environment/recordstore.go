@@ -1,0 +1,111 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// Get returns a record without its client secret.
+func (e *Engine) Get(ctx context.Context, id int64) (Record, error) {
+	r, _, err := e.read(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpRead, r, r)
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	return r, nil
+}
+
+// Find returns the record of that name without its client secret.
+func (e *Engine) Find(ctx context.Context, name string) (Record, error) {
+	id, err := storage.GetJSON[int64](ctx, e.store, nameKey(foldName(name)))
+	if errors.Is(err, storage.ErrNotFound) {
+		return Record{}, fmt.Errorf("%w named %q", ErrNotFound, name)
+	} else if err != nil {
+		return Record{}, err
+	}
+	return e.Get(ctx, id)
+}
+
+// All returns the records that Options.Authorize lets the caller read, in the order
+// of their IDs, without client secrets.
+func (e *Engine) All(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for r, err := range e.records(ctx) {
+			if err == nil && e.authorize(ctx, OpRead, r, r) != nil {
+				continue
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) records(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for entry, err := range e.store.Scan(ctx, recordRange()) {
+			var r Record
+			if err == nil {
+				r, err = storedRecord(entry.Value)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) read(ctx context.Context, id int64) (Record, []byte, error) {
+	raw, err := e.store.Get(ctx, recordKey(id))
+	if errors.Is(err, storage.ErrNotFound) {
+		return Record{}, nil, fmt.Errorf("%w with ID %d", ErrNotFound, id)
+	} else if err != nil {
+		return Record{}, nil, err
+	}
+	r, err := storedRecord(raw)
+	if err != nil {
+		return Record{}, nil, fmt.Errorf("environment: record %d: %w", id, err)
+	}
+	return r, raw, nil
+}
+
+func (e *Engine) claimName(ctx context.Context, b *storage.Batch, r Record) error {
+	key := nameKey(foldName(r.Name))
+	if _, err := e.store.Get(ctx, key); err == nil {
+		return fmt.Errorf("%w: %q", ErrNameTaken, r.Name)
+	} else if !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	b.RequireAbsent(key)
+	return b.PutJSON(key, r.ID)
+}
+
+// put adds the record to b, its secret apart and sealed.
+func (e *Engine) put(ctx context.Context, b *storage.Batch, r Record) error {
+	if !r.ClientSecret.IsZero() {
+		if err := e.putSecret(ctx, b, r, r.ClientSecret); err != nil {
+			return err
+		}
+	}
+	return e.putRecord(b, r)
+}
+
+// putRecord adds to b a record that every process is to notice.
+func (e *Engine) putRecord(b *storage.Batch, r Record) error {
+	announce(b)
+	return b.PutJSON(recordKey(r.ID), r.withoutSecret())
+}
+
+func (r Record) withoutSecret() Record {
+	r.ClientSecret = Secret{}
+	return r
+}
+
+func foldName(name string) string { return strings.ToLower(strings.TrimSpace(name)) }

@@ -1,0 +1,104 @@
+package genesys
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// wholeBody is a body that has been read.
+type wholeBody struct {
+	data []byte
+	bytes.Reader
+	opened bool
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	if !b.opened {
+		b.opened = true
+		b.Reset(b.data)
+	}
+	return b.Reader.Read(p)
+}
+
+func (b *wholeBody) Close() error { return nil }
+
+func bodyOf(r *http.Response) []byte {
+	if b, ok := r.Body.(*wholeBody); ok {
+		return b.data
+	}
+	return nil
+}
+
+// errTooLarge reports a body beyond Options.MaxBody.
+var errTooLarge = errors.New("the answer is larger than Options.MaxBody")
+
+// readBody also returns what came of a body that it could not read to its end.
+func (c *Client) readBody(r *http.Response) ([]byte, error) {
+	defer r.Body.Close()
+	if b, ok := r.Body.(*wholeBody); ok {
+		return b.data, nil
+	}
+	if r.ContentLength > c.opts.MaxBody {
+		return nil, errTooLarge
+	}
+	body, err := readChunks(io.LimitReader(r.Body, c.opts.MaxBody+1), max(int(r.ContentLength)+bytes.MinRead, firstChunk))
+	c.stats.bytes.Add(int64(len(body)))
+	if err == nil && int64(len(body)) > c.opts.MaxBody {
+		return body[:min(len(body), 64<<10)], errTooLarge // no more than an error's text
+	}
+	return body, err
+}
+
+const (
+	firstChunk = 16 << 10
+	nextChunk  = 1 << 20
+)
+
+// readChunks reads all there is. A buffer that doubles would allocate several
+// times what comes, which is much for an answer that turns out to be too large.
+func readChunks(r io.Reader, first int) ([]byte, error) {
+	chunk := make([]byte, 0, first)
+	var full [][]byte
+	total := 0
+	for {
+		if len(chunk) == cap(chunk) {
+			full = append(full, chunk)
+			chunk = make([]byte, 0, min(nextChunk, 4*cap(chunk)))
+		}
+		n, err := r.Read(chunk[len(chunk):cap(chunk)])
+		chunk, total = chunk[:len(chunk)+n], total+n
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		if full == nil {
+			return chunk, err
+		}
+		body := make([]byte, 0, total)
+		for _, part := range full {
+			body = append(body, part...)
+		}
+		return append(body, chunk...), err
+	}
+}
+
+// wholeJSON tells a body that may be JSON from an HTML page or a cut one, by
+// its two ends; the walk over it finds the rest. An empty body is left to the reader.
+func wholeJSON(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return true
+	}
+	first, last := body[0], body[len(body)-1]
+	switch first {
+	case '{', '[':
+		return last == first+2
+	case '"':
+		return last == '"'
+	}
+	return first == '-' || first >= '0' && first <= '9' || first == 't' || first == 'f' || first == 'n'
+}

@@ -1,0 +1,118 @@
+package history
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cxsync/cxsync/storage"
+)
+
+// judgeTouched says who made the changes of the touched objects.
+func (a *attribution) judgeTouched() error {
+	facts := map[objectKey][]fact{}
+	for _, seq := range slices.Sorted(maps.Keys(a.facts)) {
+		f := a.facts[seq]
+		if o := (objectKey{f.Type, f.ID}); a.touched[o] {
+			facts[o] = append(facts[o], *f)
+		}
+	}
+	records := slices.SortedFunc(maps.Values(a.records), func(x, y *keptRecord) int { return cmp.Compare(x.key, y.key) })
+	for _, o := range slices.SortedFunc(maps.Keys(facts), objectKey.compare) {
+		if err := a.judge(o, facts[o], a.h.explaining(facts[o], records)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o objectKey) compare(other objectKey) int {
+	return cmp.Or(cmp.Compare(o.typeName, other.typeName), cmp.Compare(o.id, other.id))
+}
+
+// judge says who made the changes of one object that are not settled, by the records of when
+// they may have happened.
+func (a *attribution) judge(o objectKey, facts []fact, records []*keptRecord) error {
+	claim := o.typeName + " " + o.id
+	records = filtered(records, func(e *keptRecord) bool {
+		return !slices.Contains(e.Claims, claim) || slices.ContainsFunc(facts, func(f fact) bool { return f.Settled && inSpan(&f, e) })
+	})
+	model := a.h.opts.Models[o.typeName]
+	for i, v := range join(model.Parent, facts, records) {
+		f := a.facts[facts[i].Seq]
+		if f.Settled {
+			continue
+		}
+		if err := a.conclude(f, &v, model.AuditService, claim); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conclude stores what was found about a change, for good if its time has come.
+func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error {
+	read, now := a.state.of(service), a.state.now()
+	who := v.attribution(f.Seq)
+	isRead := !f.After.IsZero() && !read.Since.After(f.After)
+	who.Settled = now.Sub(f.At) >= settleAfter
+	switch {
+	case !isRead, who.Settled && read.Until.Before(f.At.Add(joinSlack)):
+		who = Attribution{Seq: f.Seq, Status: WhoUnaudited, Settled: who.Settled}
+	case who.Status == WhoNone && !who.Settled:
+		who.Status = WhoPending
+	}
+	h, b := a.h, &a.tx.batch
+	var old Attribution
+	isNew, isTrimmed := !a.stored[f.Seq], false
+	if !isNew {
+		data, err := h.store.Get(a.ctx, h.keys.who(f.Seq))
+		switch isTrimmed = errors.Is(err, storage.ErrNotFound); {
+		case isTrimmed:
+		case err != nil:
+			return fmt.Errorf("history: %w", err)
+		default:
+			b.Require(h.keys.who(f.Seq), data) // it may be trimmed meanwhile
+			if err := decode(h.keys.who(f.Seq), data, &old); err != nil {
+				return err
+			}
+		}
+	}
+	if who.Settled {
+		f.Settled = true
+		if !isTrimmed {
+			a.state.Tally.Settled[who.Status]++
+		}
+		for _, e := range v.candidates {
+			e.Spanned, e.isDirty = true, true
+		}
+		for _, e := range v.chosen {
+			e.Claims = append(e.Claims, claim)
+		}
+	}
+	switch {
+	case who.Settled && now.Sub(f.At) >= keepAfter:
+		b.Delete(h.keys.fact(f.Seq))
+	case isNew || who.Settled:
+		if err := b.PutJSON(h.keys.fact(f.Seq), f); err != nil {
+			return err
+		}
+	}
+	if isTrimmed || !isNew && who.equal(old) {
+		return nil
+	}
+	if old.Status != "" && old.Status != WhoPending && !sameActors(who.Actors, old.Actors) {
+		a.state.Tally.Corrected++
+	}
+	return b.PutJSON(h.keys.who(f.Seq), who)
+}
+
+func (a Attribution) equal(b Attribution) bool {
+	return a.Status == b.Status && a.At.Equal(b.At) && a.Settled == b.Settled && slices.Equal(a.Actors, b.Actors)
+}
+
+func sameActors(a, b []Actor) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(x Actor) bool { return len(addActor(slices.Clone(b), x)) > len(b) })
+}
