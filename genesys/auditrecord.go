@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"iter"
 	"strings"
 	"time"
 )
@@ -194,31 +195,33 @@ func (m members) context() map[string]string {
 	return context
 }
 
-func (m members) properties() []PropertyChange {
-	var changes []PropertyChange
-	for _, raw := range m.list("propertyChanges") {
-		var c members
-		if json.Unmarshal(raw, &c) != nil || c == nil {
-			continue
-		}
+func (m members) properties() (changes []PropertyChange) {
+	for c := range m.objects("propertyChanges") {
 		property := line(c.text("property"))
 		changes = append(changes, PropertyChange{property, c.values(property, "oldValues"), c.values(property, "newValues")})
 	}
 	return changes
 }
 
-func (m members) entities() []EntityChange {
-	var changes []EntityChange
-	for _, raw := range m.list("entityChanges") {
-		var c members
-		if json.Unmarshal(raw, &c) != nil || c == nil {
-			continue
-		}
+func (m members) entities() (changes []EntityChange) {
+	for c := range m.objects("entityChanges") {
 		changes = append(changes, EntityChange{
 			label(c.text("entityId")), line(c.text("entityName")), label(c.text("entityType")), c.values("", "oldValues"), c.values("", "newValues"),
 		})
 	}
 	return changes
+}
+
+// objects iterates over the elements of a list that are objects.
+func (m members) objects(list string) iter.Seq[members] {
+	return func(yield func(members) bool) {
+		for _, raw := range m.list(list) {
+			var c members
+			if json.Unmarshal(raw, &c) == nil && c != nil && !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 // values returns the values that a property had or got.
