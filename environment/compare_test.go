@@ -93,13 +93,11 @@ func TestCompareOfTwoOrgs(t *testing.T) {
 		found := map[history.DifferenceKind][]string{}
 		for d, err := range engine.Compare(t.Context(), sides[0], sides[1], opts) {
 			require.NoError(t, err)
-			line := d.Type + " " + d.Key
-			var lineSb97 strings.Builder
+			line := []string{d.Type, d.Key}
 			for _, f := range d.Fields {
-				lineSb97.WriteString(" " + f.String())
+				line = append(line, f.String())
 			}
-			line += lineSb97.String()
-			found[d.Kind] = append(found[d.Kind], line)
+			found[d.Kind] = append(found[d.Kind], strings.Join(line, " "))
 		}
 		return found
 	}

@@ -22,8 +22,8 @@ func (c *monthCheck) checkQuestions() {
 	}
 	span := c.ends.Sub(c.imported)
 	t := c.imported.Add(time.Duration(c.random.Int64N(int64(span))))
-	if c.record.RetentionDays > 0 { // what is older may be trimmed
-		t = c.ends.Add(-time.Hour)
+	if c.record.RetentionDays > 0 { // what is older may be trimmed, and days have passed since the end
+		t = time.Now().Add(-time.Hour)
 	}
 	c.checkReferences(t)
 	c.checkReplay(t)

@@ -60,6 +60,18 @@ type pastState struct {
 // asOf iterates over the objects of a type that existed at t. Their bodies are made when they are asked for.
 func (h *History) asOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
+		for s, err := range h.allAsOf(ctx, typeName, t) {
+			if (err != nil || s.live) && !yield(s, err) {
+				return
+			}
+		}
+	}
+}
+
+// allAsOf is asOf that also has objects which did not exist at t: those that were recorded later, and have no ID here if they
+// had not been recorded before.
+func (h *History) allAsOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[pastState, error] {
+	return func(yield func(pastState, error) bool) {
 		r := h.keys.below("head", typeName)
 		earlier := &recall{h: h, until: t, known: map[uint64]record{}}
 		for end := r.End; ; r.Start, r.End = r.End, end {
@@ -74,9 +86,6 @@ func (h *History) asOf(ctx context.Context, typeName string, t time.Time) iter.S
 				s := pastState{}
 				if err == nil {
 					s, err = h.pastOf(ctx, o, find, t)
-				}
-				if err == nil && !s.live {
-					continue
 				}
 				if !yield(s, err) || err != nil && !errors.Is(err, ErrTrimmed) {
 					return

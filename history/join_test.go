@@ -211,13 +211,7 @@ func shownWho(a Attribution) string {
 		ids = append(ids, actor.ID)
 	}
 	slices.Sort(ids)
-	text := string(a.Status)
-	var textSb148 strings.Builder
-	for _, id := range ids {
-		textSb148.WriteString(" " + id)
-	}
-	text += textSb148.String()
-	return text
+	return strings.Join(append([]string{string(a.Status)}, ids...), " ")
 }
 
 func TestActionsThatBringAndTake(t *testing.T) {

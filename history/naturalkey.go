@@ -89,14 +89,15 @@ func (k *keyring) load(ctx context.Context, typeName string) error {
 	return k.loadPast(ctx, typeName, fields)
 }
 
-// loadPast is load for the past. Where retention has removed what an object was called, its name of now is taken.
+// loadPast is load for the past. An object that was deleted then, and may still have objects below it, is called what it was
+// called last. Where retention has removed that, its name of now is taken.
 func (k *keyring) loadPast(ctx context.Context, typeName string, fields []string) error {
 	if err := k.checkKnown(ctx, typeName, k.at); errors.Is(err, ErrUnknown) {
 		return nil // whoever compares the type says so
 	} else if err != nil {
 		return err
 	}
-	for s, err := range k.asOf(ctx, typeName, k.at) {
+	for s, err := range k.allAsOf(ctx, typeName, k.at) {
 		if err != nil && !errors.Is(err, ErrTrimmed) {
 			return err
 		}
@@ -104,7 +105,7 @@ func (k *keyring) loadPast(ctx context.Context, typeName string, fields []string
 		if one == nil {
 			continue // it came meanwhile
 		}
-		one.live = true
+		one.live = err != nil || s.live
 		if err != nil {
 			continue
 		}
@@ -157,12 +158,11 @@ func (k *keyring) key(r Ref) string {
 	case model.Singleton:
 		parent = strings.TrimSuffix(parent, "/")
 	case len(model.NaturalKey) > 0:
-		var ownSb134 strings.Builder
-		for _, value := range one.fields {
-			ownSb134.WriteString(k.own(string(k.rename([]byte(value))), "") + " ")
+		names := make([]string, len(one.fields))
+		for i, value := range one.fields {
+			names[i] = k.own(string(k.rename([]byte(value))), "")
 		}
-		own += ownSb134.String()
-		own = strings.TrimSuffix(own, " ")
+		own = strings.Join(names, " ")
 	default:
 		own = k.joined(one)
 	}

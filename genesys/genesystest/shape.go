@@ -154,16 +154,14 @@ func newShape(t genesys.ObjectType, f *form, users int) *shape {
 
 // askedExpand is what the catalogue's calls for a type expand.
 func askedExpand(t genesys.ObjectType) string {
-	asked := ""
-	var askedSb158 strings.Builder
+	var asked []string
 	for _, uri := range []string{t.Path, t.Get} {
 		_, query, _ := strings.Cut(uri, "?")
 		if values, err := url.ParseQuery(query); err == nil {
-			askedSb158.WriteString(expandOf(values) + ",")
+			asked = append(asked, expandOf(values))
 		}
 	}
-	asked += askedSb158.String()
-	return asked + "resources,full"
+	return strings.Join(append(asked, "resources", "full"), ",")
 }
 
 func (s *shape) singleton() bool { return s.t.Paging == genesys.PagingSingleton }

@@ -338,13 +338,11 @@ func (c *caller) checkList(typ genesys.ObjectType, path string, want []string) {
 		return
 	}
 	if typ.Divisions != "" {
-		separator := "?"
-		var pathSb342 strings.Builder
+		var divisions []string
 		for division := range c.org.Objects("authorization.divisions") {
-			pathSb342.WriteString(separator + typ.Divisions + "=" + division)
-			separator = "&"
+			divisions = append(divisions, typ.Divisions+"="+division)
 		}
-		path += pathSb342.String()
+		path += "?" + strings.Join(divisions, "&")
 	}
 	for _, size := range []int{max(1, len(want)/4), typ.PageSize} {
 		items, requests := c.walk(typ, path, size)

@@ -53,12 +53,11 @@ func TestMergeTable(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			merged, conflicts, err := c.Merge(canonical(t, c, []byte(test.base)), canonical(t, c, []byte(test.ours)), canonical(t, c, []byte(test.theirs)))
-			where := ""
-			var whereSb54 strings.Builder
+			var paths []string
 			for _, x := range conflicts {
-				whereSb54.WriteString(x.Path)
+				paths = append(paths, x.Path)
 			}
-			where += whereSb54.String()
+			where := strings.Join(paths, "")
 			if err != nil || string(merged) != test.want || where != test.conflicts {
 				t.Errorf("got %s, conflicts at %q, %v; want %s, conflicts at %q", merged, where, err, test.want, test.conflicts)
 			}
