@@ -15,7 +15,8 @@ import (
 // A keyring knows the natural key of every object of one environment at one time: what names it
 // alike in every org. It is made of the key of the parent and what the Model says, by default
 // the name; of an object that joins its parent with another one, such as a member of a
-// queue, it is the key of that other one.
+// queue, it is the key of that other one. An object that is deleted, and may still have objects
+// below it, has no body, and goes by its name.
 type keyring struct {
 	*History
 	at    time.Time
@@ -28,7 +29,7 @@ type keyring struct {
 type keyed struct {
 	Ref
 	parent string
-	fields []string // values of Model.NaturalKey
+	fields []string // values of Model.NaturalKey; none where the body is not known
 	live   bool
 	key    string
 	state  keyState
@@ -89,8 +90,8 @@ func (k *keyring) load(ctx context.Context, typeName string) error {
 	return k.loadPast(ctx, typeName, fields)
 }
 
-// loadPast is load for the past. An object that was deleted then, and may still have objects below it, is called what it was
-// called last. Where retention has removed that, its name of now is taken.
+// loadPast is load for the past. An object that was deleted then is called what it was called last. Where retention has
+// removed that, its name of now is taken.
 func (k *keyring) loadPast(ctx context.Context, typeName string, fields []string) error {
 	if err := k.checkKnown(ctx, typeName, k.at); errors.Is(err, ErrUnknown) {
 		return nil // whoever compares the type says so
@@ -110,7 +111,7 @@ func (k *keyring) loadPast(ctx context.Context, typeName string, fields []string
 			continue
 		}
 		one.Name = s.Name
-		if len(fields) > 0 {
+		if s.live && len(fields) > 0 {
 			body, err := s.body()
 			if err != nil {
 				return err
@@ -157,7 +158,7 @@ func (k *keyring) key(r Ref) string {
 	switch {
 	case model.Singleton:
 		parent = strings.TrimSuffix(parent, "/")
-	case len(model.NaturalKey) > 0:
+	case len(one.fields) > 0:
 		names := make([]string, len(one.fields))
 		for i, value := range one.fields {
 			names[i] = k.own(string(k.rename([]byte(value))), "")

@@ -34,7 +34,7 @@ type estate struct {
 var estateTypes = []string{"flows", "queues", "users", "queues.members", "languages"}
 
 var estateModels = map[string]Model{
-	"queues":         {Provenance: []string{"modifiedBy"}, References: []TypedReference{{"language", "languages"}}},
+	"queues":         {NaturalKey: []string{"name"}, Provenance: []string{"modifiedBy"}, References: []TypedReference{{"language", "languages"}}},
 	"queues.members": {Parent: "queues"},
 }
 

@@ -208,7 +208,7 @@ func (r *replay) rename(ctx context.Context, c *Change) (bool, error) {
 		objects[c.ID] = one
 	}
 	was := *one
-	one.Name, one.live = c.Name, c.Kind != KindDeleted
+	one.Name, one.live, one.fields = c.Name, c.Kind != KindDeleted, nil
 	if fields := r.opts.Models[c.Type].NaturalKey; len(fields) > 0 && one.live {
 		v, err := r.asOfChange(ctx, c.Type, c.ID, c.Seq)
 		if err != nil && !errors.Is(err, ErrTrimmed) && !errors.Is(err, ErrNotFound) {
