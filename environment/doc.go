@@ -84,9 +84,7 @@
 //
 // docs/failures.md says for each failure what happens, where it shows and
 // what to do. In short: but for what cannot be told apart, see above, nothing is
-// recorded that did not happen (TestWhatFailuresShow,
-// TestNothingInventedNothingMissedUnderFire, TestMonth), and the next passes complete what
-// is missing (TestKilledAtAnyCommit, TestRunKilledAtAnyCommit).
+// recorded that did not happen, and the next passes complete what is missing.
 //
 // # Secrets
 //

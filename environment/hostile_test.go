@@ -59,7 +59,7 @@ func TestHostileTexts(t *testing.T) {
 		}
 		var decoded any
 		require.NoError(t, json.Unmarshal(text, &decoded))
-		monthTexts(decoded, func(s string) { said = append(said, s) })
+		said = append(said, texts(decoded)...)
 		forged := 0
 		for _, s := range said {
 			require.False(t, strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) }), "%.300q", s)
@@ -71,4 +71,21 @@ func TestHostileTexts(t *testing.T) {
 			require.Less(t, len(line), 10_000, "%.500s", line)
 		}
 	})
+}
+
+// texts are all strings in a decoded JSON value, the names of members as well.
+func texts(v any) (all []string) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		for _, e := range v {
+			all = append(all, texts(e)...)
+		}
+	case map[string]any:
+		for name, e := range v {
+			all = append(append(all, name), texts(e)...)
+		}
+	}
+	return all
 }

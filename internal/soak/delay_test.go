@@ -1,4 +1,4 @@
-package environment_test
+package soak_test
 
 import (
 	"fmt"
@@ -86,7 +86,10 @@ func delays(t *testing.T, objects, edits, auditMinutes int, cron string) (d dela
 		time.Sleep(15 * time.Minute)
 		org.ClearRequests()
 		random := rand.New(rand.NewPCG(1, 2))
-		person := firstID(t, org.Objects("users"))
+		var person string
+		for person = range org.Objects("users") {
+			break
+		}
 		for n := range edits {
 			time.Sleep(time.Duration(random.Int64N(int64(48 * time.Hour / time.Duration(edits)))))
 			typ := types[random.IntN(len(types))]
@@ -95,7 +98,7 @@ func delays(t *testing.T, objects, edits, auditMinutes int, cron string) (d dela
 		d.perDay = float64(len(org.Requests()))
 		time.Sleep(150 * time.Minute)
 		stop()
-		h := &hinted{engine, org, r.ID}
+		h := &synced{engine, org, r.ID}
 		changes := h.changes(t)
 		var all []time.Duration
 		for e := range org.Edits() {

@@ -1,4 +1,4 @@
-package environment_test
+package soak_test
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func TestWhoOfAMonth(t *testing.T) {
 }
 
 type whoMonth struct {
-	*hinted
+	*synced
 	t      *testing.T
 	random *rand.Rand
 	store  *memory.Store
@@ -69,7 +69,7 @@ func newWhoMonth(t *testing.T) *whoMonth {
 	r = create(t, engine, r)
 	_, err := engine.Import(t.Context(), r.ID, nil)
 	require.NoError(t, err)
-	w.hinted = &hinted{engine, org, r.ID}
+	w.synced = &synced{engine, org, r.ID}
 	return w
 }
 

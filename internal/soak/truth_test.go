@@ -1,4 +1,4 @@
-package environment_test
+package soak_test
 
 import (
 	"bytes"

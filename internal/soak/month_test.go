@@ -1,4 +1,4 @@
-package environment_test
+package soak_test
 
 import (
 	"flag"
@@ -46,7 +46,7 @@ func TestMonth(t *testing.T) {
 		m.heal()
 		m.check()
 		if t.Failed() {
-			t.Logf("repeat with: go test ./environment -run TestMonth -seed %d -month %d -timeout 1h", *monthSeed, *monthDays)
+			t.Logf("repeat with: go test ./internal/soak -run TestMonth -seed %d -month %d -timeout 1h", *monthSeed, *monthDays)
 		}
 	})
 }
