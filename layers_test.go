@@ -35,13 +35,14 @@ var layers = map[string][]string{
 	"genesys/genesystest":   {"genesys", "internal/jsonscan", "internal/official", "internal/instant"},
 	"environment":           {"genesys", "poller", "ratelimit", "history", "history/diff", "storage", "internal/printable", "internal/spelling", "internal/instant"},
 	"environment/console":   {"environment", "history", "history/diff", "poller", "ratelimit", "internal/printable", "internal/instant"},
+	"examples/internal/ask": {"environment", "examples/internal/cli", "genesys", "history", "internal/printable", "storage"},
 	"examples/internal/cli": {"environment"},
-	"examples/console":      {"environment", "environment/console", "genesys/genesystest", "poller", "storage/memory"},
+	"examples/console":      {"environment", "environment/console", "examples/internal/ask", "examples/internal/cli", "genesys/genesystest", "poller", "storage/memory"},
 	"examples/org":          {"genesys", "genesys/genesystest"},
 	"examples/sync":         {"environment", "examples/internal/cli", "genesys", "genesys/genesystest", "history", "history/diff", "ratelimit", "storage", "storage/file"},
 	"examples/webhook":      {"environment", "genesys/genesystest", "history", "storage/file"},
 	"examples/gittree":      {"environment", "examples/internal/cli", "genesys/genesystest", "history", "storage/file"},
-	"examples/history":      {"environment", "examples/internal/cli", "genesys", "history", "storage", "storage/file"},
+	"examples/history":      {"environment", "examples/internal/ask", "storage", "storage/file"},
 }
 
 // dependencies lists, for each package that users import, the modules that it

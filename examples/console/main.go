@@ -2,7 +2,8 @@
 //
 //	go run .
 //
-// Nothing of it leaves the machine, and nothing stays.
+// Nothing of it leaves the machine, and nothing stays. While it runs, examples/history reads from
+// it with -url.
 package main
 
 import (
@@ -10,9 +11,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -22,6 +23,8 @@ import (
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/environment/console"
+	"github.com/cxsync/cxsync/examples/internal/ask"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -32,14 +35,14 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr); err != nil {
+	if err := run(ctx, *addr, os.Stdout); err != nil {
 		stop()
 		log.Fatal("console: ", err) //nolint:gocritic // stop was called
 	}
 }
 
-func run(ctx context.Context, addr string) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+func run(ctx context.Context, addr string, out io.Writer) error {
+	listener, err := cli.Listen(ctx, addr)
 	if err != nil {
 		return err
 	}
@@ -64,11 +67,14 @@ func run(ctx context.Context, addr string) error {
 	if _, err := engine.Import(ctx, env.ID, nil); err != nil {
 		return err
 	}
-	handler, err := console.New(engine, &console.Options{Actions: true})
+	pages, err := console.New(engine, &console.Options{Actions: true})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("The console is at http://%s/ until you interrupt it.\n", listener.Addr())
+	mux := http.NewServeMux()
+	mux.Handle("/", pages)
+	mux.Handle("GET "+ask.Path, ask.Handler(engine))
+	fmt.Fprintf(out, "The console is at http://%s/ until you interrupt it.\n", listener.Addr())
 
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -76,7 +82,7 @@ func run(ctx context.Context, addr string) error {
 	defer stop()
 	wg.Go(func() { _ = engine.Run(ctx) })
 	wg.Go(func() { edit(ctx, org, engine, env.ID) })
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: cli.Local(mux), ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -4,6 +4,7 @@
 //	GET  /healthz                                      200 while it polls, with the verdict on each environment
 //	GET  /console/                                     to look at it in a browser
 //	GET  /metrics                                      for Prometheus, see package telemetry
+//	GET  /history?FLAGS                                what examples/history prints with -url
 //	GET  /environments
 //	GET  /environments/{id}/status
 //	GET  /environments/{id}/changes?after=SEQ&limit=N  oldest first; go on after "next"
@@ -35,7 +36,6 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -45,6 +45,7 @@ import (
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/environment/console"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
@@ -81,7 +82,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (err error) {
-	listener, err := listen(ctx, o.addr)
+	listener, err := cli.Listen(ctx, o.addr)
 	if err != nil {
 		return err
 	}
@@ -198,16 +199,4 @@ func newVault(key string, records []environment.Record) (environment.Vault, erro
 		return nil, fmt.Errorf("CXSYNC_KEY is not in base64: %w", err)
 	}
 	return environment.NewKeyVault(raw)
-}
-
-// listen takes loopback addresses only, because the service asks nobody who they are.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		return nil, errors.Join(fmt.Errorf("%s is not a loopback address; anyone could read the history there", addr), listener.Close())
-	}
-	return listener, nil
 }

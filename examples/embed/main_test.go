@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -43,9 +44,9 @@ func testService(t *testing.T, org *genesystest.Org, store storage.Store, secret
 	return &service{engine: engine, logger: slog.New(slog.DiscardHandler), imports: map[int64]lastImport{}}
 }
 
-// ask sends a request to the handler, checks the status and that the answer is
+// send sends a request to the handler, checks the status and that the answer is
 // JSON without the client secret, and decodes it into v.
-func ask(t *testing.T, h http.Handler, request string, status int, v any) {
+func send(t *testing.T, h http.Handler, request string, status int, v any) {
 	t.Helper()
 	var method, url string
 	_, err := fmt.Sscan(request, &method, &url)
@@ -68,43 +69,47 @@ func TestAnswers(t *testing.T) {
 		s := testService(t, org, memory.New(), clientSecret)
 		h := s.handler(t.Context())
 
-		ask(t, h, "GET /healthz", http.StatusServiceUnavailable, nil)
+		send(t, h, "GET /healthz", http.StatusServiceUnavailable, nil)
 		var records []environment.Record
-		ask(t, h, "GET /environments", http.StatusOK, &records)
+		send(t, h, "GET /environments", http.StatusOK, &records)
 		require.Len(t, records, 1)
 		require.Equal(t, "Test", records[0].Name)
 
-		ask(t, h, "POST /environments/1/import", http.StatusAccepted, nil)
-		ask(t, h, "POST /environments/1/import", http.StatusConflict, nil)
+		send(t, h, "POST /environments/1/import", http.StatusAccepted, nil)
+		send(t, h, "POST /environments/1/import", http.StatusConflict, nil)
 		var st status
-		ask(t, h, "GET /environments/1/status", http.StatusOK, &st)
+		send(t, h, "GET /environments/1/status", http.StatusOK, &st)
 		require.True(t, st.Import.Running)
 		s.jobs.Wait()
 		st = status{}
-		ask(t, h, "GET /environments/1/status", http.StatusOK, &st)
+		send(t, h, "GET /environments/1/status", http.StatusOK, &st)
 		require.Equal(t, lastImport{Types: 1}, st.Import)
 		require.Positive(t, st.Types[0].Objects)
 		require.True(t, st.Types[0].Complete)
 		var forecast environment.Forecast
-		ask(t, h, "GET /environments/1/forecast", http.StatusOK, &forecast)
+		send(t, h, "GET /environments/1/forecast", http.StatusOK, &forecast)
 		require.True(t, forecast.Fits)
 
 		for i := range 5 {
 			_, err := org.Create("routing.skills", map[string]any{"name": fmt.Sprint("Skill ", i)})
 			require.NoError(t, err)
 		}
-		ask(t, h, "POST /environments/1/import", http.StatusAccepted, nil)
+		send(t, h, "POST /environments/1/import", http.StatusAccepted, nil)
 		s.jobs.Wait()
 		var names []string
 		pages, p := 0, page{}
 		for ; pages == 0 || len(p.Changes) > 0; pages++ {
-			ask(t, h, fmt.Sprintf("GET /environments/1/changes?limit=2&after=%d", p.Next), http.StatusOK, &p)
+			send(t, h, fmt.Sprintf("GET /environments/1/changes?limit=2&after=%d", p.Next), http.StatusOK, &p)
 			for _, c := range p.Changes {
 				names = append(names, c.Name)
 			}
 		}
 		require.ElementsMatch(t, []string{"Skill 0", "Skill 1", "Skill 2", "Skill 3", "Skill 4"}, names)
 		require.Equal(t, 4, pages)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/history?since=1h", nil))
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Contains(t, w.Body.String(), `created  routing.skills "Skill 4"`)
 	})
 }
 
@@ -120,7 +125,7 @@ func TestRefusals(t *testing.T) {
 		"GET /environments/1/changes?after=-1":  http.StatusBadRequest,
 		"GET /environments/1/changes?limit=all": http.StatusBadRequest,
 	} {
-		ask(t, h, request, status, nil)
+		send(t, h, request, status, nil)
 	}
 }
 
@@ -128,10 +133,10 @@ func TestRefusals(t *testing.T) {
 func TestRefusedSecretStaysSecret(t *testing.T) {
 	s := testService(t, genesystest.New(nil), memory.New(), clientSecret)
 	h := s.handler(t.Context())
-	ask(t, h, "POST /environments/1/import", http.StatusAccepted, nil)
+	send(t, h, "POST /environments/1/import", http.StatusAccepted, nil)
 	s.jobs.Wait()
 	var st status
-	ask(t, h, "GET /environments/1/status", http.StatusOK, &st)
+	send(t, h, "GET /environments/1/status", http.StatusOK, &st)
 	require.NotEmpty(t, st.Import.Error)
 	require.False(t, st.Import.Running)
 }
@@ -139,7 +144,7 @@ func TestRefusedSecretStaysSecret(t *testing.T) {
 func TestServeEndsWithNothingGoingOn(t *testing.T) {
 	store := memory.New()
 	s := testService(t, genesystest.New(nil), store, genesystest.ClientSecret)
-	listener, err := listen(t.Context(), "127.0.0.1:0")
+	listener, err := cli.Listen(t.Context(), "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, interrupt := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -181,7 +186,7 @@ func TestHostsOfOtherMachinesAreRefused(t *testing.T) {
 }
 
 func TestListenTakesLoopbackOnly(t *testing.T) {
-	_, err := listen(t.Context(), "0.0.0.0:0")
+	_, err := cli.Listen(t.Context(), "0.0.0.0:0")
 	require.ErrorContains(t, err, "not a loopback address")
 }
 

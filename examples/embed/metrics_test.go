@@ -44,7 +44,7 @@ func TestMetricsAndHealth(t *testing.T) {
 	var health struct {
 		Environments []environment.Health
 	}
-	ask(t, s.handler(t.Context()), "GET /healthz", http.StatusOK, &health)
+	send(t, s.handler(t.Context()), "GET /healthz", http.StatusOK, &health)
 	require.Len(t, health.Environments, 1)
 	require.Equal(t, environment.VerdictFailing, health.Environments[0].Verdict)
 	require.Len(t, health.Environments[0].Types, 1)

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"sync"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/ask"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
 )
@@ -101,10 +102,11 @@ func (s *service) handler(ctx context.Context) http.Handler {
 			_ = json.NewEncoder(w).Encode(v)
 		})
 	}
+	mux.Handle("GET "+ask.Path, ask.Handler(s.engine))
 	for pattern, h := range s.more {
 		mux.Handle(pattern, h)
 	}
-	return local(http.NewCrossOriginProtection().Handler(mux))
+	return cli.Local(http.NewCrossOriginProtection().Handler(mux))
 }
 
 var errEvent = errors.New("the body is no event")
@@ -124,19 +126,6 @@ func (s *service) hint(r *http.Request, id int64) (any, error) {
 	}
 	targets := genesys.DefaultCatalogue().Audited(record)
 	return map[string]int{"targets": len(targets)}, s.engine.Hint(r.Context(), id, targets...)
-}
-
-// local refuses requests for a name that is not this machine's own: a page that
-// has its name point here could read the history in a browser on this machine.
-func local(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := (&url.URL{Host: r.Host}).Hostname()
-		if host != "localhost" && !net.ParseIP(host).IsLoopback() {
-			http.Error(w, fmt.Sprintf("the service is for this machine, not for %q", host), http.StatusForbidden)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -32,9 +33,9 @@ func (s *full) Get(ctx context.Context, key string) ([]byte, error) {
 func TestServeEndsWithTheStore(t *testing.T) {
 	store := &full{Store: memory.New()}
 	s := testService(t, genesystest.New(nil), store, genesystest.ClientSecret)
-	listener, err := listen(t.Context(), "127.0.0.1:0")
+	listener, err := cli.Listen(t.Context(), "127.0.0.1:0")
 	require.NoError(t, err)
 	store.is.Store(true)
 	require.ErrorIs(t, s.serve(t.Context(), listener), storage.ErrFailed)
-	ask(t, s.handler(t.Context()), "GET /healthz", http.StatusServiceUnavailable, nil)
+	send(t, s.handler(t.Context()), "GET /healthz", http.StatusServiceUnavailable, nil)
 }

@@ -1,8 +1,10 @@
-// Package cli holds what several example programs need: to choose an environment, and to print JSON on a terminal.
+// Package cli holds what several example programs need: to choose an environment, to print JSON on a
+// terminal, and to serve this machine only.
 package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"unicode"
@@ -10,6 +12,9 @@ import (
 
 	"github.com/cxsync/cxsync/environment"
 )
+
+// ErrChoose reports that no name was given and none could be guessed.
+var ErrChoose = errors.New("choose an environment")
 
 // Choose returns the environment of that name, or the only one.
 func Choose(ctx context.Context, engine *environment.Engine, name string) (environment.Record, error) {
@@ -24,10 +29,13 @@ func Choose(ctx context.Context, engine *environment.Engine, name string) (envir
 		}
 		records, names = append(records, r), append(names, r.Name)
 	}
-	if len(records) != 1 {
-		return environment.Record{}, fmt.Errorf("choose an environment with -name, of %q", names)
+	switch len(records) {
+	case 0:
+		return environment.Record{}, fmt.Errorf("%w: there is none yet", ErrChoose)
+	case 1:
+		return records[0], nil
 	}
-	return records[0], nil
+	return environment.Record{}, fmt.Errorf("%w with -name, of %q", ErrChoose, names)
 }
 
 // JSON returns a writer for JSON that writes to w what means the same and has no character that a terminal acts on:
@@ -42,6 +50,8 @@ func (j jsonWriter) Write(text []byte) (int, error) {
 	for rest := text; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		switch {
+		case r == utf8.RuneError && n == 1:
+			out = append(out, `\ufffd`...) // no UTF-8
 		case r == '\n' || unicode.IsPrint(r):
 			out = append(out, rest[:n]...)
 		case r > 0xffff: // a surrogate pair

@@ -1,13 +1,10 @@
-package main
+package ask
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/cxsync/cxsync/history"
 )
 
 // layouts are the ways to write a time without a zone.
@@ -42,12 +39,4 @@ func optional(text string, loc *time.Location) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	return moment(text, time.Now(), loc)
-}
-
-// firstSeen says when something of the types was recorded first, the zero time if never.
-func firstSeen(ctx context.Context, h *history.History, types []string) (time.Time, error) {
-	for c, err := range h.Changes(ctx, history.Query{Types: types, Imported: true, Limit: 1}) {
-		return c.At, err
-	}
-	return time.Time{}, nil
 }

@@ -1,4 +1,4 @@
-package main
+package ask
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 )
 
 // printTypes prints how each type is doing, as a table or as JSON lines.
-func printTypes(ctx context.Context, engine *environment.Engine, r environment.Record, o options, out io.Writer) error {
+func (q Question) printTypes(ctx context.Context, engine *environment.Engine, r environment.Record, out io.Writer) error {
 	status, err := engine.Status(ctx, r.ID)
 	if err != nil {
 		return err
 	}
 	health := status.Health(time.Now())
-	if o.json {
+	if q.json {
 		for i, t := range status.Types {
 			err := json.NewEncoder(cli.JSON(out)).Encode(struct {
 				Event string `json:"event"`
@@ -35,15 +35,15 @@ func printTypes(ctx context.Context, engine *environment.Engine, r environment.R
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TYPE\tHEALTH\tOBJECTS\tWITHHELD\tLAST PASS\tNEXT\tSCHEDULE")
 	for i, t := range status.Types {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", t.Type, health.Types[i].Verdict, t.Objects, t.Withheld, short(t.LastPass, o), short(t.Next, o), t.Cron)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", t.Type, health.Types[i].Verdict, t.Objects, t.Withheld, q.short(t.LastPass), q.short(t.Next), t.Cron)
 	}
 	return w.Flush()
 }
 
 // short writes a time without seconds, or a dash for none.
-func short(t time.Time, o options) string {
+func (q Question) short(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.In(o.loc).Format("2006-01-02 15:04")
+	return t.In(q.loc).Format("2006-01-02 15:04")
 }
