@@ -170,7 +170,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 		masked, all := from.masked.Load() > 0, r.Complete && t.Whole && t.Parent == ""
 		now.Masked = masked || state.Masked && !all // what was not read may hold some still
 		if r.Complete {
-			now.Sight, now.Selects = new(r.Coverage.Name), new(t.Selects())
+			now.Coverage, now.Selects = new(r.Coverage.Name), new(t.Selects())
 		}
 		return s.putState(b, o, now)
 	}
@@ -199,7 +199,7 @@ func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType,
 		return seen, nil, err
 	}
 	p, err := s.history.Fenced(lease.Fence).Begin(ctx, t.Name, s.rules(t))
-	if err == nil && state.Sight != nil && (seen.widens(*state.Sight) || state.selectsMore(t)) {
+	if err == nil && state.Coverage != nil && (seen.widens(*state.Coverage) || state.selectsMore(t)) {
 		p.Widened()
 	}
 	return seen, p, err

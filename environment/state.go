@@ -20,7 +20,7 @@ type TypeState struct {
 	Requests    int64     `json:"requests"`              // of a pass in which nothing changes, from the last one that was neither
 	Imported    int64     `json:"imported,omitempty"`    // number of the last import that read it
 	Measured    bool      `json:"measured"`              // whether there was such a pass
-	Sight       *string   `json:"sight,omitempty"`       // what the client saw in the last complete pass: divisions, "" for all
+	Coverage    *string   `json:"sight,omitempty"`       // what the client saw in the last complete pass: divisions, "" for all
 	Selects     *string   `json:"selects,omitempty"`     // what the list was asked to hold in that pass
 	From        string    `json:"from,omitempty"`        // the parent to begin with, while none lets what is below it be read
 	Unproven    time.Time `json:"unproven,omitzero"`     // since when passes do not prove what is gone

@@ -157,15 +157,15 @@ func trimAPIPath(path string) string {
 	return strings.TrimRight(before, "/")
 }
 
-func (r Region) origin(service string) *url.URL {
-	return &url.URL{Scheme: "https", Host: service + "." + r.Domain}
+func (r region) origin(service string) *url.URL {
+	return &url.URL{Scheme: "https", Host: service + "." + r.domain}
 }
 
-func regionNamed(name string) (Region, bool) {
+func regionNamed(name string) (region, bool) {
 	name = strings.ReplaceAll(name, "_", "-")
-	i := slices.IndexFunc(regions, func(r Region) bool { return r.Name == name || r.Code == name })
+	i := slices.IndexFunc(regions, func(r region) bool { return r.name == name || r.code == name })
 	if i < 0 {
-		return Region{}, false
+		return region{}, false
 	}
 	return regions[i], true
 }
@@ -173,13 +173,13 @@ func regionNamed(name string) (Region, bool) {
 // services are the hosts that people copy out of an address bar.
 var services = []string{"api", "apps", "login", "app", "streaming", "www", "developer"}
 
-func regionOf(host string) (Region, bool) {
+func regionOf(host string) (region, bool) {
 	if label, rest, _ := strings.Cut(host, "."); slices.Contains(services, label) {
 		host = rest
 	}
-	i := slices.IndexFunc(regions, func(r Region) bool { return r.Domain == host })
+	i := slices.IndexFunc(regions, func(r region) bool { return r.domain == host })
 	if i < 0 {
-		return Region{}, false
+		return region{}, false
 	}
 	return regions[i], true
 }
@@ -197,8 +197,8 @@ func foreign(host string) (hint string, ok bool) {
 // didYouMean names the region whose domain the host ends with.
 func didYouMean(host string) string {
 	for _, r := range regions {
-		if strings.HasSuffix(host, "."+r.Domain) {
-			return fmt.Sprintf(" (did you mean api.%s?)", r.Domain)
+		if strings.HasSuffix(host, "."+r.domain) {
+			return fmt.Sprintf(" (did you mean api.%s?)", r.domain)
 		}
 	}
 	return ""

@@ -28,7 +28,7 @@ type Object struct {
 	// Masked is how many secrets SecretMark stands for in Body: they are not compared.
 	Masked int
 
-	Marker  string // MarkerOf the body; "" for a type with a parent
+	Marker  string // markerOf the body; "" for a type with a parent
 	Deleted bool   // the body is a tombstone: it says "state": "deleted" or "deleted": true
 }
 
@@ -59,10 +59,10 @@ func SplitID(id string) []string {
 	return parts
 }
 
-// MarkerOf returns what the fields of t.Marker hold in a body: an object whose
+// markerOf returns what the fields of t.Marker hold in a body: an object whose
 // marker is the same as before has not been edited. It is "" when none of the
 // fields is there, or the type has no marker, which says nothing.
-func MarkerOf(t ObjectType, body []byte) string {
+func markerOf(t ObjectType, body []byte) string {
 	if len(t.Marker) == 0 {
 		return ""
 	}

@@ -75,7 +75,7 @@ func (r *objectReader) object(id string, raw []byte) (Object, error) {
 		Deleted: r.isTombstone(raw),
 	}
 	if r.t.Parent == "" {
-		o.Marker = MarkerOf(r.t, body)
+		o.Marker = markerOf(r.t, body)
 	}
 	return o, nil
 }

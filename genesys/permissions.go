@@ -55,7 +55,7 @@ func matches(pattern, s string) bool { return pattern == "*" || strings.EqualFol
 func (p *Permissions) Source() string { return p.source }
 
 // Known reports whether the grants could be read. Without them only a try
-// tells what the client may read; see Client.Probe.
+// tells what the client may read.
 func (p *Permissions) Known() bool { return p.known }
 
 // Has reports whether the client has a permission such as
@@ -326,19 +326,5 @@ func (c *Client) divisions(ctx context.Context, p *Permissions) error {
 		}
 	}
 	p.divisions = ids
-	return nil
-}
-
-// Probe asks for the smallest page of a type without a parent, to find out
-// whether the client may read it: nil, or the error that List would end with.
-func (c *Client) Probe(ctx context.Context, t ObjectType) error {
-	t.PageSize = min(t.PageSize, t.leastPage())
-	t.Divisions = "" // the home division is enough
-	if len(t.Variants) > 0 {
-		t.Variants = t.Variants[:1]
-	}
-	for _, err := range c.List(ctx, t) {
-		return err
-	}
 	return nil
 }

@@ -1,14 +1,15 @@
 package genesys
 
-// A Region is one of the places where Genesys Cloud runs. Each has its own
+// A region is one of the places where Genesys Cloud runs. Each has its own
 // users, clients and login; nothing crosses from one to another.
-type Region struct {
-	Name   string // of AWS: "us-east-1"
-	Code   string // short: "use1"
-	Domain string // "mypurecloud.com": API at api.Domain, login at login.Domain
+type region struct {
+	name   string // of AWS: "us-east-1"
+	code   string // short: "use1"
+	domain string // "mypurecloud.com": API at api.Domain, login at login.Domain
 }
 
-var regions = []Region{
+// regions are those that are known, the two that are internal to Genesys last.
+var regions = []region{
 	{"us-east-1", "use1", "mypurecloud.com"},
 	{"us-east-2", "use2", "use2.us-gov-pure.cloud"},
 	{"us-west-2", "usw2", "usw2.pure.cloud"},
@@ -29,10 +30,4 @@ var regions = []Region{
 	{"mx-central-1", "mxc1", "mxc1.pure.cloud"},
 	{"dca", "dca", "inindca.com"},
 	{"tca", "tca", "inintca.com"},
-}
-
-// Regions returns the regions that are known, the two that are internal to
-// Genesys last.
-func Regions() []Region {
-	return append([]Region(nil), regions...)
 }

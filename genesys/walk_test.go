@@ -382,8 +382,8 @@ func TestObjects(t *testing.T) {
 		Type: "things", ID: "%25/a%2Fb", Name: "A Bé", Marker: `1e0 "t"`, Deleted: true,
 		Body: json.RawMessage(`{ "id" : "a/b", "org":{"id":"%"}, "first":"A","last":"Bé","v":1e0, "m":{"d":"t"},"state":"DELETED" }`),
 	}}, objects)
-	require.Empty(t, MarkerOf(typ, []byte(`{"x":1,"v":null}`)))
-	require.NotEqual(t, MarkerOf(typ, []byte(`{"v":1}`)), MarkerOf(typ, []byte(`{"m":{"d":1}}`)))
+	require.Empty(t, markerOf(typ, []byte(`{"x":1,"v":null}`)))
+	require.NotEqual(t, markerOf(typ, []byte(`{"v":1}`)), markerOf(typ, []byte(`{"m":{"d":1}}`)))
 }
 
 func TestGet(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
 func firstID(org *genesystest.Org, typ string) string {
@@ -240,7 +241,13 @@ func TestMarkersOfParents(t *testing.T) {
 			if len(typ.Marker) == 0 {
 				return string(body)
 			}
-			return genesys.MarkerOf(parentType, body)
+			var values []string
+			for _, field := range parentType.Marker {
+				raw, ok := jsonscan.Lookup(body, strings.Split(field, ".")...)
+				require.True(t, ok, field)
+				values = append(values, string(raw))
+			}
+			return strings.Join(values, " ")
 		}
 		seen := []string{look()}
 		moves := func(what string, err error) {
