@@ -116,6 +116,7 @@ func (c *console) routes() http.Handler {
 		"/e/{id}/types":        c.types,
 		"/e/{id}/type/{type}":  c.typePage,
 		"/e/{id}/quota":        c.quota,
+		"/e/{id}/undetected":   c.undetected,
 		"/e/{id}/withheld":     c.withheld,
 		"/e/{id}/newest":       c.newest,
 	} {

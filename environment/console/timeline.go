@@ -172,8 +172,13 @@ func (c *console) timeline(r *request) error {
 		Newest  string // address of the first page, on another one
 		UpTo    *whenView
 		Objects string
+		Audited bool   // whether the org's audits are read
+		Missed  string // how many writes they showed that no change explains
 		Problem string
 	}{Filter: f, Kinds: kinds[:], Types: env.labels(), Objects: grouped(env.objects())}
+	if tally := env.Status.Audits.Tally; tally != nil {
+		page.Audited, page.Missed = true, count(int(tally.Undetected), "edit")
+	}
 	if err := r.begin(r.view("Timeline", env, "timeline")); err != nil {
 		return err
 	}

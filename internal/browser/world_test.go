@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,12 +18,14 @@ import (
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/poller"
+	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
 // A world is what the pages show: an org in which a few things happened.
 type world struct {
 	org     *genesystest.Org
+	store   storage.Store
 	engine  *environment.Engine
 	handler http.Handler
 	queue   string // an object with a few versions
@@ -33,10 +37,10 @@ var selected = []string{"Queues", "ACD skills", "Wrap-up codes", "Users", "Group
 // newWorld returns one with everything in it, or with what a picture for people should show.
 func newWorld(t *testing.T, everything bool) *world {
 	t.Helper()
-	w := &world{org: genesystest.New(&genesystest.Options{Size: 80})}
+	w := &world{org: genesystest.New(&genesystest.Options{Size: 80}), store: memory.New()}
 	vault, err := environment.NewKeyVault(environment.NewKey())
 	require.NoError(t, err)
-	w.engine, err = environment.Open(memory.New(), &environment.Options{Vault: vault, Transport: w.org.Transport()})
+	w.engine, err = environment.Open(w.store, &environment.Options{Vault: vault, Transport: w.org.Transport()})
 	require.NoError(t, err)
 	w.environment(t, "Contoso", true, selected...)
 	w.environment(t, "Contoso test", false, "Queues", "ACD skills")
@@ -46,6 +50,7 @@ func newWorld(t *testing.T, everything bool) *world {
 	w.poll(t, 2, "Queues", "ACD skills")
 	w.org.Recover()
 	w.poll(t, 1)
+	w.audit(t) // from now on they say who makes changes
 
 	queues := w.ids("routing.queues")
 	w.queue, w.skill = queues[0], w.ids("routing.skills")[0]
@@ -54,7 +59,7 @@ func newWorld(t *testing.T, everything bool) *world {
 	w.poll(t, 1)
 	w.create(t, "routing.skills", map[string]any{"name": "Portuguese invoices"})
 	w.update(t, "flows", w.ids("flows")[0], map[string]any{"description": strings.Repeat("Asks for the language, then for the customer number, and hands over to the queue. ", 12)})
-	require.NoError(t, w.org.Delete("routing.wrapupcodes", w.ids("routing.wrapupcodes")[4]))
+	require.NoError(t, w.as("routing.wrapupcodes").Delete("routing.wrapupcodes", w.ids("routing.wrapupcodes")[4]))
 	w.poll(t, 1)
 	w.update(t, "routing.queues", queues[0], map[string]any{"name": "Invoices", "skillEvaluationMethod": "BEST", "callingPartyName": ""})
 	w.update(t, "groups", w.ids("groups")[1], map[string]any{"name": "Night shift", "rulesVisible": false})
@@ -70,6 +75,7 @@ func newWorld(t *testing.T, everything bool) *world {
 	w.poll(t, 1)
 	w.update(t, "routing.queues", queues[1], map[string]any{"acwSettings": map[string]any{"timeoutMs": 20000}})
 	w.poll(t, 1, "Queues") // not the schedules, of which a second walk would prove that they are gone
+	w.audit(t, w.undone(queues[2:6])...)
 	w.handler, err = console.New(w.engine, &console.Options{Actions: true})
 	require.NoError(t, err)
 	return w
@@ -99,13 +105,67 @@ func (w *world) poll(t *testing.T, id int64, types ...string) {
 
 func (w *world) update(t *testing.T, typ, id string, patch any) {
 	t.Helper()
-	require.NoError(t, w.org.Update(typ, id, patch))
+	require.NoError(t, w.as(typ).Update(typ, id, patch))
+}
+
+// as returns somebody who looks after a type.
+func (w *world) as(typ string) genesystest.Editor {
+	return w.org.As(w.ids("users")[len(typ)%7])
 }
 
 func (w *world) create(t *testing.T, typ string, fields any) {
 	t.Helper()
-	_, err := w.org.Create(typ, fields)
+	_, err := w.as(typ).Create(typ, fields)
 	require.NoError(t, err)
+}
+
+// audit takes in what the org's audits would say until now, and some records more.
+func (w *world) audit(t *testing.T, more ...history.Evidence) {
+	t.Helper()
+	models := map[string]history.Model{}
+	for _, typ := range w.engine.Selected(environment.Record{Types: selected}) {
+		models[typ.Name] = history.Model{AuditService: "Audited"}
+	}
+	h, err := history.Open(t.Context(), w.store, 1, &history.Options{Models: models})
+	require.NoError(t, err)
+	n := 0
+	for e := range w.org.Edits() {
+		n++
+		more = append(more, history.Evidence{
+			ID: fmt.Sprint(n), At: e.Time, Targets: []history.Target{{Type: e.Type, ID: e.ID}}, Entity: "Thing", Object: e.ID, Action: e.Action,
+			Actor: w.actor(t, e.Author),
+		})
+	}
+	read := history.Span{Since: time.Now().AddDate(0, 0, -7), Until: time.Now().Add(time.Minute)}
+	require.NoError(t, h.Attribute(t.Context(), history.AuditsRead{Records: more, Read: map[string]history.Span{"": read}}, nil))
+}
+
+// actor returns a user by name.
+func (w *world) actor(t *testing.T, id string) history.Actor {
+	t.Helper()
+	a := history.Actor{ID: id}
+	if body, ok := maps.Collect(w.org.Objects("users"))[id]; ok {
+		require.NoError(t, json.Unmarshal(body, &a))
+	}
+	return a
+}
+
+// undone are records of writes that were undone three days ago, of which no pass saw anything.
+func (w *world) undone(ids []string) (records []history.Evidence) {
+	for i, id := range ids {
+		for n, action := range []string{"Update", "Update", "Delete"} {
+			at := time.Now().Add(-72*time.Hour - time.Duration(10*i-n)*time.Minute)
+			e := history.Evidence{
+				ID: fmt.Sprint("undone ", i, n), At: at, Targets: []history.Target{{Type: "routing.queues", ID: id}}, Entity: "Queue", Object: id,
+				Name: "Evening calls", Action: action, Actor: history.Actor{Name: "Noor Haddad"}, Properties: []string{"acwSettings", "description"},
+			}
+			if action == "Delete" {
+				e.Targets[0].ID, e.Object, e.Name, e.Properties = "7d0c2a3e-0000-4000-8000-000000000000", "7d0c2a3e-0000-4000-8000-000000000000", "", nil
+			}
+			records = append(records, e)
+		}
+	}
+	return records
 }
 
 func (w *world) ids(typ string) []string {
@@ -158,6 +218,8 @@ func (w *world) pages(t *testing.T) []place {
 		{name: "types-failing", address: "/e/2/types"},
 		{name: "type", address: "/e/1/type/routing.queues"},
 		{name: "quota", address: "/e/1/quota"},
+		{name: "undetected", address: "/e/1/undetected"},
+		{name: "undetected-none", address: "/e/2/undetected"},
 		{name: "withheld", address: "/e/1/withheld"},
 		{name: "withheld-none", address: "/e/3/withheld"},
 		{name: "missing", address: "/e/1/nowhere", missing: true},
