@@ -11,6 +11,7 @@ import (
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/internal/instant"
 	"github.com/cxsync/cxsync/ratelimit"
 	"github.com/cxsync/cxsync/storage"
 )
@@ -31,7 +32,8 @@ const (
 
 // Hint says that objects may just have been edited, as events of the org's audits tell: what
 // genesys.ParseAuditEvent reads, genesys.Catalogue.Audited translates. While Run polls the environment
-// in this process, their types are read now: below one parent where that is known, else wholly. Hints of
+// in this process, they are read now: the object alone where its list can be asked for it
+// (genesys.ObjectType.ByID), what is below one parent where that is known, else the type wholly. Hints of
 // a type come together, and all take at most a tenth of the quota. What is not selected is left out.
 func (e *Engine) Hint(ctx context.Context, id int64, targets ...genesys.AuditTarget) error {
 	s, err := e.session(ctx, id)
@@ -54,19 +56,19 @@ type hints struct {
 	wake   chan struct{}
 	tokens float64 // requests that may be made
 	at     time.Time
-	below  map[[2]string]time.Time // when a type was last read below one parent
+	read   map[[2]string]time.Time // when an object was last read alone, or what is below a parent, by type and id
 }
 
 // hinted is what was heard of one type.
 type hinted struct {
-	at      time.Time // of the newest edit, by the org's time
-	count   int
-	parents map[string]time.Time // when something below them was edited
-	wholly  bool                 // it is not known below which parent
+	at     time.Time // of the newest edit, by the org's time
+	count  int
+	ids    map[string]time.Time // when objects were edited that can be read alone, or something below parents
+	wholly bool                 // it is not known which object, or below which parent
 }
 
 func (e *Engine) hintsOf(id int64) *hints {
-	h, _ := e.heard.LoadOrStore(id, &hints{types: map[string]*hinted{}, wake: make(chan struct{}, 1), below: map[[2]string]time.Time{}})
+	h, _ := e.heard.LoadOrStore(id, &hints{types: map[string]*hinted{}, wake: make(chan struct{}, 1), read: map[[2]string]time.Time{}})
 	return h.(*hints)
 }
 
@@ -79,28 +81,32 @@ func (s *session) hint(t history.Target, at time.Time) {
 	h := s.engine.hintsOf(s.record.ID)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if read := h.below[[2]string{named.Name, t.Below}]; named.Parent != "" && read.After(at) {
+	id := t.Below
+	if named.Parent == "" && named.ByID != "" {
+		id = t.ID
+	}
+	if id != "" && h.read[[2]string{named.Name, id}].After(at) {
 		return
 	}
-	known := h.types[named.Name]
-	if known == nil {
-		known = &hinted{parents: map[string]time.Time{}}
-		h.types[named.Name] = known
-	}
+	known := h.of(named.Name)
 	known.count++
-	if at.After(known.at) {
-		known.at = at
+	known.at = instant.Later(known.at, at)
+	if id != "" {
+		known.ids[id] = instant.Later(known.ids[id], at)
 	}
-	switch {
-	case named.Parent == "":
-		known.wholly = true
-	case t.Below != "":
-		known.parents[t.Below] = at
-	}
+	known.wholly = known.wholly || id == "" && named.Parent == ""
 	select {
 	case h.wake <- struct{}{}:
 	default:
 	}
+}
+
+// of returns what was heard of a type.
+func (h *hints) of(name string) *hinted {
+	if h.types[name] == nil {
+		h.types[name] = &hinted{ids: map[string]time.Time{}}
+	}
+	return h.types[name]
 }
 
 // followHints reads what hints name for as long as Run polls the environment.
@@ -146,8 +152,11 @@ func (e *Engine) readHinted(ctx context.Context, id int64, h *hints) (wait time.
 			return wait, nil
 		}
 		began := s.now()
-		requests, err := s.readHint(ctx, t, what)
+		requests, needsPass, err := s.readHint(ctx, t, what)
 		h.settle(t.Name, what, requests-cost, began)
+		if needsPass {
+			h.wholly(t.Name, what)
+		}
 		if errors.Is(err, storage.ErrLocked) || errors.Is(err, errTakenOver) {
 			h.again(t.Name, what)
 			return e.glance(), nil
@@ -176,12 +185,13 @@ func (s *session) nextHinted(h *hints, known overview) (genesys.ObjectType, *hin
 	for _, name := range slices.Sorted(maps.Keys(h.types)) {
 		what := h.types[name]
 		t, _ := s.engine.opts.Catalogue.Lookup(name)
-		price := float64(len(what.parents))
-		if what.wholly {
-			price = max(1, known.cost(t).Requests)
+		last, wasRead := known.passes[name]
+		maps.DeleteFunc(what.ids, func(_ string, at time.Time) bool { return !last.Started.Before(at) })
+		price := float64(len(what.ids))
+		if list := max(1, known.cost(t).Requests); what.wholly || t.Parent == "" && price > list {
+			what.wholly, price = true, list
 		}
-		_, wasRead := known.passes[name]
-		switch stale := known.passes[name].Started.Before(what.at); {
+		switch stale := last.Started.Before(what.at); {
 		case !wasRead, !stale, price == 0, price > burst, known.states[name].Unavailable != "":
 			delete(h.types, name) // read since, or left to the schedule
 		case price > h.tokens:
@@ -207,10 +217,18 @@ func (h *hints) settle(name string, what *hinted, more float64, began time.Time)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tokens -= more
-	maps.DeleteFunc(h.below, func(_ [2]string, read time.Time) bool { return began.Sub(read) > 2*auditOverlap })
-	for parent := range what.parents {
-		h.below[[2]string{name, parent}] = began
+	maps.DeleteFunc(h.read, func(_ [2]string, read time.Time) bool { return began.Sub(read) > 2*auditOverlap })
+	for id := range what.ids {
+		h.read[[2]string{name, id}] = began
 	}
+}
+
+// wholly notes that it takes a pass to tell what was hinted at.
+func (h *hints) wholly(name string, what *hinted) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.of(name)
+	known.wholly, known.count, known.at = true, known.count+1, instant.Later(known.at, what.at)
 }
 
 // again takes a hint back that could not be followed.
@@ -222,38 +240,47 @@ func (h *hints) again(name string, what *hinted) {
 	}
 }
 
-// readHint reads what a hint names. It returns how many requests that took.
-func (s *session) readHint(ctx context.Context, t genesys.ObjectType, what *hinted) (requests float64, err error) {
+// readHint reads what a hint names. It returns how many requests that took, and whether it takes a pass to tell more.
+func (s *session) readHint(ctx context.Context, t genesys.ObjectType, what *hinted) (requests float64, needsPass bool, err error) {
 	err = s.engine.tryAlone(ctx, s.record.ID, func(ctx context.Context, lease *lease) error {
 		if what.wholly {
 			result, err := s.underLease(ctx, lease, t, occasion{hinted: true})
 			requests = float64(result.Requests)
 			return err
 		}
-		requests, err = s.readBelow(ctx, lease, t, slices.Sorted(maps.Keys(what.parents)))
+		requests, needsPass, err = s.readSome(ctx, lease, t, slices.Sorted(maps.Keys(what.ids)))
 		return err
 	}, "pass", t.Name)
 	if _, late := errors.AsType[*ratelimit.DeadlineError](err); late {
-		return requests, nil
+		err = nil
 	}
-	return requests, err
+	return requests, needsPass && err == nil, err
 }
 
-// readBelow reads what is below some parents.
-func (s *session) readBelow(ctx context.Context, lease *lease, t genesys.ObjectType, parents []string) (float64, error) {
+// readSome reads what is below some parents, or some objects alone.
+func (s *session) readSome(ctx context.Context, lease *lease, t genesys.ObjectType, ids []string) (requests float64, needsPass bool, err error) {
 	state, err := s.typeState(ctx, t.Name)
 	if err != nil {
-		return 0, err
+		return 0, false, err
+	}
+	if t, err = s.readable(ctx, t); err != nil {
+		return 0, false, err
 	}
 	seen, p, err := s.begin(ctx, lease, t, state, occasion{hinted: true})
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	ctx, reading := withReading(ctx)
 	defer reading.stop(nil)
-	_, err = p.ReadBelow(ctx, &source{session: s, t: t}, history.ReadOptions{
-		Parent: t.Parent, ParentMarked: len(t.Marker) > 0, Coverage: seen.forHistory(), Requests: reading.requests.Load, Clean: t.Clean,
-	}, parents...)
+	from := &source{session: s, t: t}
+	opts := history.ReadOptions{
+		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, Coverage: seen.forHistory(), Requests: reading.requests.Load, Clean: t.Clean,
+	}
+	if t.Parent != "" {
+		_, err = p.ReadBelow(ctx, from, opts, ids...)
+	} else {
+		_, needsPass, err = p.ReadObjects(ctx, from, opts, ids...)
+	}
 	s.engine.recordedOf(s.record.ID).notify()
-	return float64(reading.requests.Load()), err
+	return float64(reading.requests.Load()), needsPass, err
 }

@@ -47,7 +47,7 @@ func (h *hinted) changes(t *testing.T) (all []history.Change) {
 	return all
 }
 
-// What audits name is read minutes after the edit and not at the next tick, below its parent alone where it has one.
+// What audits name is read minutes after the edit and not at the next tick: alone, or below its parent alone.
 func TestHintsFromAudits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -70,11 +70,15 @@ func TestHintsFromAudits(t *testing.T) {
 		require.Equal(t, member, got["routing.queues.members"].ID)
 		lists := 0
 		for _, r := range h.org.Requests() {
-			if r.Type == "routing.queues.members" && r.Time.After(edited) {
+			if r.Time.After(edited) && r.Type == "routing.queues.members" {
+				lists++
+			}
+			if r.Time.After(edited) && r.Type == "routing.queues" {
+				require.Equal(t, queue, r.Query.Get("id"))
 				lists++
 			}
 		}
-		require.Equal(t, 1, lists, "below the one parent, once")
+		require.Equal(t, 2, lists, "the one queue, and below it, once each")
 		time.Sleep(10 * time.Minute)
 		for _, c := range h.changes(t) {
 			require.Equal(t, history.WhoAttributed, c.Who.Status, c.Type)

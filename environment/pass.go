@@ -140,12 +140,8 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	if err != nil {
 		return result, err
 	}
-	if len(t.Parts) > 0 {
-		may, err := s.permissions(ctx, time.Now().Add(-accessFor))
-		if err != nil {
-			return result, err
-		}
-		t = may.Readable(t)
+	if t, err = s.readable(ctx, t); err != nil {
+		return result, err
 	}
 	seen, p, err := s.begin(ctx, lease, t, state, o)
 	if err != nil {
@@ -183,6 +179,18 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	}
 	lease.over = err == nil
 	return result, err
+}
+
+// readable returns a type without the parts that the client may not read.
+func (s *session) readable(ctx context.Context, t genesys.ObjectType) (genesys.ObjectType, error) {
+	if len(t.Parts) == 0 {
+		return t, nil
+	}
+	may, err := s.permissions(ctx, time.Now().Add(-accessFor))
+	if err != nil {
+		return t, err
+	}
+	return may.Readable(t), nil
 }
 
 // begin begins a pass over what the client sees of a type.

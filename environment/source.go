@@ -63,6 +63,21 @@ func (s *source) item(o genesys.Object) history.Item {
 	}
 }
 
+// ListOne implements history.Source.
+func (s *source) ListOne(ctx context.Context, id string) (history.Item, bool, error) {
+	o, found, err := s.client.ListOne(ctx, s.t, id)
+	switch {
+	case errors.Is(err, genesys.ErrNoGet):
+		return history.Item{}, false, history.ErrNoGet
+	case err != nil:
+		if over := s.ends(ctx, err); over != nil {
+			return history.Item{}, false, over
+		}
+		return history.Item{}, false, &history.UnclearError{Err: err}
+	}
+	return s.item(o), found, nil
+}
+
 // Read implements history.Source.
 func (s *source) Read(ctx context.Context, listed history.Item) (history.Item, error) {
 	o, err := s.client.Read(ctx, s.t, genesys.Object{

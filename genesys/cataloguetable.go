@@ -45,7 +45,7 @@ func parseType(row map[string]string) (ObjectType, error) {
 		Parent: row["parent"], Method: row["method"], Path: row["path"], Variants: list("variants", "|"), Body: row["body"],
 		Divisions: row["divisions"], Paging: Paging(row["paging"]), Token: row["token"], Items: row["items"],
 		ID: list("id", "+"), Former: list("former", "+"), Title: row["title"], Key: list("key", "+"),
-		Whole: row["whole"] == "yes", Get: row["get"], Absent: row["absent"] != "",
+		Whole: row["whole"] == "yes", Get: row["get"], ByID: row["byid"], Absent: row["absent"] != "",
 		Split: list("split", "|"), Marker: list("marker", ","), Secrets: list("secrets", ","),
 		Permissions: list("permissions", ","), Grade: row["grade"],
 	}

@@ -133,6 +133,9 @@ func TestRowsAgainstTheOfficialDescription(t *testing.T) {
 		if typ.Divisions != "" {
 			sent = append(sent, typ.Divisions)
 		}
+		if typ.ByID != "" {
+			sent = append(sent, typ.ByID)
+		}
 		p := &pager{t: typ, size: typ.PageSize}
 		if typ.PageSize > 0 && typ.Paging != PagingSearch {
 			sent = append(sent, p.sizeParameter())
@@ -183,6 +186,19 @@ func TestRowsAgainstTheOfficialDescription(t *testing.T) {
 	require.Empty(t, strings.Join(wrong, "\n"))
 	for what := range notOfficial {
 		require.True(t, excused[what], "%q is an exception from nothing", what)
+	}
+}
+
+// Each list of more than one page that can be narrowed to an object says by which parameter.
+func TestListsThatTakeAnID(t *testing.T) {
+	for typ := range DefaultCatalogue().All() {
+		o, _ := operation(typ.method(), typ.Path)
+		i := slices.IndexFunc(o.Parameters, func(p official.Parameter) bool { return !p.Deprecated && (p.Name == "id" || p.Name == "ids") })
+		want := ""
+		if i >= 0 && typ.Parent == "" && typ.PageSize > 0 {
+			want = o.Parameters[i].Name
+		}
+		require.Equal(t, want, typ.ByID, typ.Name)
 	}
 }
 

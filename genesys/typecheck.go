@@ -41,6 +41,9 @@ func (t ObjectType) problem() error {
 	case t.PageSize < 0:
 		return fmt.Errorf("the PageSize is %d", t.PageSize)
 	}
+	if t.ByID != "" && (t.Parent != "" || len(t.ID) != 1 || t.method() != http.MethodGet) {
+		return fmt.Errorf("the ByID %q goes with a GET list at the top and one field as the ID", t.ByID)
+	}
 	if err := t.Audit.problem(); err != nil {
 		return err
 	}

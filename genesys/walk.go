@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/cxsync/cxsync/internal/jsonscan"
@@ -34,6 +35,27 @@ func (c *Client) List(ctx context.Context, t ObjectType) iter.Seq2[Object, error
 		w := newWalk(ctx, c, t, Object{}, yield)
 		w.run(nil)
 	}
+}
+
+// ListOne returns what List tells of one object, by a request that takes its ID. It is false if the list does not have
+// the object, which may be elsewhere than in the list. The error is ErrNoGet where the type has no ByID, or
+// where the service does not follow it, and otherwise like that of List.
+func (c *Client) ListOne(ctx context.Context, t ObjectType, id string) (o Object, found bool, err error) {
+	if t.ByID == "" {
+		return o, false, fmt.Errorf("%w: %s", ErrNoGet, t.Name)
+	}
+	own := SplitID(id)
+	t.Path = withQuery(t.Path, t.ByID+"="+url.QueryEscape(own[len(own)-1]))
+	for one, err := range c.List(ctx, t) {
+		switch {
+		case err != nil:
+			return o, false, err
+		case one.ID != id:
+			return o, false, fmt.Errorf("%w: %s: the list was asked for one object and tells of others", ErrNoGet, t.Name)
+		}
+		o, found = one, true
+	}
+	return o, found, nil
 }
 
 // Children walks the objects of a type below one parent, of which it needs

@@ -8,17 +8,48 @@ import (
 	"time"
 )
 
+// Some of a type can be read between two passes, because it is said to have changed: what is below some
+// parents, or single objects. That is no pass. It records what it finds to be new or changed, it proves no
+// absence, and the newest pass stays what it was. What may be part of a release of the platform is left
+// to the next pass, which sees more objects.
+
 // ReadBelow reads what is listed below some parents, because it is said to have changed, and records
 // what is new or has changed there. It is no pass over the type: it proves no absence, and the newest
 // pass stays what it was. What may be part of a release of the platform is left to the next pass, which
 // sees more objects. A parent that is not known is left out.
 func (p *Pass) ReadBelow(ctx context.Context, src Source, opts ReadOptions, parents ...string) (Summary, error) {
+	r := p.reader(src, opts)
+	return p.endBeside(ctx, r.readBelow(ctx, parents))
+}
+
+// ReadObjects reads single objects of a type without a parent, because they are said to have changed, as
+// ReadBelow does. It returns whether a pass is needed to tell more: the list does not have one that was there, which
+// alone proves nothing; what came or went in one may be part of a release; or the source cannot list one object, or
+// failed to.
+func (p *Pass) ReadObjects(ctx context.Context, src Source, opts ReadOptions, ids ...string) (sum Summary, needsPass bool, err error) {
+	r := p.reader(src, opts)
+	for _, id := range ids {
+		isTold, err := r.object(ctx, id)
+		needsPass = needsPass || !isTold
+		if err != nil {
+			sum, err = p.endBeside(ctx, err)
+			return sum, true, err
+		}
+	}
+	sum, err = p.endBeside(ctx, nil)
+	return sum, needsPass || len(p.held) > 0 || p.reason != "", err
+}
+
+func (p *Pass) reader(src Source, opts ReadOptions) *reader {
 	if opts.Requests == nil {
 		opts.Requests = func() int64 { return 0 }
 	}
 	p.clean = opts.Clean
-	r := &reader{p: p, src: src, opts: opts, began: time.Now(), coverage: opts.Coverage}
-	err := r.readBelow(ctx, parents)
+	return &reader{p: p, src: src, opts: opts, began: time.Now(), coverage: opts.Coverage}
+}
+
+// endBeside ends a reading that is no pass.
+func (p *Pass) endBeside(ctx context.Context, err error) (Summary, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over == nil {
@@ -47,4 +78,20 @@ func (r *reader) readBelow(ctx context.Context, parents []string) error {
 		}
 	}
 	return nil
+}
+
+// object observes one object. It returns whether that tells all that a pass would tell of it.
+func (r *reader) object(ctx context.Context, id string) (isTold bool, err error) {
+	item, found, err := r.src.ListOne(ctx, id)
+	unclear := new(UnclearError)
+	switch {
+	case errors.Is(err, ErrNoGet), errors.As(err, &unclear):
+		return false, nil
+	case err != nil:
+		return false, err
+	case found && !item.Deleted:
+		return true, r.observe(ctx, "", item)
+	}
+	_, isLive := r.p.Marker(id)
+	return !isLive, nil
 }

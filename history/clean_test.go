@@ -25,6 +25,9 @@ func (l listSource) List(context.Context, *Head) iter.Seq2[Item, error] {
 	}
 }
 
+func (listSource) ListOne(context.Context, string) (Item, bool, error) {
+	return Item{}, false, ErrNoGet
+}
 func (listSource) Get(context.Context, string) (Item, error)             { return Item{}, ErrNoGet }
 func (listSource) Read(_ context.Context, i Item) (Item, error)          { return i, nil }
 func (listSource) Coverage(context.Context, time.Time) (Coverage, error) { return Coverage{}, nil }

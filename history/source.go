@@ -25,6 +25,10 @@ type Source interface {
 	// it does not exist any more, ErrNoGet that the source cannot read one.
 	Read(ctx context.Context, listed Item) (Item, error)
 
+	// ListOne returns what List tells of one object of a type without a parent, in a request or so. It is false if
+	// the list does not have the object. ErrNoGet says that the source cannot list one.
+	ListOne(ctx context.Context, id string) (item Item, found bool, err error)
+
 	// Get finds out whether an object that was not listed exists: ErrGone says that
 	// it does not, ErrNoGet that the source cannot read one.
 	Get(ctx context.Context, id string) (Item, error)
@@ -159,12 +163,7 @@ type reader struct {
 // An error ends the pass. What it had found by then is kept, and the next pass
 // completes it.
 func (p *Pass) Read(ctx context.Context, src Source, opts ReadOptions) (Reading, error) {
-	if opts.Requests == nil {
-		opts.Requests = func() int64 { return 0 }
-	}
-	p.clean = opts.Clean
-	r := &reader{p: p, src: src, opts: opts, began: time.Now(), coverage: opts.Coverage}
-	result, err := r.run(ctx)
+	result, err := p.reader(src, opts).run(ctx)
 	if err != nil && ctx.Err() == nil {
 		p.keepFound(ctx)
 	}

@@ -66,6 +66,19 @@ func (s *fakeSource) Get(_ context.Context, id string) (Item, error) {
 	return Item{}, ErrGone
 }
 
+func (s *fakeSource) ListOne(_ context.Context, id string) (Item, bool, error) {
+	if s.noGet {
+		return Item{}, false, ErrNoGet
+	}
+	s.asked = append(s.asked, "one "+id)
+	for _, item := range s.lists[""] {
+		if item.ID == id {
+			return item, true, nil
+		}
+	}
+	return Item{}, false, s.ends[id]
+}
+
 func (s *fakeSource) Read(ctx context.Context, listed Item) (Item, error) {
 	return s.Get(ctx, listed.ID)
 }

@@ -96,6 +96,8 @@ func (f *filter) read(s *shape, parameter string, query url.Values) {
 			f.sortBy, _, _ = strings.Cut(s.t.Title, "+")
 		}
 		f.descending = strings.HasPrefix(strings.ToLower(values[0]), "d")
+	case "ids":
+		f.want("id", matchWhole, strings.Split(strings.Join(values, ","), ",")...)
 	case "id", "type", "state":
 		f.want(parameter, matchWhole, strings.Split(strings.Join(values, ","), ",")...)
 	case "divisionId":
