@@ -6,14 +6,21 @@ import (
 	"fmt"
 )
 
-// ErrMismatch is in the errors of [Apply] and [Revert] when a body is not the one that the changes were made for.
+// An answer about the past is the newest body with all changes since reverted, and there may be
+// thousands. So a body is opened once, edited by all changes, and written once; tree.go holds it
+// meanwhile. Every change is checked against what it finds: a log that does not fit the body must be an
+// error, and never an answer that looks right.
+
+// ErrMismatch is in the errors of [Apply] and [Revert] when a body is not the one that the changes were
+// made for.
 var ErrMismatch = errors.New("the body does not match the change")
 
-// Apply returns what the canonical body doc becomes by the changes, in canonical form. Each change is checked first: what
-// it adds must be absent, what it removes or replaces must have the old value, what it moves must be there. The first one
-// that does not fit is an error that wraps [ErrMismatch]; a change that makes no sense for any body is another error.
-// Neither doc nor the changes are modified. The time it takes is linear in the size of doc and of the changes, but for
-// the logarithm of the length of a list.
+// Apply returns what the canonical body doc becomes by the changes, in canonical form. Each change is
+// checked first: what it adds must be absent, what it removes or replaces must have the old value,
+// what it moves must be there. The first one that does not fit is an error that wraps [ErrMismatch]; a
+// change that makes no sense for any body is another error. Neither doc nor the changes are modified.
+// The time it takes is linear in the size of doc and of the changes, but for the logarithm of the
+// length of a list.
 func Apply(doc []byte, changes []FieldChange) ([]byte, error) {
 	e, err := newEditor(doc)
 	for i := 0; i < len(changes) && err == nil; i++ {
@@ -27,8 +34,9 @@ func Apply(doc []byte, changes []FieldChange) ([]byte, error) {
 	return e.root.appendTo(make([]byte, 0, len(doc))), nil
 }
 
-// Revert is the inverse of [Apply]: it returns the canonical body from which the changes led to the canonical body doc.
-// The changes of several steps, the oldest first, revert at once at about the price of one.
+// Revert is the inverse of [Apply]: it returns the canonical body from which the changes led to the
+// canonical body doc. The changes of several steps, the oldest first, revert at once at about the price
+// of one. Errors are those of Apply.
 func Revert(doc []byte, changes []FieldChange) ([]byte, error) {
 	e, err := newEditor(doc)
 	for i := len(changes) - 1; i >= 0 && err == nil; i-- {
@@ -59,6 +67,7 @@ func (c FieldChange) inverse() FieldChange {
 // editor applies changes to a body.
 type editor struct{ root *node }
 
+// newEditor checks that doc is well-formed JSON. Whether it is canonical shows where it is opened.
 func newEditor(doc []byte) (editor, error) {
 	if err := checkForm(doc); err != nil {
 		return editor{}, fmt.Errorf("%w: %w", errNotCanonical, err)
@@ -66,6 +75,7 @@ func newEditor(doc []byte) (editor, error) {
 	return editor{&node{raw: doc}}, nil
 }
 
+// do applies one change. To revert it is to apply its inverse.
 func (e editor) do(c FieldChange) error {
 	switch c.Op {
 	case OpAdd:
@@ -100,7 +110,8 @@ func (e editor) do(c FieldChange) error {
 	return fmt.Errorf("unknown operation %q", c.Op)
 }
 
-// canonicalValue returns the value of a change in canonical form, which encoding/json leaves when it escapes for HTML.
+// canonicalValue returns the value of a change in canonical form. It mostly is, but a caller may have
+// passed the change through encoding/json, which writes < and > in strings as escapes.
 func canonicalValue(raw []byte, which string) ([]byte, error) {
 	if raw == nil {
 		return nil, fmt.Errorf("the change has no %s value", which)
@@ -108,7 +119,7 @@ func canonicalValue(raw []byte, which string) ([]byte, error) {
 	return plain.Canonical(nil, raw)
 }
 
-// expect checks that n has the value with the canonical text.
+// expect checks that n has the value with the canonical text, edits so far included.
 func (n *node) expect(canonical []byte) error {
 	text := n.raw
 	if text == nil {
@@ -181,7 +192,7 @@ func (e editor) add(pointer string, child *node) error {
 	return err
 }
 
-// take removes a node, which must have the value old, unless that is nil.
+// take removes a node, which must have the value old, unless that is nil, and returns it.
 func (e editor) take(pointer string, old []byte) (*node, error) {
 	n, token, err := e.parent(pointer)
 	if err != nil {

@@ -6,22 +6,37 @@ import (
 	"slices"
 )
 
-// rule is what the paths of Rules say about one member and about what lies below it: a state of the automaton that
-// all paths together make. The nil rule says nothing, here and below.
+// A body is walked once, whatever the number of paths. So all paths of Rules are compiled into one
+// finite automaton: each member that is entered is one step, and the state says what is ruled at
+// that place. With * and ** a place may be on several paths at once; as in the construction of a
+// deterministic automaton from a nondeterministic one, a state stands for a set of positions in
+// the paths.
+//
+// The invariant: the rule that is reached by the names of the members on the way is the same one that
+// matching every path against these names would give. Elements of arrays are no step, which is how
+// paths pass through arrays.
+
+// rule is a state of the automaton: what the paths say about one member and about what lies below
+// it. The nil rule says nothing, here and below, and is the usual one.
 type rule struct {
 	ignore bool
 	set    bool
-	filter uint64 // The buckets of the names.
+	filter uint64 // a bit for the bucket of each of the names
 	names  []namedRule
-	other  *rule // For the members without a name here.
+	other  *rule // for the members that have no name here
 }
 
+// namedRule is a step of the automaton by the member with one name.
 type namedRule struct {
 	name string
 	rule *rule
 }
 
-// member returns the rule for the member with the decoded name. No path has a name that is not UTF-8, nor one that is empty.
+// member returns the rule for the member with the decoded name. No path has a name that is not
+// UTF-8, nor one that is empty, so callers pass nil for the name of such a member.
+//
+// Most members have no rule of their own. The filter finds that out for nearly all of them without
+// comparing a name.
 func (r *rule) member(name []byte) *rule {
 	if r == nil {
 		return nil
@@ -36,7 +51,8 @@ func (r *rule) member(name []byte) *rule {
 	return r.other
 }
 
-// bucket spreads names over 64 buckets by their length and a few of their bytes.
+// bucket spreads names over 64 buckets by their length and a few of their bytes. It is a filter, not
+// a hash: names may share a bucket, at the price of a comparison.
 func bucket[T []byte | string](name T) uint64 {
 	n := uint64(len(name))
 	if n == 0 {
@@ -51,7 +67,8 @@ type pattern struct {
 	set      bool
 }
 
-// maxRules bounds the automaton, whose size can double with each * that follows a **.
+// maxRules bounds the automaton, whose size can double with each * that follows a **: a state has to
+// remember which of the levels before were candidates for the **.
 const maxRules = 1_000
 
 // compileRules builds the automaton of the patterns and returns its start: the rule of the body itself.
@@ -72,7 +89,8 @@ func compileRules(patterns []pattern) (*rule, error) {
 	return r, nil
 }
 
-// ruleCompiler makes rules of sets of positions: indexes of the steps that come next.
+// ruleCompiler makes rules of sets of positions. A position is the index in steps of the step that
+// comes next on a path.
 type ruleCompiler struct {
 	steps []step           // All patterns, one after the other.
 	rules map[string]*rule // By their positions, so that equal states are one.
@@ -84,7 +102,8 @@ type step struct {
 	end, set bool
 }
 
-// rule returns the rule for a set of positions.
+// rule returns the rule for a set of positions. It enters a rule into c.rules before it makes those
+// below, as ** leads back to the same set of positions.
 func (c *ruleCompiler) rule(set []int) *rule {
 	if len(set) == 0 || len(c.rules) > maxRules {
 		return nil
@@ -107,7 +126,7 @@ func (c *ruleCompiler) rule(set []int) *rule {
 		}
 	}
 	if r.ignore {
-		return r
+		return r // nothing is looked at below
 	}
 	r.other = c.rule(c.follow(set, nil))
 	slices.Sort(names)
@@ -118,18 +137,20 @@ func (c *ruleCompiler) rule(set []int) *rule {
 	return r
 }
 
-// close returns the set in order and without repetition, with what it reaches without a step: ** also stands for no level.
+// close returns the set in order and without repetition, with what it reaches without a step: **
+// also stands for no level.
 func (c *ruleCompiler) close(set []int) []int {
 	for _, p := range set {
 		if c.steps[p].deep {
-			set = append(set, p+1) // Which is not deep again.
+			set = append(set, p+1) // which is not deep again: parsePath merges repeated **
 		}
 	}
 	slices.Sort(set)
 	return slices.Compact(set)
 }
 
-// follow returns where the set of positions leads by the member name; by a member that no path names if name is nil.
+// follow returns where the set of positions leads by the member name; by a member that no path names
+// if name is nil.
 func (c *ruleCompiler) follow(set []int, name *string) []int {
 	var next []int
 	for _, p := range set {

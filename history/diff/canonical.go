@@ -10,17 +10,20 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// Canonical appends the canonical form of body to dst and returns the extended slice. It is JSON without space, in
-// which
+// Canonical appends the canonical form of body to dst and returns the extended slice. It is JSON
+// without space, in which
 //
 //   - the ignored members are left out,
-//   - the members of an object are sorted by their decoded names, bytewise; of members with one name the last one counts,
+//   - the members of an object are sorted by their decoded names, bytewise; of members with one name
+//     the last one counts,
 //   - sets are sorted by identity, other arrays are in their order,
-//   - numbers have their exact decimal value: 1.0 and 1e0 are 1, -0 is 0, and 9007199254740993 is itself,
-//   - strings have the fewest escapes. What is not Unicode stays as it is, so that it differs from all else: bytes that are
-//     not UTF-8 as bytes, halves of surrogate pairs as escapes.
+//   - numbers have their exact decimal value: 1.0 and 1e0 are 1, -0 is 0, and 9007199254740993 is
+//     itself,
+//   - strings have the fewest escapes. What is not Unicode stays as it is, so that it differs from all
+//     else: bytes that are not UTF-8 as bytes, halves of surrogate pairs as escapes.
 //
-// The error is that of malformed JSON; dst is then returned as it was.
+// It is idempotent: the canonical form of a canonical form is that form. The error is that of
+// malformed JSON; dst is then returned as it was.
 func (c *Comparer) Canonical(dst, body []byte) ([]byte, error) {
 	w := canonicalizers.Get().(*canonicalizer)
 	defer canonicalizers.Put(w)
@@ -39,25 +42,32 @@ func (c *Comparer) Canonical(dst, body []byte) ([]byte, error) {
 // plain has no rules: it finds the canonical form of values that are compared already.
 var plain = &Comparer{}
 
+// canonicalizers keeps the buffers from one body to the next.
 var canonicalizers = sync.Pool{New: func() any { return &canonicalizer{} }}
 
-// canonicalizer writes canonical forms. Its methods return the end of what they read, or ^offset, as those of jsonscan
-// do.
+// canonicalizer writes canonical forms. A body is written as it is read, in one pass. What has to be
+// sorted, members and the elements of sets, is written in its order first and noted as parts: spans
+// of the output. At the end of the container the parts are put in order, unless they came in order,
+// as they mostly do.
+//
+// Its methods return the output and the end of what they read, or ^offset, as those of jsonscan do.
 type canonicalizer struct {
 	body    []byte
-	scratch []byte // For a decoded name.
-	parts   []part // Of the open containers.
-	sorted  []byte
+	scratch []byte // for a decoded name
+	parts   []part // of the open containers, those of the innermost last
+	sorted  []byte // where arrange puts parts in order
 }
 
-// part is a member or an element in the output, with the comma before it. What it is sorted by stands in the output too:
-// its raw key, or its identity.
+// part is a member or an element in the output, with the comma before it. What it is sorted by stands
+// in the output too: its raw key, or its identity.
 type part struct {
 	start, end     int
 	byStart, byEnd int
-	kind           identityKind
+	kind           identityKind // of an element of a set
 }
 
+// value appends the canonical form of the value at i, which stands under the rule r. Set says that an
+// array there is one; depth is how many containers are open around it.
 func (w *canonicalizer) value(dst []byte, i int, r *rule, set bool, depth int) ([]byte, int) {
 	if i >= len(w.body) {
 		return dst, ^i
@@ -98,7 +108,8 @@ func (w *canonicalizer) text(dst []byte, i int) ([]byte, int) {
 	return appendText(dst, w.body[i:end]), end
 }
 
-// rule returns the rule for the member with the canonical key.
+// rule returns the rule for the member with the canonical key. It decodes the name only where a rule
+// could apply.
 func (w *canonicalizer) rule(r *rule, key []byte) *rule {
 	name := key[1 : len(key)-1]
 	if r != nil && bytes.IndexByte(name, '\\') >= 0 {
@@ -108,6 +119,8 @@ func (w *canonicalizer) rule(r *rule, key []byte) *rule {
 	return r.member(name)
 }
 
+// object appends an object, with a comma before each member; the first one becomes the bracket. An
+// ignored member is found by its key, which is taken back.
 func (w *canonicalizer) object(dst []byte, i int, r *rule, depth int) ([]byte, int) {
 	b := w.body
 	open, firstPart := len(dst), len(w.parts)
@@ -152,6 +165,8 @@ func (w *canonicalizer) object(dst []byte, i int, r *rule, depth int) ([]byte, i
 	return append(dst, '}'), i + 1
 }
 
+// array appends an array. Elements of a set are identified by their canonical form: an ignored id
+// identifies nothing.
 func (w *canonicalizer) array(dst []byte, i int, r *rule, set bool, depth int) ([]byte, int) {
 	b := w.body
 	open, firstPart := len(dst), len(w.parts)
@@ -182,8 +197,10 @@ func (w *canonicalizer) array(dst []byte, i int, r *rule, set bool, depth int) (
 	return append(dst, ']'), i + 1
 }
 
-// arrange sorts the parts from firstPart on, which make up the output from open on, and closes them. Of members with the
-// same name it keeps the last one.
+// arrange sorts the parts from firstPart on, which make up the output from open on. Of members with
+// the same name it keeps the last one, for which the sort has to be stable. Elements of a set are
+// sorted by the kind and text of their identity, and those with one identity by all that they are, so
+// that the order never depends on how they came.
 func (w *canonicalizer) arrange(dst []byte, open, firstPart int, members bool) []byte {
 	parts := w.parts[firstPart:]
 	w.parts = w.parts[:firstPart]

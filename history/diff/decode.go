@@ -7,8 +7,9 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// UnmarshalJSON decodes what encoding/json makes of a change, several times as fast: an answer about the
-// past decodes every change since.
+// UnmarshalJSON decodes what encoding/json makes of a change, several times as fast: an answer about
+// the past decodes every change since. Members that it does not know it skips. Old and New are copies,
+// so that a change does not keep the text of its whole frame in memory.
 func (c *FieldChange) UnmarshalJSON(text []byte) error {
 	*c = FieldChange{}
 	it := jsonscan.Members(text)
@@ -43,6 +44,7 @@ func (c *FieldChange) UnmarshalJSON(text []byte) error {
 // operations are the usual texts of Op, which need no memory of their own.
 var operations = [...]Op{OpAdd, OpRemove, OpReplace, OpMove}
 
+// decodeText decodes the string that a member of a change has. The error names the member.
 func decodeText(raw []byte, member string) (string, error) {
 	for _, op := range operations {
 		if len(raw) == len(op)+2 && string(raw[1:len(raw)-1]) == string(op) {

@@ -11,10 +11,30 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
+// The digest answers "is this what it was?" for every object in every pass, so it has to cost little
+// more than to read the bytes, and allocate nothing. It is the hash of the canonical form, but that
+// form is never made: what the form would put in order is combined in a way that has no order.
+//
+// The idea: the digest of a value is a function of its kind, its content and the state that stands
+// for its place. A leaf hashes its decoded text or canonical number. An object is the sum modulo
+// 2^128 of its members, each hashed with its name as the state to begin with, so that their order
+// does not matter and a value cannot change places with another one. An array is a chain: each
+// element begins with the state that the ones before it have left. A set is a sum like an object.
+// Kind and number of parts go into each container, so that [] is not {} and [[1]] is not [1].
+//
+// A sum would count a member twice that is there twice, while canonically the last one counts. So the
+// walk notes names that an object may have twice. Only then, which hardly ever happens, the canonical
+// form is made and hashed instead.
+//
+// The invariant: for one secret and one Comparer two digests are equal if and only if the canonical
+// forms are, but for a collision. What makes two bodies canonically equal must therefore never reach
+// the hash; appendNumber, appendName and plainNumber are what both share.
+
 // Digest stands for a body: other bodies have other digests, as far as 128 bits can tell them apart.
 //
-// It is a fast keyed hash, not a cryptographic one. Those who choose the bodies cannot make two with one digest as long
-// as they know neither the secret nor digests made with it. The zero Digest stands for no body.
+// It is a fast keyed hash, not a cryptographic one. Those who choose the bodies cannot make two with
+// one digest as long as they know neither the secret nor digests made with it. The zero Digest stands
+// for no body.
 type Digest [16]byte
 
 // String returns the 32 hexadecimal digits of d.
@@ -42,14 +62,16 @@ func (h hash128) digest() (d Digest) {
 	return d
 }
 
-// RawDigest returns the digest of the bytes of body as they are, JSON or not.
+// RawDigest returns the digest of the bytes of body as they are, JSON or not. It costs less than
+// Digest, and bodies with the same bytes need no other comparison.
 func RawDigest(secret *[32]byte, body []byte) Digest {
 	k := expand(secret)
 	return k.rawHash(body).digest()
 }
 
-// Digest returns the digest of the canonical form of body, without making that form. For one Comparer and secret,
-// digests are equal if and only if the canonical forms are. The error is that of malformed JSON.
+// Digest returns the digest of the canonical form of body, without making that form. For one Comparer
+// and secret, digests are equal if and only if the canonical forms are. The error is that of
+// malformed JSON.
 //
 // It takes one pass over the bytes and allocates nothing, unless the body has duplicate keys.
 func (c *Comparer) Digest(secret *[32]byte, body []byte) (Digest, error) {
@@ -61,7 +83,6 @@ func (c *Comparer) Digest(secret *[32]byte, body []byte) (Digest, error) {
 	d.names, d.duplicates = d.names[:0], false
 	h, err := d.document(body, c.rules)
 	if err == nil && d.duplicates {
-		// The sum of an object's members would count all of them, but only the last of a name is part of the value.
 		var canonical []byte
 		if canonical, err = c.Canonical(nil, body); err == nil {
 			h, err = d.document(canonical, c.rules)
@@ -73,19 +94,22 @@ func (c *Comparer) Digest(secret *[32]byte, body []byte) (Digest, error) {
 	return h.digest(), nil
 }
 
+// digesters keeps the buffers and the expanded secret from one body to the next.
 var digesters = sync.Pool{New: func() any { return &digester{} }}
 
-// digester computes digests. Its methods return the end of what they read, or ^offset, as those of jsonscan do.
+// digester computes digests. Its methods return the end of what they read, or ^offset, as those of
+// jsonscan do.
 type digester struct {
 	hashKeys
 
-	secret     [32]byte // That the keys are of; no keys are made yet if the odd one is 0.
+	secret     [32]byte // that the keys are of; no keys are made yet if the odd one is 0
 	body       []byte
-	scratch    []byte   // For a decoded string or number.
-	names      []uint64 // Of the open objects' members: a lane of each name's hash.
-	duplicates bool
+	scratch    []byte   // for a decoded string or number
+	names      []uint64 // of the open objects' members: a lane of each name's hash
+	duplicates bool     // an object may have had a name twice
 }
 
+// document hashes a body, which has to be one value with nothing but space around it.
 func (d *digester) document(body []byte, r *rule) (hash128, error) {
 	d.body = body
 	defer func() { d.body = nil }()
@@ -99,8 +123,8 @@ func (d *digester) document(body []byte, r *rule) (hash128, error) {
 	return hash128{}, jsonscan.ErrorAt(body, ^end)
 }
 
-// value hashes the value at i. The seed is the state for the place where it stands; depth is how many containers are
-// open around it.
+// value hashes the value at i. The seed is the state for the place where it stands, r the rule there
+// and set whether an array there is one; depth is how many containers are open around it.
 func (d *digester) value(i int, seed hash128, r *rule, set bool, depth int) (hash128, int) {
 	if i >= len(d.body) {
 		return hash128{}, ^i
@@ -142,8 +166,9 @@ func (d *digester) value(i int, seed hash128, r *rule, set bool, depth int) (has
 	return d.leaf(seed, tagLiteral, d.body[i:end]), end
 }
 
-// text returns the string at i as it is hashed, valid until the next call: decoded, or, if that is no UTF-8, in canonical
-// form and odd.
+// text returns the string at i as it is hashed, valid until the next call: decoded, or, if that is no
+// UTF-8, in canonical form and odd. Odd strings need it because two of them may decode to the same
+// bytes; the tag keeps them apart from strings that look like their canonical form.
 func (d *digester) text(i int) (s []byte, odd bool, end int) {
 	end, form := jsonscan.ScanString(d.body, i)
 	if end < 0 {
@@ -162,6 +187,8 @@ func (d *digester) text(i int) (s []byte, odd bool, end int) {
 	return d.scratch, true, end
 }
 
+// object hashes an object as the sum of its members. The walk skips ignored members and counts only
+// the others, so that an ignored one may come and go.
 func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int) {
 	b := d.body
 	var sum hash128
@@ -208,8 +235,8 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 	return d.container(seed, tagObject, sum, n), i + 1
 }
 
-// array hashes an array: in order, each element after the state that the ones before it have left, or as a sum if it is
-// a set. Elements are under the rule of the array.
+// array hashes an array: in order, each element after the state that the ones before it have left,
+// or as a sum if it is a set. Elements are under the rule of the array.
 func (d *digester) array(i int, seed hash128, r *rule, set bool, depth int) (hash128, int) {
 	b := d.body
 	t := tagArray
@@ -244,16 +271,18 @@ func (d *digester) array(i int, seed hash128, r *rule, set bool, depth int) (has
 	}
 }
 
-// nameSet finds names that an object holds twice. Hashes that are equal by chance are taken for equal names, which costs
-// time and changes nothing.
+// nameSet finds names that an object holds twice, without a map. Hashes that are equal by chance are
+// taken for equal names, which costs time and changes nothing.
 type nameSet struct {
-	start int    // Where the object's names start in digester.names.
-	seen  uint64 // Six bits of each name's hash; it proves most names to be new.
+	start int    // where the object's names start in digester.names
+	seen  uint64 // a bit for the low six bits of each name's hash; it proves most names to be new
 }
 
-// fewNames is up to how many names are compared one by one.
+// fewNames is up to how many names are compared one by one, as they come. Those of a larger object,
+// such as a map that customers fill, are sorted and compared at its end.
 const fewNames = 64
 
+// addName notes the next name of the object.
 func (d *digester) addName(s *nameSet, hash uint64) {
 	bit := uint64(1) << (hash & 63)
 	if s.seen&bit != 0 && len(d.names)-s.start <= fewNames && slices.Contains(d.names[s.start:], hash) {
@@ -263,7 +292,7 @@ func (d *digester) addName(s *nameSet, hash uint64) {
 	d.names = append(d.names, hash)
 }
 
-// closeNames ends the object whose names were added to s last.
+// closeNames ends the object whose names were added last, and gives their place back.
 func (d *digester) closeNames(s *nameSet) {
 	if names := d.names[s.start:]; len(names) > fewNames {
 		slices.Sort(names)

@@ -20,8 +20,9 @@ const (
 	OpMove    Op = "move"    // An element of an ordered list went from From to Path, with the value it had.
 )
 
-// FieldChange is one step from a body to its successor: an RFC 6902 operation with what it takes to undo it. The steps
-// of a change apply in order, each to what the one before it has left: an index in a path counts at that moment.
+// FieldChange is one step from a body to its successor: an RFC 6902 operation with what it takes to
+// undo it. The steps of a change apply in order, each to what the one before it has left: an index
+// in a path counts at that moment.
 //
 // JSON null is a value like others: a field that turns null is replaced, not removed.
 type FieldChange struct {
@@ -34,13 +35,14 @@ type FieldChange struct {
 	Old json.RawMessage `json:"old,omitempty"`
 	// New is the value after, in canonical form: of what is added or replaced.
 	New json.RawMessage `json:"new,omitempty"`
-	// Label is Path for people: a list element is named by what identifies it, as in /members[id=3f2]/ringNumber. Empty
-	// if it would equal Path. It is for reading, and is not parsed.
+	// Label is Path for people: a list element is named by what identifies it, as in
+	// /members[id=3f2]/ringNumber. Empty if it would equal Path. It is for reading, and is not parsed.
 	Label string `json:"label,omitempty"`
 }
 
-// String returns the change as one line for people: "+", "-", "~" or ">" for the operation, the Label, and the values, of
-// which long ones are cut. Characters that a terminal might act on are escaped.
+// String returns the change as one line for people: "+", "-", "~" or ">" for the operation, the
+// Label, and the values, of which long ones are cut. Characters that a terminal might act on are
+// escaped.
 func (c FieldChange) String() string {
 	where := printable.Text(cmp.Or(c.Label, c.Path, "the whole body"))
 	switch c.Op {

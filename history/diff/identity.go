@@ -2,7 +2,12 @@ package diff
 
 import "github.com/cxsync/cxsync/internal/jsonscan"
 
-// identityKind is what an element of an array is known by, in the order in which it is looked for.
+// Which element of the new array is that of the old one? Services mostly say so: elements have an id,
+// a key or a name. An element without any of these is known by all that it is, so that a change
+// inside makes it another one; see alignment.pair for what that means where order counts.
+
+// identityKind is what an element of an array is known by, in the order in which it is looked for,
+// which is the order of the names of the members too.
 type identityKind uint8
 
 const (
@@ -12,11 +17,12 @@ const (
 	byValue
 )
 
+// String returns the name of the member that identifies an element, "" for byValue.
 func (k identityKind) String() string {
 	return [...]string{"id", "key", "name", ""}[k]
 }
 
-// identity is what an element is known by: a span of its text.
+// identity is what an element is known by: the raw value of that member, as a span of the element.
 type identity struct {
 	kind       identityKind
 	start, end int
@@ -29,13 +35,14 @@ func (x identity) same(a []byte, y identity, b []byte) bool {
 	return x.kind == y.kind && string(x.text(a)) == string(y.text(b))
 }
 
-// identify returns the identity of the canonical element.
+// identify returns the identity of the canonical element. It is byValue for anything but an object,
+// and for an object without a usable id, key or name. Malformed text, which others report, is too.
 func identify(element []byte) identity {
 	best := identity{byValue, 0, len(element)}
 	if element[0] != '{' {
 		return best
 	}
-	// The members are sorted, and so are the kinds: the first hit is the best.
+	// The members are sorted, and so are the kinds (id, key, name): the first hit is the best.
 	for i := 1; i < len(element) && element[i] == '"'; i++ {
 		end, _ := jsonscan.ScanString(element, i)
 		if end < 0 {

@@ -7,13 +7,18 @@ import (
 	"unicode"
 )
 
-// Other ways to write a path, which would name members that hardly any body has: an index or a filter in brackets. Behind a
-// backslash a bracket is one of a member's name.
+// indexOfPath finds an index or a filter in brackets, as other notations write elements of lists. Read
+// as a path it would be a part of a member's name that hardly any body has. A bracket behind a
+// backslash is meant to be a part of the name.
 var indexOfPath = regexp.MustCompile(`\\.|\[(\d*|\*|\w+=[^\]]*|'[^']*'|"[^"]*")\]`)
 
-// meant returns the path that somebody meant who wrote it as a JSON pointer (/name), in JSONPath ($.name), with the
-// elements of lists (members[0].name) or with something around it; ok is false if it is none of these. Elements of lists have
-// no place in a path: members.name is the name of each.
+// meant returns the path that somebody meant who wrote it as a JSON pointer (/name), in JSONPath
+// ($.name), with the elements of lists (members[0].name) or with something around it; ok is false
+// if it is none of these. Elements of lists have no place in a path: members.name is the name of
+// each.
+//
+// Such a path would be valid and match nothing, so that a field which a person wants to be ignored
+// would go on changing. It is therefore refused, and the error says what would be right.
 func meant(path string) (right string, ok bool) {
 	isDot := func(r rune) bool { return r == '.' }
 	text := trimText(path, unicode.IsSpace)
@@ -43,7 +48,8 @@ func meant(path string) (right string, ok bool) {
 	return text, text != path
 }
 
-// trimText is strings.TrimFunc, but leaves what stands behind a backslash.
+// trimText is strings.TrimFunc, but leaves what stands behind a backslash: an odd number of them
+// takes its meaning from the character that follows.
 func trimText(s string, f func(rune) bool) string {
 	s = strings.TrimLeftFunc(s, f)
 	short := strings.TrimRightFunc(s, f)

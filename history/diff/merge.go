@@ -46,12 +46,14 @@ func (c *Comparer) Merge(base, ours, theirs []byte) (merged []byte, conflicts []
 	return merged, m.conflicts, nil
 }
 
-// merger collects conflicts while it walks three bodies. An absent value is nil.
+// merger collects conflicts while it walks three bodies. An absent value is nil, which makes an
+// addition, a removal and an edit one case: one side has another value than the base.
 type merger struct {
-	path      []byte
+	path      []byte // of the value at hand, in the merged body
 	conflicts []Conflict
 }
 
+// value merges one value; nil if it is absent in the result.
 func (m *merger) value(base, ours, theirs []byte, r *rule, set bool) ([]byte, error) {
 	switch {
 	case same(ours, theirs), same(base, theirs):
@@ -75,6 +77,7 @@ func (m *merger) value(base, ours, theirs []byte, r *rule, set bool) ([]byte, er
 // same reports whether two canonical values are the same, or both absent.
 func same(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
+// opens reports whether a value is an object, or an array, by its bracket.
 func opens(value []byte, bracket byte) bool { return len(value) > 0 && value[0] == bracket }
 
 // namedMembers returns the members of an object by their raw names, and the names in order.
@@ -88,6 +91,7 @@ func namedMembers(object []byte) (names []string, values map[string][]byte, err 
 	return names, values, it.Err()
 }
 
+// object merges the members of both sides. They come out unsorted; Merge sorts once, at the end.
 func (m *merger) object(base, ours, theirs []byte, r *rule) ([]byte, error) {
 	_, b, err := namedMembers(base)
 	if err != nil {
@@ -128,7 +132,8 @@ func (m *merger) object(base, ours, theirs []byte, r *rule) ([]byte, error) {
 	return append(merged, '}'), nil
 }
 
-// A listing is an array whose elements are each there once.
+// A listing is an array whose elements are each there once. Only such arrays merge element by element:
+// of two equal elements nobody can say which one the other side removed.
 type listing struct {
 	order []string          // identities
 	value map[string][]byte // by identity
@@ -154,7 +159,8 @@ func (l listing) only(keep func(id string) bool) []string {
 	return slices.DeleteFunc(slices.Clone(l.order), func(id string) bool { return !keep(id) })
 }
 
-// array merges arrays element by element. It is not ok if an element is there twice.
+// array merges arrays element by element. It is not ok if an element is there twice. Sides that ordered
+// the elements differently are a conflict of the array, except in a set; its elements merge all the same.
 func (m *merger) array(base, ours, theirs []byte, r *rule, set bool) (merged []byte, ok bool, err error) {
 	var lists [3]listing
 	for i, array := range [][]byte{base, ours, theirs} {

@@ -5,6 +5,14 @@ import (
 	"math/bits"
 )
 
+// What the digest needs of a hash is uncommon: to be keyed, to go on from a given state for each
+// place in a document, to take texts of ten bytes at the price of a few multiplications, and to be
+// added up. hash/maphash has no key that outlives the process, and SHA-256 works through a block of 64
+// bytes for the shortest name. So this one follows wyhash and its kin: multiply 64 by 64 bits and fold
+// the halves of the product.
+//
+// Changing anything here changes every digest that is stored: see formVersion.
+
 // hash128 is a state of the hash, and, when finished, its value.
 type hash128 struct{ lo, hi uint64 }
 
@@ -15,7 +23,8 @@ func (h hash128) add(other hash128) hash128 {
 	return hash128{lo, hi}
 }
 
-// tag keeps values of different kinds apart, each by a word of the secret's own.
+// tag keeps values of different kinds apart, each by a word of its own that is made of the secret:
+// the string "1" is not the number 1, whose bytes are the same. Their order is part of the format.
 type tag int
 
 const (
@@ -35,15 +44,17 @@ const (
 
 // hashKeys is the secret, expanded.
 //
-// The hash multiplies words of the text, hidden by words of the secret, to 128 bits and folds them. Two lanes do so
-// with other words and with their state on opposite sides, so that what makes one lane blind (a factor of zero, a
-// structured difference) leaves the other one sighted; the last step multiplies across the lanes.
+// The hash multiplies words of the text, hidden by words of the secret, to 128 bits and folds them.
+// Two lanes do so with other words and with their state on opposite sides, so that what makes one
+// lane blind (a factor of zero, a structured difference) leaves the other one sighted; the last step
+// multiplies across the lanes.
 type hashKeys struct {
-	round [3]uint64 // One for each lane, and an odd one that hides the lengths.
-	last  [4]uint64
+	round [3]uint64 // one for each lane, and an odd one that hides the lengths
+	last  [4]uint64 // for finish
 	tags  [tagCount]uint64
 }
 
+// expand makes the keys of a secret: as many words as are needed, each from three of its four words.
 func expand(secret *[32]byte) hashKeys {
 	var words [4]uint64
 	for i := range words {
@@ -72,7 +83,8 @@ func fold(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// start returns the state for a value of kind t and length n that follows what seed stands for.
+// start returns the state for a value of kind t and length n that follows what seed stands for. The
+// factor is odd, so no two of (t, n) that differ in n alone have one mask.
 func (k *hashKeys) start(seed hash128, t tag, n int) hash128 {
 	mask := (k.tags[t] + uint64(n)) * k.round[2]
 	return hash128{seed.lo ^ mask, seed.hi ^ bits.RotateLeft64(mask, 32)}
@@ -112,7 +124,7 @@ func (k *hashKeys) absorbText(h hash128, s []byte) hash128 {
 	return k.absorb(h, x, y)
 }
 
-// leaf returns the hash of a value without parts.
+// leaf returns the hash of a value without parts: a string, a number or a literal.
 func (k *hashKeys) leaf(seed hash128, t tag, s []byte) hash128 {
 	return k.finish(k.bytes(seed, t, s))
 }

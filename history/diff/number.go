@@ -5,11 +5,20 @@ import (
 	"strconv"
 )
 
-// maxPlainDigits is up to how many digits before the point a number is written without an exponent, as in ECMAScript.
+// Numbers compare by their exact decimal value. To decode them to float64 would make 9007199254740992
+// and 9007199254740993 equal, and an edit from one to the other would be lost. So the value is worked
+// out on the digits, of which there may be thousands, and an exponent may exceed every integer type.
+//
+// The layout is that of ECMAScript, which RFC 8785 takes too: small exponents are written as zeros and
+// large ones with an e.
+
+// maxPlainDigits is up to how many digits before the point a number is written without an exponent,
+// as in ECMAScript.
 const maxPlainDigits = 21
 
-// plainNumber returns the canonical form of the JSON number raw if that is its beginning, as it is without an exponent and
-// without many digits, else nil.
+// plainNumber returns the canonical form of the JSON number raw if raw begins with it, else nil. That
+// is the case of nearly all numbers: no exponent, not many digits, and at most zeros too many at the
+// end of a fraction.
 func plainNumber(raw []byte) []byte {
 	if len(raw) > maxPlainDigits || raw[0] == '-' && raw[1] == '0' || bytes.HasPrefix(raw, []byte("0.000000")) {
 		return nil
@@ -28,8 +37,9 @@ func plainNumber(raw []byte) []byte {
 	return raw
 }
 
-// appendNumber appends the canonical form of the JSON number raw: the exact decimal value, with no digit too many, in
-// ECMAScript's layout. Numbers have the same form if and only if they have the same value.
+// appendNumber appends the canonical form of the JSON number raw: the exact decimal value, with no
+// digit too many, in ECMAScript's layout. Numbers have the same form if and only if they have the
+// same value.
 func appendNumber(dst, raw []byte) []byte {
 	if plain := plainNumber(raw); plain != nil {
 		return append(dst, plain...)
@@ -43,7 +53,8 @@ func appendNumber(dst, raw []byte) []byte {
 		raw, exponent = raw[:e], raw[e+1:]
 	}
 	whole, fraction, _ := bytes.Cut(raw, []byte("."))
-	// The value is 0.digits times ten to the power of exponent+point.
+	// The value is 0.digits times ten to the power of exponent+point. Zeros at either end of digits
+	// say nothing; those at the start move the point.
 	point := len(whole)
 	digits := whole
 	if len(fraction) > 0 {
@@ -71,7 +82,8 @@ func appendNumber(dst, raw []byte) []byte {
 	return layOut(dst, digits, power)
 }
 
-// addExponent returns the sum of the written exponent, which may be empty, and point, if it is small enough for int.
+// addExponent returns the sum of the written exponent, which may be empty, and point. It is not ok if
+// the exponent is so large that the sum could overflow; point is less than the length of a body.
 func addExponent(exponent []byte, point int) (int, bool) {
 	if len(exponent) == 0 {
 		return point, true
@@ -83,7 +95,8 @@ func addExponent(exponent []byte, point int) (int, bool) {
 	return int(e) + point, true
 }
 
-// layOut appends 0.digits times ten to the power of point.
+// layOut appends 0.digits times ten to the power of point: as an integer, with a point between the
+// digits, with zeros before them, or with an exponent.
 func layOut(dst, digits []byte, point int) []byte {
 	switch n := len(digits); {
 	case n <= point && point <= maxPlainDigits:
@@ -117,8 +130,9 @@ func appendScientific(dst, digits []byte) []byte {
 	return append(dst, 'e')
 }
 
-// appendHugeExponent appends the sum of the written exponent, whose magnitude exceeds 1e18, and delta, which is no more
-// than the length of a text and cannot change the sign.
+// appendHugeExponent appends the sum of the written exponent, whose magnitude exceeds 1e18, and
+// delta, which is no more than the length of a text and cannot change the sign. It adds digit by
+// digit, as on paper, with delta as what is carried.
 func appendHugeExponent(dst, exponent []byte, delta int) []byte {
 	sign := byte('+')
 	if exponent[0] == '-' {

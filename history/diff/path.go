@@ -11,10 +11,12 @@ import (
 	"github.com/cxsync/cxsync/internal/printable"
 )
 
-// A Path selects fields in field changes, by the paths that [Rules] are written in.
+// A Path selects fields in field changes, by the paths that [Rules] are written in. [ParsePath] makes
+// one; the zero Path selects everything.
 type Path struct{ segments []segment }
 
-// PathError reports a path that means nothing. [Compile] and [ParsePath] return it.
+// PathError reports a path that means nothing. [Compile] and [ParsePath] return it. Its fields let a
+// caller say in its own words where the path came from.
 type PathError struct {
 	What   string // What the path was for, such as "ignored path".
 	Path   string
@@ -34,7 +36,8 @@ func ParsePath(path string) (Path, error) {
 	return Path{segments}, nil
 }
 
-// Touches reports whether any of the changes is one of a field that p selects, of what is below it, or of what holds it.
+// Touches reports whether any of the changes is one of a field that p selects, of what is below it,
+// or of what holds it: who asks for "address.city" also wants to see the whole address replaced.
 func (p Path) Touches(changes []FieldChange) bool {
 	return slices.ContainsFunc(changes, func(c FieldChange) bool {
 		tokens := strings.Split(c.Path, "/")[1:]
@@ -42,8 +45,9 @@ func (p Path) Touches(changes []FieldChange) bool {
 	})
 }
 
-// Field returns the path, as in [Rules], of the field that changed. Elements of arrays have no segment in it, so it is the
-// same for all of them; it is empty for the whole body and for elements of a body that is an array itself.
+// Field returns the path, as in [Rules], of the field that changed: one that ignores it, if it is
+// put there. Elements of arrays have no segment in it, so it is the same for all of them; it is empty
+// for the whole body and for elements of a body that is an array itself.
 func (c FieldChange) Field() string {
 	if c.Path == "" {
 		return ""
@@ -57,9 +61,12 @@ func (c FieldChange) Field() string {
 	return formatPath(segments)
 }
 
-// touches reports whether a pointer leads to a place that the pattern matches, to one below it or, if what changed there
-// holds fields, to one above it. Elements of arrays have no segment in patterns. It goes through the tokens once, with
-// all places in the pattern that it may be at.
+// touches reports whether a pointer leads to a place that the pattern matches, to one below it or,
+// if what changed there holds fields, to one above it. It goes through the tokens once and keeps
+// all places in the pattern that it may be at: at[i] says that the segments before i are matched.
+//
+// A pointer does not tell an index from a member whose name is a number. A token of digits may
+// therefore be both: an index, which has no segment in patterns, or the name.
 func touches(pattern []segment, tokens []string, holds bool) bool {
 	at, next := make([]bool, len(pattern)+1), make([]bool, len(pattern)+1)
 	at[0] = true
@@ -71,7 +78,9 @@ func touches(pattern []segment, tokens []string, holds bool) bool {
 			if !at[i] {
 				continue
 			}
-			if s.deep { // may stand for nothing, but not for the last token
+			if s.deep {
+				// It stands for any number of levels, but not for the last one: else it would stand
+				// above whatever holds fields, and a path with ** would touch all objects and arrays.
 				at[i+1] = true
 				next[i] = next[i] || index || k < len(tokens)-1
 				continue
@@ -87,7 +96,7 @@ func touches(pattern []segment, tokens []string, holds bool) bool {
 	return at[len(pattern)] || holds && slices.Contains(at, true)
 }
 
-// holdsFields reports whether a value has parts.
+// holdsFields reports whether a canonical value is an object or an array.
 func holdsFields(value []byte) bool {
 	return len(value) > 0 && (value[0] == '{' || value[0] == '[')
 }
@@ -95,17 +104,20 @@ func holdsFields(value []byte) bool {
 // pointerEscapes decodes a token of an RFC 6901 pointer.
 var pointerEscapes = strings.NewReplacer("~1", "/", "~0", "~")
 
+// isIndex reports whether a token may be the index of an element.
 func isIndex(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// segment is one step of a path: a member name, any member (wild), or any number of levels (wild and deep).
+// segment is one step of a path: a member name, any member (wild), or any number of levels (wild
+// and deep).
 type segment struct {
 	name       string
 	wild, deep bool
 }
 
-// parsePath returns the segments of path, with repeated ** merged and a final ** followed by *.
+// parsePath returns the segments of path, with repeated ** merged and a final ** followed by *: that
+// way ** never ends a path, and "everything below" is not the thing itself.
 func parsePath(path string) ([]segment, error) {
 	if !utf8.ValidString(path) {
 		return nil, errors.New("it is not UTF-8")
@@ -118,7 +130,7 @@ func parsePath(path string) ([]segment, error) {
 	}
 	var segments []segment
 	var name strings.Builder
-	start := 0 // Where the current segment starts.
+	start := 0 // of the current segment
 	add := func(end int) error {
 		s := segment{name: name.String()}
 		name.Reset()
@@ -170,7 +182,9 @@ func coversAll(segments []segment) bool {
 	return len(segments) == 1 || len(segments) == 2 && segments[0].deep && segments[1].wild
 }
 
-// formatPath writes segments in the one way that has the same meaning.
+// formatPath writes segments in the one way that has the same meaning, so that texts compare as paths
+// do. Whatever it writes, parsePath reads back: a path that begins like a pointer or a JSONPath, or
+// with space at an end, has a backslash there.
 func formatPath(segments []segment) string {
 	texts := make([]string, len(segments))
 	for i, s := range segments {

@@ -6,7 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// appendToken appends a decoded member name to an RFC 6901 pointer.
+// Pointers (RFC 6901) are what changes name their places by, one token for each level, with "/" in a
+// name as ~1 and "~" as ~0. Paths are the other notation, which people write in Rules; see path.go.
+
+// appendToken appends a decoded member name to a pointer.
 func appendToken(pointer, name []byte) []byte {
 	pointer = append(pointer, '/')
 	for _, c := range name {
@@ -22,7 +25,8 @@ func appendToken(pointer, name []byte) []byte {
 	return pointer
 }
 
-// splitPointer returns the decoded tokens of an RFC 6901 pointer.
+// splitPointer returns the decoded tokens of a pointer, none for the whole body. It is strict,
+// because a pointer comes from stored changes and a wrong one must not lead somewhere else.
 func splitPointer(pointer string) ([]string, error) {
 	if pointer == "" {
 		return nil, nil

@@ -9,40 +9,45 @@ import (
 	"strings"
 )
 
-// Rules say how bodies are compared: what is left out, and which arrays have no order.
+// Rules say how bodies are compared: what is left out, and which arrays have no order. The zero
+// value compares everything.
 //
-// Its paths are member names joined by dots. Arrays are passed through: "members.selfUri" is the selfUri of every
-// element of members. The segment * stands for any one member, ** for any number of levels, none included; at the end
-// of a path ** stands for everything below. A backslash takes the meaning from the dot, the star, the backslash or other
-// sign that follows it: `a\.b` is the one member "a.b". Segments are not patterns otherwise, and are never empty. JSON pointers
-// (/name), JSONPath ($.name) and indexes (members[0].name) are refused, because as paths they would name members of
-// these odd names.
+// Its paths are member names joined by dots. Arrays are passed through: "members.selfUri" is the
+// selfUri of every element of members. The segment * stands for any one member, ** for any number
+// of levels, none included; at the end of a path ** stands for everything below. A backslash takes
+// the meaning from the dot, the star, the backslash or other sign that follows it: `a\.b` is the
+// one member "a.b". Segments are not patterns otherwise, and are never empty. JSON pointers
+// (/name), JSONPath ($.name) and indexes (members[0].name) are refused, because as paths they would
+// name members of these odd names.
 type Rules struct {
-	// Ignore lists the paths of the members that are not compared. They may vary, appear and vanish without a change.
+	// Ignore lists the paths of the members that are not compared. They may vary, appear and vanish
+	// without a change.
 	Ignore []string `json:"ignore,omitempty"`
 
-	// Sets lists the paths of the arrays whose order means nothing. An element is known by its id, else its key, else its
-	// name (a string that is not empty, or a number), else by all that it is.
+	// Sets lists the paths of the arrays whose order means nothing. An element is known by its id,
+	// else its key, else its name (a string that is not empty, or a number), else by all that it is.
 	Sets []string `json:"sets,omitempty"`
 
-	// Reads names what the bodies are made of, such as the calls and expansions that were asked for, in any form. It
-	// changes no comparison. But bodies that were read in different ways differ in what was asked for: see
-	// [Comparer.Shared].
+	// Reads names what the bodies are made of, such as the calls and expansions that were asked for,
+	// in any form. It changes no comparison. But bodies that were read in different ways differ in
+	// what was asked for: see [Comparer.Shared].
 	Reads string `json:"reads,omitempty"`
 }
 
-// A Comparer compares bodies by [Rules]. [Compile] makes one. It is immutable and safe for concurrent use.
+// A Comparer compares bodies by [Rules]. [Compile] makes one. It is immutable and safe for
+// concurrent use.
 type Comparer struct {
-	rules       *rule
+	rules       *rule // of the body itself; nil if nothing is ruled
 	fingerprint string
 }
 
-// formVersion changes with every change of the canonical form or of the digest, and with it every fingerprint: what was
-// kept under the old form is then compared anew.
+// formVersion is a part of every fingerprint. Increase it with every change of the canonical form or
+// of the digest: what was kept under the old form is then compared anew, without a change.
 const formVersion = "1"
 
-// Compile checks the paths of r and returns its Comparer. The error is a [*PathError], unless the paths are too
-// many to combine.
+// Compile checks the paths of r and returns its Comparer. The error is a [*PathError], unless the
+// paths are too many to combine. A path that would ignore the whole body is refused: nothing would
+// ever change, and nobody would see why.
 func Compile(r Rules) (*Comparer, error) {
 	var patterns []pattern
 	lines := []string{}
@@ -75,6 +80,8 @@ func Compile(r Rules) (*Comparer, error) {
 	return &Comparer{rules, hex.EncodeToString(sum[:16])}, nil
 }
 
-// Fingerprint names how the Comparer compares: Comparers with the same Reads and the same paths, in whatever order
-// and however often repeated, have the same one, in this and in later processes. It is 32 hexadecimal digits.
+// Fingerprint names how the Comparer compares: Comparers with the same Reads and the same paths, in
+// whatever order and however often repeated, have the same one, in this and in later processes. It
+// is 32 hexadecimal digits. Two fingerprints that are equal mean equal comparisons; two that differ
+// may still compare alike.
 func (c *Comparer) Fingerprint() string { return c.fingerprint }

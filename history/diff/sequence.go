@@ -2,14 +2,18 @@ package diff
 
 import "slices"
 
-// sequence holds the elements of an array that is being edited, so that an edit at any index takes a number of steps that
-// grows with the logarithm of the length: a B-tree whose branches know how many elements are below each of their children.
-// What a removal leaves empty stays, so there are never more branches than elements that ever were.
+// sequence holds the elements of an array that is being edited, so that an edit at any index takes a
+// number of steps that grows with the logarithm of the length. In a slice each edit would move all
+// elements behind it, and the time of many would grow with the square of the length.
+//
+// It is a B-tree without keys: its branches know how many elements are below each of their children,
+// and an index leads down by these counts. What a removal leaves empty stays, so there are never more
+// branches than elements that ever were.
 type sequence struct{ root *branch }
 
-// branch is a branch of the tree. The lowest ones hold the elements.
+// branch is a branch of the tree. The lowest ones hold the elements, the others children.
 type branch struct {
-	count    int // Of the elements below.
+	count    int // of the elements below
 	children []*branch
 	elements []*node
 }
@@ -17,8 +21,9 @@ type branch struct {
 // maxFanOut is how many children or elements a branch has at most.
 const maxFanOut = 64
 
+// newSequence builds the tree level by level, from the elements up.
 func newSequence(elements []*node) *sequence {
-	const fill = maxFanOut * 3 / 4 // Leaves room, so that edits split few of them.
+	const fill = maxFanOut * 3 / 4 // leaves room, so that edits split few of them
 	var level []*branch
 	for chunk := range slices.Chunk(elements, fill) {
 		level = append(level, &branch{count: len(chunk), elements: slices.Clip(chunk)})
@@ -62,14 +67,16 @@ func (b *branch) child(i int) (*branch, int) {
 	panic("no such element")
 }
 
-// insert puts an element in front of the one at index i, or at the end.
+// insert puts an element in front of the one at index i, or at the end. If the root splits, the tree
+// grows by a level.
 func (s *sequence) insert(i int, n *node) {
 	if half := s.root.insert(i, n); half != nil {
 		s.root = &branch{count: s.root.count + half.count, children: []*branch{s.root, half}}
 	}
 }
 
-// insert returns the second half of a branch that became too large, which then has to stand behind it.
+// insert is sequence.insert below a branch. If the branch became too large, it keeps the first half and
+// returns the second one, which has to stand behind it.
 func (b *branch) insert(i int, n *node) *branch {
 	b.count++
 	if b.children == nil {

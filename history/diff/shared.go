@@ -7,11 +7,13 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// Shared returns two bodies in canonical form without the members that only one of them has, at whatever depth: what
-// differs between the results is a changed value, and no path that came or went. Elements of arrays are matched as
-// [Comparer.Diff] does and stay, as they are what the array is.
+// Shared returns two bodies in canonical form without the members that only one of them has, at
+// whatever depth: what differs between the results is a changed value, and no path that came or went.
+// Elements of arrays are matched as [Comparer.Diff] does and stay, as they are what the array is.
 //
-// It is for two readings of one object of which the second one asked for more, or for less, than the first one.
+// It is for two readings of one object of which the second one asked for more, or for less, than the
+// first one: what only one of them shows was not edited. The price is that a member which a person
+// added or removed between these two readings is not seen.
 func (c *Comparer) Shared(old, new []byte) (a, b []byte, err error) {
 	s := sharer{}
 	for _, body := range [][]byte{old, new} {
@@ -22,7 +24,7 @@ func (c *Comparer) Shared(old, new []byte) (a, b []byte, err error) {
 	if err == nil {
 		err = s.value(old, new, c.rules, false, 0)
 	}
-	if err == nil { // A set is ordered by what its elements are, which is less now.
+	if err == nil { // a set is ordered by what its elements are, which is less now
 		a, err = c.Canonical(nil, s.old)
 	}
 	if err == nil {
@@ -34,9 +36,11 @@ func (c *Comparer) Shared(old, new []byte) (a, b []byte, err error) {
 	return a, b, nil
 }
 
-// sharer writes what two bodies share.
+// sharer writes what two bodies share, to both results at once.
 type sharer struct{ old, new []byte }
 
+// value writes a value that both have. Objects and arrays are reduced; other values may differ. Beyond
+// maxDepth they are written as they are: more to compare, and never less.
 func (s *sharer) value(old, new []byte, r *rule, set bool, depth int) error {
 	if open := old[0]; depth < maxDepth && open == new[0] && !bytes.Equal(old, new) {
 		switch open {
@@ -50,6 +54,8 @@ func (s *sharer) value(old, new []byte, r *rule, set bool, depth int) error {
 	return nil
 }
 
+// object writes the members that both have, which are sorted. The rest of the longer one is walked too,
+// so that what is malformed is found.
 func (s *sharer) object(old, new []byte, r *rule, depth int) error {
 	startOld, startNew := len(s.old), len(s.new)
 	a, b := jsonscan.Members(old), jsonscan.Members(new)
@@ -72,7 +78,7 @@ func (s *sharer) object(old, new []byte, r *rule, depth int) error {
 			moreB = b.Next()
 		}
 	}
-	for moreA { // So that what is malformed is found.
+	for moreA {
 		moreA = a.Next()
 	}
 	for moreB {
@@ -85,6 +91,8 @@ func (s *sharer) object(old, new []byte, r *rule, depth int) error {
 	return b.Err()
 }
 
+// array reduces the matched elements. The new ones are written as they come. Those of the old array have
+// another order, so they are taken back and kept until it is their turn.
 func (s *sharer) array(old, new []byte, r *rule, set bool, depth int) error {
 	before, err := jsonscan.Split(old, nil)
 	if err != nil {
@@ -95,7 +103,7 @@ func (s *sharer) array(old, new []byte, r *rule, set bool, depth int) error {
 		return err
 	}
 	m := align(identifyAll(before), identifyAll(after), set)
-	reduced := make([][]byte, len(before)) // Of the old elements that have a match.
+	reduced := make([][]byte, len(before)) // of the old elements that have a match
 	start := len(s.new)
 	for j, i := range m.source {
 		s.new = append(s.new, ',')

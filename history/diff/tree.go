@@ -8,23 +8,30 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// node is a value of a canonical body that is being edited. It is its raw text until something below it is asked for, and
-// then either an object or an array.
+// A body that is edited is a tree that grows where edits are: each value is raw text until something
+// below it is asked for. Then it is opened, one level, and its parts are raw text again. So an edit
+// costs what stands beside its path, and what no edit comes near is copied as it is.
+//
+// The invariant: appendTo writes canonical JSON at any moment.
+
+// node is a value of a canonical body that is being edited. Exactly one of its fields is set.
 type node struct {
-	raw      []byte // Nil once it is open.
+	raw      []byte // nil once it is open
 	members  *memberSet
 	elements *sequence
 }
 
-// memberSet holds the members of an object that is being edited. Looking one up, adding and removing it takes no longer the more of
-// them are edited.
+// memberSet holds the members of an object that is being edited. Members are looked up by binary search
+// among those that were there, and in a map among those that came, so an edit does not move the others
+// and many edits of a large object stay cheap.
 type memberSet struct {
-	keys   [][]byte         // Raw and sorted, of the members that were there when the object was opened.
-	values []*node          // Of these keys; nil for what was removed.
-	added  map[string]*node // By raw key, the others.
+	keys   [][]byte         // raw and sorted, of the members that were there when the object was opened
+	values []*node          // of these keys; nil for what was removed
+	added  map[string]*node // by raw key, the others
 }
 
-// open makes the parts of n accessible. The raw text is known to be well-formed.
+// open makes the parts of n accessible. The raw text is known to be well-formed. A value that has no
+// parts is a mismatch: the changes expect an object or an array there.
 func (n *node) open() error {
 	if n.raw == nil {
 		return nil
@@ -38,6 +45,7 @@ func (n *node) open() error {
 	return fmt.Errorf("%w: a value has no parts", ErrMismatch)
 }
 
+// openObject finds out as well whether the members are sorted, on which the rest relies.
 func (n *node) openObject() error {
 	m := &memberSet{}
 	for it := jsonscan.Members(n.raw); ; {
@@ -85,7 +93,8 @@ func (n *node) child(token string) (*node, error) {
 	return n.elements.at(i), nil
 }
 
-// index returns the index of an array that token is: of an element, or behind the last one.
+// index returns the index of an array that token is: of an element, or behind the last one. There is
+// one way to write an index, so that 01 is none.
 func (n *node) index(token string) (int, error) {
 	i, err := strconv.Atoi(token)
 	switch {
@@ -128,6 +137,7 @@ func (n *node) remove(token string) error {
 	return err
 }
 
+// get returns the member with the canonical raw key, or nil.
 func (m *memberSet) get(key []byte) *node {
 	if i, known := slices.BinarySearchFunc(m.keys, key, compareKeys); known {
 		return m.values[i]
@@ -135,7 +145,7 @@ func (m *memberSet) get(key []byte) *node {
 	return m.added[string(key)]
 }
 
-// add reports whether there was no such member.
+// add adds a member and reports whether there was no such one. One that was removed may come back.
 func (m *memberSet) add(key []byte, n *node) bool {
 	if i, known := slices.BinarySearchFunc(m.keys, key, compareKeys); known {
 		if m.values[i] != nil {
@@ -162,7 +172,7 @@ func (m *memberSet) remove(key []byte) {
 	delete(m.added, string(key))
 }
 
-// appendTo appends the text of n.
+// appendTo appends the canonical text of n.
 func (n *node) appendTo(dst []byte) []byte {
 	switch {
 	case n.raw != nil:
@@ -175,6 +185,7 @@ func (n *node) appendTo(dst []byte) []byte {
 	return enclose(dst, open, '[', ']')
 }
 
+// appendTo merges what was there with what was added.
 func (m *memberSet) appendTo(dst []byte) []byte {
 	open := len(dst)
 	added := make([][]byte, 0, len(m.added))
@@ -200,7 +211,8 @@ func (m *memberSet) appendTo(dst []byte) []byte {
 	return enclose(dst, open, '{', '}')
 }
 
-// enclose closes what was appended from open on, with a comma before each part.
+// enclose closes what was appended from open on, with a comma before each part: the first comma becomes
+// the opening bracket.
 func enclose(dst []byte, open int, first, last byte) []byte {
 	if len(dst) == open {
 		dst = append(dst, first)

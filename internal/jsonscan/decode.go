@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// String decodes the raw JSON string raw. Bytes that are not UTF-8 and lone surrogates become U+FFFD, as in
-// encoding/json. It is not ok if raw is anything but one string.
+// String decodes the raw JSON string raw. Bytes that are not UTF-8 and lone surrogates become
+// U+FFFD, as in encoding/json; package diff, which must tell them apart, decodes with [Escape]. It
+// is not ok if raw is anything but one string.
 func String(raw []byte) (s string, ok bool) {
 	end, form := ScanString(raw, 0)
 	if end != len(raw) {
@@ -20,8 +21,8 @@ func String(raw []byte) (s string, ok bool) {
 	return string(AppendString(nil, raw)), true
 }
 
-// AppendString appends what the raw string raw means, as [String] decodes it. Raw is a string that was scanned before,
-// with its quotes.
+// AppendString appends what the raw string raw means, as [String] decodes it. Raw is a string that
+// was scanned before, with its quotes; anything else may panic.
 func AppendString(dst, raw []byte) []byte {
 	s := raw[1 : len(raw)-1]
 	for len(s) > 0 {
@@ -54,8 +55,9 @@ func appendUTF8(dst, s []byte) []byte {
 	return dst
 }
 
-// Escape returns the code point that the well-formed escape at the start of s means, and the length of the escape. The
-// escapes of a surrogate pair are one; half of a pair is returned as it is, and is no character.
+// Escape returns the code point that the well-formed escape at the start of s means, and the length
+// of the escape in bytes. The two escapes of a surrogate pair count as one, of 12 bytes; half of a
+// pair is returned as it is, and is no character.
 func Escape(s []byte) (rune, int) {
 	switch s[1] {
 	case 'b':
@@ -83,12 +85,13 @@ func Escape(s []byte) (rune, int) {
 	return rune(s[1]), 2
 }
 
-// hexRune decodes the four digits of the escape at the start of s.
+// hexRune decodes the four digits of the escape \uXXXX at the start of s.
 func hexRune(s []byte) rune {
 	return hexDigit(s[2])<<12 | hexDigit(s[3])<<8 | hexDigit(s[4])<<4 | hexDigit(s[5])
 }
 
-// Equal reports whether raw is a string that means s. It does not allocate unless raw holds an escape or is not ASCII.
+// Equal reports whether raw is a string that means s. It does not allocate unless raw holds an
+// escape or is not ASCII.
 func Equal(raw []byte, s string) bool {
 	end, form := ScanString(raw, 0)
 	switch {
@@ -100,7 +103,8 @@ func Equal(raw []byte, s string) bool {
 	return string(AppendString(nil, raw)) == s
 }
 
-// Int decodes the raw JSON number raw if it is written as an integer and fits.
+// Int decodes the raw JSON number raw. It is not ok unless raw is written as an integer, so not as
+// 1.0 or 1e3, and fits.
 func Int(raw []byte) (n int64, ok bool) {
 	if ScanNumber(raw, 0) != len(raw) {
 		return 0, false

@@ -8,23 +8,26 @@ package jsonscan
 //	}
 //	if err := it.Err(); err != nil { ... }
 //
+// What follows the last value is checked too, so an error may come after all members were seen:
+// who ignores Err has perhaps walked the start of a text that is cut off.
+//
 // It allocates nothing unless there is an error, or [Iter.NextLike] meets an array.
 type Iter struct {
 	b          []byte
-	i          int
+	i          int  // behind what was walked so far
 	open       byte // '{' or '['
 	state      iterState
-	key, value []byte
-	parts      [][]byte
+	key, value []byte   // raw, of the current member or element
+	parts      [][]byte // see NextLike
 	err        error
 }
 
 type iterState uint8
 
 const (
-	atStart iterState = iota
-	inside
-	finished
+	atStart  iterState = iota // the opening bracket comes next
+	inside                    // a comma or the closing bracket comes next
+	finished                  // at the end, or at an error
 )
 
 // Members returns an iterator over the members of the object that obj is. Whatever else obj is gives an error.
@@ -43,6 +46,7 @@ func (it *Iter) Next() bool {
 	return ok && it.take(i, ScanValue(it.b, i, 1))
 }
 
+// take makes the text from start to end the current value; a negative end is an error, as in scan.go.
 func (it *Iter) take(start, end int) bool {
 	if end < 0 {
 		return it.fail(^end)
@@ -51,7 +55,8 @@ func (it *Iter) take(start, end int) bool {
 	return true
 }
 
-// toValue goes to the start of the next value.
+// toValue goes to the start of the next value, over the comma and the key in front of it. It is not
+// ok at the end and at an error.
 func (it *Iter) toValue() (i int, ok bool) {
 	i = Space(it.b, it.i)
 	switch it.state {
@@ -102,6 +107,7 @@ func (it *Iter) close(i int) bool {
 	return false
 }
 
+// fail ends the walk at an error. It returns false, as Next then does.
 func (it *Iter) fail(offset int) bool {
 	it.state, it.key, it.value = finished, nil, nil
 	it.err = ErrorAt(it.b, offset)

@@ -1,18 +1,28 @@
-// Package jsonscan walks JSON text where it lies: strictly, without a tree and without allocation.
+// Package jsonscan walks JSON text in place: strictly, without a tree and without allocation.
 //
-// It accepts exactly what [encoding/json.Valid] accepts: bad escapes, control characters in strings, trailing
-// garbage and nesting deeper than [MaxDepth] are errors; bytes that are not UTF-8 pass through inside strings.
+// It is for code that looks at every body of every pass and needs a few members of each, where
+// encoding/json would build values that are thrown away at once.
+//
+// It accepts exactly what [encoding/json.Valid] accepts. Bad escapes, control characters in
+// strings, text behind the value and nesting deeper than [MaxDepth] are errors. Bytes that are not
+// UTF-8 pass through inside strings.
 //
 // # Raw text
 //
-// A raw value is the span of the document that holds it, without the space around it. Nothing is copied: spans alias
-// the document and are valid as long as it is unchanged. [String] and [AppendString] decode a raw string.
+// A raw value is the span of the document that holds it, without the space around it. Nothing is
+// copied: spans alias the document and are valid as long as it is unchanged. [String] and
+// [AppendString] decode a raw string.
 //
-// # Primitives
+// # Two levels
 //
-// [Space], [ScanString], [ScanNumber], [ScanLiteral] and [ScanValue] are for walkers that need one pass over the bytes.
-// Instead of an error they return an offset: the end of what they scanned, or, if the text is wrong there, the
-// complement ^offset of the place, which is negative. [ErrorAt] makes the error of it.
+// Most callers use [Members], [Elements], [Split] and [Lookup], which check what they walk over
+// and return errors.
+//
+// [Space], [ScanString], [ScanNumber], [ScanLiteral] and [ScanValue] are for walkers that go over
+// the bytes once, such as the digest of package diff. Instead of an error they return an offset:
+// the end of what they scanned, or, if the text is wrong, the complement ^offset of the wrong
+// byte. A complement is always negative, so that one comparison tells success from failure and
+// nothing is allocated. [ErrorAt] makes the error of it.
 package jsonscan
 
 import "fmt"
@@ -28,11 +38,13 @@ type SyntaxError struct {
 	Msg string
 }
 
+// Error names the offset and one byte at most: a body may hold what must not reach a log.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("jsonscan: %s at offset %d", e.Msg, e.Offset)
 }
 
-// ErrorAt returns the [SyntaxError] for the offset at which scanning b failed.
+// ErrorAt returns the [SyntaxError] for the offset at which scanning b failed. A bracket that is
+// wrong for nothing but its depth is reported as nesting that is too deep.
 func ErrorAt(b []byte, offset int) error {
 	switch {
 	case offset >= len(b):
@@ -43,7 +55,8 @@ func ErrorAt(b []byte, offset int) error {
 	return &SyntaxError{offset, fmt.Sprintf("unexpected character %q", b[offset])}
 }
 
-// depthAt counts the arrays and objects open at end; the text before it is known to be well-formed.
+// depthAt counts the arrays and objects that are open at end. The text before end was scanned
+// already, so brackets need no matching; only those inside strings must not count.
 func depthAt(b []byte, end int) int {
 	depth := 0
 	for i := 0; i < end; i++ {
@@ -63,8 +76,8 @@ func depthAt(b []byte, end int) int {
 	return depth
 }
 
-// Skip returns the end of the value that starts at b[i], which may be preceded by space. What follows the value is not
-// looked at.
+// Skip returns the end of the value that starts at b[i], which may be preceded by space. It does
+// not look at what follows the value.
 func Skip(b []byte, i int) (end int, err error) {
 	if end = ScanValue(b, Space(b, i), 0); end < 0 {
 		return 0, ErrorAt(b, ^end)
@@ -78,9 +91,9 @@ func Valid(b []byte) bool {
 	return end >= 0 && Space(b, end) == len(b)
 }
 
-// Lookup returns the raw value at the path of member names below doc, which must be an object, or any value for the
-// empty path. Of members with the same name the last one counts. It is not ok if the path leads nowhere or if an
-// object on the way is malformed.
+// Lookup returns the raw value at the path of member names below doc, which must be an object, or
+// any value for the empty path. Of members with the same name the last one counts, as in
+// encoding/json. It is not ok if the path leads nowhere or if an object on the way is malformed.
 func Lookup(doc []byte, path ...string) (raw []byte, ok bool) {
 	start := Space(doc, 0)
 	if len(path) == 0 {

@@ -13,8 +13,9 @@ func Space(b []byte, i int) int {
 	return i
 }
 
-// Form says how far the raw text of a string is from what it means. The zero Form is plain ASCII: between the quotes
-// stand the very bytes that the string means.
+// Form says how far the raw text of a string is from what it means, so that callers decode only
+// where they must. The zero Form is plain ASCII: between the quotes stand the very bytes that the
+// string means.
 type Form uint8
 
 const (
@@ -24,12 +25,21 @@ const (
 	NonASCII
 )
 
+// Eight bytes are tested at once as the lanes of one word: ones*c has the byte c in every lane,
+// and highs selects the top bit of every lane.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
 // ScanString returns the end of the string whose opening quote is b[i], or ^offset, and its form.
+//
+// Bodies are mostly strings, so this loop is what the speed of the package depends on. It looks for
+// the three kinds of bytes that mean something: the quote, the backslash and control characters. A
+// lane minus 0x20 borrows, and so gets its top bit, if it is a control character; a lane xor c
+// minus 1 does if it is c. A lane that had its top bit before is none of them, which &^ w
+// excludes. A borrow may run on into the lanes above, so only the lowest mark is certain, and only
+// that one is used.
 func ScanString(b []byte, i int) (int, Form) {
 	if i >= len(b) || b[i] != '"' {
 		return ^i, 0
@@ -38,12 +48,11 @@ func ScanString(b []byte, i int) (int, Form) {
 	var high uint64
 	i++
 	for {
-		// Eight bytes at a time: the lowest marked byte is a control character, a quote or a backslash.
 		for i+8 <= len(b) {
 			w := binary.LittleEndian.Uint64(b[i:])
 			mark := ((w - 0x20*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) &^ w & highs
 			if mark != 0 {
-				high |= w & (mark&-mark - 1)
+				high |= w & (mark&-mark - 1) // the lanes below the mark
 				i += bits.TrailingZeros64(mark) >> 3
 				goto marked
 			}
@@ -74,7 +83,8 @@ func ScanString(b []byte, i int) (int, Form) {
 	}
 }
 
-// scanEscape returns the end of the escape whose backslash is b[i].
+// scanEscape returns the end of the escape whose backslash is b[i], or ^offset. It takes any four
+// hexadecimal digits: half of a surrogate pair is valid JSON, though no character.
 func scanEscape(b []byte, i int) int {
 	i++
 	if i >= len(b) {
@@ -97,6 +107,7 @@ func scanEscape(b []byte, i int) int {
 	return ^i
 }
 
+// hexDigit returns the value of a hexadecimal digit, or -1.
 func hexDigit(c byte) rune {
 	switch {
 	case '0' <= c && c <= '9':
@@ -109,7 +120,8 @@ func hexDigit(c byte) rune {
 	return -1
 }
 
-// ScanNumber returns the end of the number that starts at b[i], or ^offset.
+// ScanNumber returns the end of the number that starts at b[i], or ^offset. A number ends where it
+// cannot go on: "012" ends behind the 0, and whoever expects a comma there finds the error.
 func ScanNumber(b []byte, i int) int {
 	if i < len(b) && b[i] == '-' {
 		i++
@@ -134,7 +146,8 @@ func ScanNumber(b []byte, i int) int {
 	return i
 }
 
-// scanDigits returns the end of one or more digits.
+// scanDigits returns the end of one or more digits, or ^offset if there is none. A byte below '0'
+// wraps round to more than 9.
 func scanDigits(b []byte, i int) int {
 	start := i
 	for i < len(b) && b[i]-'0' <= 9 {
@@ -166,11 +179,14 @@ func ScanLiteral(b []byte, i int) int {
 	return i + len(word)
 }
 
-// ScanValue returns the end of the value that starts at b[i], without leading space, or ^offset. Outside is how many
-// arrays and objects are open around the value.
+// ScanValue returns the end of the value that starts at b[i], without leading space, or ^offset.
+// Outside is how many arrays and objects are open around the value; it counts towards MaxDepth.
+//
+// It needs a stack of what is open, only to know whether a comma is followed by a key and which
+// bracket closes. One bit for each open container does, the innermost one lowest: set for an
+// object. Bodies are hardly ever nested deeper than the 64 levels of one word; what is, is left to a
+// recursive call.
 func ScanValue(b []byte, i, outside int) int {
-	// The kinds of 64 open containers fit in one word, a set bit for an object; what is nested deeper is left to a call
-	// of its own.
 	var objects uint64
 	open := 0
 	for {
@@ -189,8 +205,8 @@ func ScanValue(b []byte, i, outside int) int {
 				break
 			}
 			first := Space(b, i+1)
-			if first < len(b) && b[first] == c+2 {
-				i = first + 1 // Empty.
+			if first < len(b) && b[first] == c+2 { // in ASCII, ] is [ + 2 and } is { + 2
+				i = first + 1
 				break
 			}
 			objects <<= 1
@@ -229,7 +245,7 @@ func ScanValue(b []byte, i, outside int) int {
 				}
 				break
 			}
-			if b[i] != ']'+byte(objects&1)<<5 {
+			if b[i] != ']'+byte(objects&1)<<5 { // } is ] + 32
 				return ^i
 			}
 			objects >>= 1
@@ -239,7 +255,7 @@ func ScanValue(b []byte, i, outside int) int {
 	}
 }
 
-// scanKey returns the start of the value of the member whose key starts at b[i].
+// scanKey returns the start of the value of the member whose key starts at b[i], or ^offset.
 func scanKey(b []byte, i int) int {
 	i, _ = ScanString(b, i)
 	if i < 0 {
