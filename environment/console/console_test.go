@@ -53,7 +53,7 @@ func newWorld(t *testing.T, opts *console.Options, edit func(*environment.Option
 	w.engine, err = environment.Open(w.store, o)
 	require.NoError(t, err)
 	w.env, err = w.engine.Create(t.Context(), environment.Record{
-		Name: "Contoso <b>&amp;", BaseURL: w.org.BaseURL(), ClientID: genesystest.ClientID,
+		Name: "Contoso <img src=x>&amp;", BaseURL: w.org.BaseURL(), ClientID: genesystest.ClientID,
 		ClientSecret: environment.NewSecret(genesystest.ClientSecret), RateLimitMinute: 250, Types: types,
 	})
 	require.NoError(t, err)
@@ -155,14 +155,18 @@ func testPages(t *testing.T) {
 		_, err := w.org.Create("routing.skills", map[string]any{"name": "Skill"})
 		require.NoError(t, err)
 	}
+	var named []string
 	for _, name := range slices.Sorted(maps.Keys(hostile)) {
-		_, err := w.org.Create("routing.queues", map[string]any{"name": hostile[name], "description": hostile[name]})
+		id, err := w.org.Create("routing.skills", map[string]any{"name": hostile[name]})
+		require.NoError(t, err)
+		named = append(named, id)
+		_, err = w.org.Create("routing.queues", map[string]any{"name": hostile[name], "description": hostile[name]})
 		require.NoError(t, err)
 		require.NoError(t, w.org.Update("routing.queues", w.first("routing.queues"), map[string]any{"name": hostile[name], "description": strings.Repeat(hostile[name], 3)}))
 		w.poll(t)
 	}
 	skills := slices.Collect(maps.Keys(maps.Collect(w.org.Objects("routing.skills"))))
-	for _, id := range skills[:len(skills)/2] {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(append(skills[:len(skills)/2], named...)))) {
 		require.NoError(t, w.org.Delete("routing.skills", id))
 	}
 	w.poll(t)
@@ -181,6 +185,12 @@ func testPages(t *testing.T) {
 	for _, part := range kindsOfPages {
 		require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(pages)), func(address string) bool { return strings.Contains(address, part) }), "no page like %s", part)
 	}
+	for _, part := range []string{"/x/e/1/?", "/change/", "undo=1", "/object?", "/type/routing.queues", "/withheld", "/undetected"} {
+		require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(pages)), func(address string) bool {
+			return strings.Contains(address, part) && strings.Contains(pages[address], "&gt;&lt;img src=x onerror=alert(1)&gt;")
+		}), "no page like %s shows the markup as text", part)
+	}
+	require.Contains(t, pages["/x/"], "Contoso &lt;img src=x&gt;&amp;amp;")
 	for address, page := range pages {
 		if strings.Contains(address, "object/body") || strings.Contains(address, "/assets/") {
 			continue

@@ -32,7 +32,10 @@ func screen(out string, width int) []string {
 			if column == width {
 				lines, column, last = append(lines, nil), 0, last+1
 			}
-			lines[last] = append(lines[last][:min(column, len(lines[last]))], r)
+			if column == len(lines[last]) {
+				lines[last] = append(lines[last], r)
+			}
+			lines[last][column] = r // what stands behind it stays
 			column++
 		}
 		out = out[size:]
