@@ -57,7 +57,11 @@ func (c *console) change(r *request) error {
 		Undo        *undoView
 	}{changeView: env.change(c.base, &change, fieldsPerChange, &b)}
 	for _, id := range change.Objects[:min(len(change.Objects), objectsPerChange)] {
-		page.Objects = append(page.Objects, objectView{Name: printable.Brief(id, briefName), Link: env.objectLink(c.base, change.Type, id)})
+		text, _, err := nameOf(r.ctx, h, change.Type, id)
+		if err != nil {
+			return err
+		}
+		page.Objects = append(page.Objects, objectView{Name: name(text, id), Link: env.objectLink(c.base, change.Type, id)})
 	}
 	page.MoreObjects = max(0, change.Number-len(page.Objects))
 	if page.Link != "" {
@@ -87,6 +91,14 @@ func changeOf(ctx context.Context, h *history.History, seq uint64) (history.Chan
 		return change, err
 	}
 	return history.Change{}, errNoPage
+}
+
+// nameOf returns what an object is called now, or was at last, and whether anything is on record of it.
+func nameOf(ctx context.Context, h *history.History, typeName, id string) (text string, isKnown bool, err error) {
+	for change, err := range h.Changes(ctx, history.Query{Types: []string{typeName}, ID: id, Newest: true, Imported: true, Limit: 1}) {
+		return change.Name, err == nil, err
+	}
+	return "", false, nil
 }
 
 // plan asks how to undo a change.

@@ -107,7 +107,10 @@ type whoView struct {
 
 // who says who made a change, as far as audits tell.
 func who(c *history.Change) whoView {
-	if c.Who == nil {
+	switch {
+	case c.Kind == history.KindShape:
+		return whoView{Long: "the platform, in a release"}
+	case c.Who == nil:
 		return whoView{Long: "not known"}
 	}
 	var names []string

@@ -34,3 +34,10 @@ func TestWho(t *testing.T) {
 		})
 	}
 }
+
+// Numbers at an axis are round, and no smaller than what they stand for.
+func TestRoundUp(t *testing.T) {
+	for n, want := range map[int]int{0: 1, 1: 1, 7: 8, 9: 10, 10: 10, 11: 20, 208: 300, 3750: 4000, 81_000: 100_000} {
+		require.Equal(t, want, roundUp(n), n)
+	}
+}

@@ -158,7 +158,7 @@ func newChart(now time.Time, loc *time.Location, traffic environment.Traffic, fo
 		allSent, allDue = allSent+sent[i], allDue+due[i]
 	}
 	ch.Sent, ch.Due = grouped(allSent), grouped(allDue)
-	ch.limit(forecast, &top)
+	top = ch.limit(forecast, top)
 	ch.Top = grouped(top)
 	for i := range sent {
 		ch.bar(i, sent[i], 0, top, "sent")
@@ -173,16 +173,30 @@ func newChart(now time.Time, loc *time.Location, traffic environment.Traffic, fo
 	return ch
 }
 
-// limit sets the line of the limit, if it is near enough to what is drawn.
-func (ch *chart) limit(forecast environment.Forecast, top *int) {
+// limit sets the line of the limit, if it is near enough to what is drawn, whose highest bar is
+// given. It returns how many requests the top of the drawing stands for.
+func (ch *chart) limit(forecast environment.Forecast, highest int) (top int) {
 	if forecast.Limit.N == 0 {
-		return
+		return roundUp(highest)
 	}
 	allowed := int(float64(forecast.Limit.N) * float64(quarter) / float64(forecast.Limit.Window))
 	ch.Limit = grouped(allowed)
-	if allowed > 0 && allowed <= 4*(*top) {
-		*top = max(*top, allowed+allowed/10)
-		ch.LimitAt = chartHeight - chartHeight*allowed / *top
+	if allowed == 0 || allowed > 4*highest {
+		return roundUp(highest)
+	}
+	top = roundUp(max(highest, allowed+1))
+	ch.LimitAt = chartHeight - chartHeight*allowed/top
+	return top
+}
+
+// roundUp returns the first number from n on that reads well at an axis.
+func roundUp(n int) int {
+	for unit := 1; ; unit *= 10 {
+		for _, step := range []int{1, 2, 3, 4, 5, 6, 8} {
+			if unit*step >= n {
+				return unit * step
+			}
+		}
 	}
 }
 

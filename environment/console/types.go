@@ -82,11 +82,15 @@ func (e *envView) typeView(base string, t environment.TypeStatus, h environment.
 
 // schedule puts a CRON expression into words.
 func (e *envView) schedule(cron string) string {
-	s, err := poller.ParseSchedule(cron, e.loc)
-	if err != nil {
-		return cron // "off"
+	text, known := e.schedules[cron]
+	if !known {
+		text = cron // "off"
+		if s, err := poller.ParseSchedule(cron, e.loc); err == nil {
+			text = s.Describe()
+		}
+		e.schedules[cron] = text
 	}
-	return s.Describe()
+	return text
 }
 
 // types is the page of all types, those that are not well first.

@@ -122,7 +122,7 @@ func undetectedBefore(ctx context.Context, h *history.History, before time.Time)
 	return acts, older, nil
 }
 
-// act makes a write readable. known remembers which targets are on record.
+// act makes a write readable. known remembers of which targets something is on record.
 func (e *envView) act(ctx context.Context, base string, h *history.History, u *history.Undetected, known map[history.Target]bool) actView {
 	v := actView{
 		At: e.when(u.At, secondLayout), Clock: u.At.In(e.loc).Format(clockLayout), Action: printable.Brief(strings.ToLower(u.Action), briefName),
@@ -139,19 +139,12 @@ func (e *envView) act(ctx context.Context, base string, h *history.History, u *h
 	}
 	for _, t := range u.Targets {
 		if _, asked := known[t]; !asked {
-			known[t] = t.ID != "" && isOnRecord(ctx, h, t)
+			_, isKnown, _ := nameOf(ctx, h, t.Type, t.ID) // an error costs a link
+			known[t] = t.ID != "" && isKnown
 		}
 		if v.Link == "" && known[t] {
 			v.Link = e.objectLink(base, t.Type, t.ID)
 		}
 	}
 	return v
-}
-
-// isOnRecord reports whether something is known of the object of a target.
-func isOnRecord(ctx context.Context, h *history.History, t history.Target) bool {
-	for _, err := range h.Changes(ctx, history.Query{Types: []string{t.Type}, ID: t.ID, Imported: true, Limit: 1}) {
-		return err == nil
-	}
-	return false
 }

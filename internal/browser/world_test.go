@@ -50,7 +50,7 @@ func newWorld(t *testing.T, everything bool) *world {
 	w.poll(t, 2, "Queues", "ACD skills")
 	w.org.Recover()
 	w.poll(t, 1)
-	w.audit(t) // from now on they say who makes changes
+	w.audit(t, time.Now().AddDate(0, 0, -3)) // from now on they say who makes changes
 
 	queues := w.ids("routing.queues")
 	w.queue, w.skill = queues[0], w.ids("routing.skills")[0]
@@ -75,7 +75,7 @@ func newWorld(t *testing.T, everything bool) *world {
 	w.poll(t, 1)
 	w.update(t, "routing.queues", queues[1], map[string]any{"acwSettings": map[string]any{"timeoutMs": 20000}})
 	w.poll(t, 1, "Queues") // not the schedules, of which a second walk would prove that they are gone
-	w.audit(t, w.undone(queues[2:6])...)
+	w.audit(t, time.Now().Add(time.Minute), w.undone(queues[2:6])...)
 	w.handler, err = console.New(w.engine, &console.Options{Actions: true})
 	require.NoError(t, err)
 	return w
@@ -119,8 +119,8 @@ func (w *world) create(t *testing.T, typ string, fields any) {
 	require.NoError(t, err)
 }
 
-// audit takes in what the org's audits would say until now, and some records more.
-func (w *world) audit(t *testing.T, more ...history.Evidence) {
+// audit takes in what the org's audits would say until a time, and some records more.
+func (w *world) audit(t *testing.T, until time.Time, more ...history.Evidence) {
 	t.Helper()
 	models := map[string]history.Model{}
 	for _, typ := range w.engine.Selected(environment.Record{Types: selected}) {
@@ -136,7 +136,7 @@ func (w *world) audit(t *testing.T, more ...history.Evidence) {
 			Actor: w.actor(t, e.Author),
 		})
 	}
-	read := history.Span{Since: time.Now().AddDate(0, 0, -7), Until: time.Now().Add(time.Minute)}
+	read := history.Span{Since: time.Now().AddDate(0, 0, -7), Until: until}
 	require.NoError(t, h.Attribute(t.Context(), history.AuditsRead{Records: more, Read: map[string]history.Span{"": read}}, nil))
 }
 
