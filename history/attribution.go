@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +21,6 @@ const (
 	maxUnread = 30 * 24 * time.Hour
 	// sweepEvery is how often all records are looked through for those that nothing waits for.
 	sweepEvery = time.Hour
-	// stepFacts bounds the changes that one commit looks at.
-	stepFacts = 2000
 )
 
 // AuditsRead is what was read of an org's audits.
@@ -43,11 +40,19 @@ type Span struct {
 
 // auditState is the value of the audits key.
 type auditState struct {
+	Edition uint64          `json:"edition"` // moves with every commit that changes facts or records
 	First   uint64          `json:"first"`   // changes up to this one were recorded before audits were read
 	Visited uint64          `json:"visited"` // changes up to this one have been looked at
+	Behind  *behind         `json:"behind,omitempty"`
 	Read    map[string]Span `json:"read,omitempty"`
 	Swept   time.Time       `json:"swept,omitzero"`
 	Tally   Tally           `json:"tally"`
+}
+
+// behind is what is left to look at: the changes behind Seq, by the records of Since to Until.
+type behind struct {
+	Seq uint64 `json:"seq"`
+	Span
 }
 
 // A Tally counts what came of audits.
@@ -102,10 +107,11 @@ func (st *auditState) add(service string, s Span) {
 //
 // The first call begins: changes from before it have no attribution.
 func (h *History) Attribute(ctx context.Context, r AuditsRead, add func(*storage.Batch) error) error {
+	a := attribution{h: h, ctx: ctx}
 	for more := true; more; {
 		err := errBesideTrim
 		for try := 0; errors.Is(err, errBesideTrim) && try < 10; try++ {
-			more, err = h.attributeStep(ctx, r, add)
+			more, err = a.step(r, add)
 		}
 		if err != nil {
 			return err
@@ -118,18 +124,49 @@ func (h *History) Attribute(ctx context.Context, r AuditsRead, add func(*storage
 // errBesideTrim reports that a change was removed while somebody looked at who made it.
 var errBesideTrim = errors.New("history: the log was trimmed meanwhile")
 
-func (h *History) attributeStep(ctx context.Context, r AuditsRead, add func(*storage.Batch) error) (more bool, err error) {
-	err = h.commit(ctx, origin{}, func(t *tx) error {
-		a := attribution{
-			h: h, ctx: ctx, tx: t, facts: map[uint64]*fact{}, stored: map[uint64]bool{},
-			records: map[string]*keptRecord{}, touched: map[objectKey]bool{},
-		}
+type objectKey struct{ typeName, id string }
+
+// An attribution is one call of Attribute. It works in commits of bounded size, each of which leaves a state that another
+// call can go on from: which changes were looked at, and what is left of them.
+//
+// What it has read of facts and records it keeps from commit to commit, so that a burst of changes costs each
+// of them the same. The invariant: if edition is that of the stored state, facts and records are what the
+// store has. A commit that fails, a Forget or another call between two commits break it, and all is read anew.
+type attribution struct {
+	h   *History
+	ctx context.Context //nolint:containedctx // it lives as long as the call of Attribute
+
+	edition uint64
+	facts   map[uint64]*fact
+	order   []uint64 // the numbers of the facts, and of some that are gone, in order
+	objects map[objectKey][]*fact
+	stored  map[uint64]bool        // the facts that are in the store
+	old     []string               // keys of facts that were settled long ago
+	records map[string]*keptRecord // by key
+	about   recordIndex            // the same, by what they are about
+	loaded  Span                   // all records from then are there
+
+	// Of one commit:
+	tx      *tx
+	state   auditState
+	touched map[objectKey]bool     // objects whose changes are looked at again
+	dirty   map[string]*keptRecord // records that are new, or of which something became
+}
+
+// step makes one commit. It returns whether there is more to do.
+func (a *attribution) step(r AuditsRead, add func(*storage.Batch) error) (more bool, err error) {
+	h := a.h
+	err = h.commit(a.ctx, origin{}, func(t *tx) error {
+		a.tx, a.touched, a.dirty = t, map[objectKey]bool{}, map[string]*keptRecord{}
 		more, err = a.run(r)
 		if err == nil && add != nil {
 			err = add(&t.batch)
 		}
 		return err
 	})
+	if err == nil {
+		a.edition = a.state.Edition
+	}
 	if refused, ok := errors.AsType[*storage.KeyError](err); ok && errors.Is(err, storage.ErrConflict) &&
 		(strings.HasPrefix(refused.Key, h.keys.key("who")+"/") || strings.HasPrefix(refused.Key, h.keys.key("log")+"/")) {
 		err = errBesideTrim
@@ -137,69 +174,71 @@ func (h *History) attributeStep(ctx context.Context, r AuditsRead, add func(*sto
 	return more, err
 }
 
-type objectKey struct{ typeName, id string }
-
-// An attribution is one commit of Attribute in the making.
-type attribution struct {
-	h     *History
-	ctx   context.Context //nolint:containedctx // it lives as long as the call of Attribute
-	tx    *tx
-	state auditState
-
-	facts   map[uint64]*fact
-	stored  map[uint64]bool        // the facts that are in the store
-	records map[string]*keptRecord // those that were read, by key
-	touched map[objectKey]bool     // objects whose changes are looked at again
-}
-
 // run builds the commit. It returns whether there is more to do than one commit holds.
 func (a *attribution) run(r AuditsRead) (more bool, err error) {
-	found := false
-	if a.state, found, err = a.h.auditState(a.ctx); err != nil {
+	if err = a.begin(r.Read); err != nil {
 		return false, err
 	}
-	if !found {
-		a.state.First, a.state.Visited = a.tx.now.Seq, a.tx.now.Seq
-	}
-	if a.state.Read == nil {
-		a.state.Read = map[string]Span{}
-	}
-	if a.state.Tally.Settled == nil {
-		a.state.Tally.Settled = map[WhoStatus]int64{}
-	}
-	for service, s := range r.Read {
-		a.state.add(service, s)
-	}
-	if err = a.readFacts(); err != nil {
-		return false, err
-	}
-	fresh, err := a.take(r.Records)
-	if err != nil {
+	if err = a.take(r.Records); err != nil {
 		return false, err
 	}
 	if more, err = a.visit(); err != nil {
 		return false, err
 	}
-	left := a.touch(fresh)
+	left := a.touch()
+	left = a.dropOld() || left
 	if err := a.loadFor(); err != nil {
 		return false, err
 	}
 	if err := a.judgeTouched(); err != nil {
 		return false, err
 	}
-	if err := a.putRecords(); err != nil {
-		return false, err
-	}
 	if now := a.state.now(); !more && !left && now.Sub(a.state.Swept) >= sweepEvery {
-		if err := a.sweep(now); err != nil {
+		if left, err = a.sweep(now); err != nil {
 			return false, err
 		}
-		a.state.Swept = now
+	}
+	if err := a.putRecords(); err != nil {
+		return false, err
 	}
 	return more || left, a.tx.batch.PutJSON(a.h.keys.audits(), a.state)
 }
 
-// readFacts reads the facts, and lets those go that have been settled for long.
+// begin reads the state, and facts anew unless those of the commit before are what is stored.
+func (a *attribution) begin(read map[string]Span) error {
+	state, found, err := a.h.auditState(a.ctx)
+	if err != nil {
+		return err
+	}
+	isKnown := a.edition > 0 && a.edition == state.Edition
+	a.edition = 0 // from here on what is known is ahead of the store
+	a.state = state
+	st := &a.state
+	st.Edition++
+	if !found {
+		st.First, st.Visited = a.tx.now.Seq, a.tx.now.Seq
+	}
+	if st.Read == nil {
+		st.Read = map[string]Span{}
+	}
+	if st.Tally.Settled == nil {
+		st.Tally.Settled = map[WhoStatus]int64{}
+	}
+	for service, s := range read {
+		st.add(service, s)
+	}
+	if st.Behind == nil {
+		st.Behind = &behind{}
+	}
+	if isKnown {
+		return nil
+	}
+	a.facts, a.order, a.objects, a.stored, a.old = map[uint64]*fact{}, nil, map[objectKey][]*fact{}, map[uint64]bool{}, nil
+	a.records, a.about, a.loaded = map[string]*keptRecord{}, recordIndex{}, Span{}
+	return a.readFacts()
+}
+
+// readFacts reads the facts, but for those that were settled long ago.
 func (a *attribution) readFacts() error {
 	now := a.state.now()
 	for e, err := range a.h.store.Scan(a.ctx, a.h.keys.below("fact")) {
@@ -214,12 +253,38 @@ func (a *attribution) readFacts() error {
 			return fmt.Errorf("history: who made changes: %w", err)
 		}
 		if f.Settled && now.Sub(f.At) >= keepAfter {
-			a.tx.batch.Delete(e.Key)
+			a.old = append(a.old, e.Key)
 			continue
 		}
-		a.facts[f.Seq], a.stored[f.Seq] = f, true
+		a.addFact(f)
+		a.stored[f.Seq] = true
 	}
 	return nil
+}
+
+func (a *attribution) addFact(f *fact) {
+	a.facts[f.Seq] = f
+	a.order = append(a.order, f.Seq)
+	o := objectKey{f.Type, f.ID}
+	a.objects[o] = append(a.objects[o], f)
+}
+
+// dropFact lets a fact go that was settled long ago.
+func (a *attribution) dropFact(f *fact) {
+	o := objectKey{f.Type, f.ID}
+	delete(a.facts, f.Seq)
+	a.objects[o] = slices.DeleteFunc(a.objects[o], func(x *fact) bool { return x == f })
+	a.tx.batch.Delete(a.h.keys.fact(f.Seq))
+}
+
+// dropOld lets facts go that were settled long ago. It returns whether it left some to the next commit.
+func (a *attribution) dropOld() (left bool) {
+	n := min(len(a.old), a.h.opts.BatchObjects)
+	for _, key := range a.old[:n] {
+		a.tx.batch.Delete(key)
+	}
+	a.old = a.old[n:]
+	return len(a.old) > 0
 }
 
 // visit makes facts of the changes behind the last one that was looked at.
@@ -237,7 +302,7 @@ func (a *attribution) visit() (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if n >= stepFacts {
+		if n >= a.h.opts.BatchObjects {
 			return true, nil
 		}
 		required := false
@@ -275,27 +340,38 @@ func (a *attribution) newFact(e *record) error {
 	for _, c := range e.Fields[:min(maxPaths, len(e.Fields))] {
 		f.Paths = append(f.Paths, clip(c.Path))
 	}
-	a.facts[f.Seq] = f
+	a.addFact(f)
 	a.touched[objectKey{f.Type, f.ID}] = true
 	return nil
 }
 
-// touch notes the objects whose changes the fresh records may be about, and those that have a change to
+// touch notes the objects whose changes the records of Behind may be about, and those that have a change to
 // settle. It returns whether it left some to the next commit.
-func (a *attribution) touch(fresh []*keptRecord) (left bool) {
-	now, n := a.state.now(), 0
-	for _, seq := range slices.Sorted(maps.Keys(a.facts)) {
+func (a *attribution) touch() (left bool) {
+	now, n, st := a.state.now(), 0, &a.state
+	from, _ := slices.BinarySearch(a.order, st.Behind.Seq+1)
+	for _, seq := range a.order[from:] {
 		f := a.facts[seq]
-		if f.Settled {
+		if f == nil || f.Settled || now.Sub(f.At) < settleAfter && !a.isToldIn(f, st.Behind.Span) {
 			continue
 		}
-		parent := a.h.opts.Models[f.Type].Parent
-		if now.Sub(f.At) >= settleAfter || slices.ContainsFunc(fresh, func(e *keptRecord) bool { return mayExplain(parent, f, e) }) {
-			if n >= stepFacts {
-				return true
-			}
-			a.touched[objectKey{f.Type, f.ID}] = true
-			n++
+		if n >= a.h.opts.BatchObjects {
+			return true
+		}
+		a.touched[objectKey{f.Type, f.ID}] = true
+		st.Behind.Seq = seq
+		n++
+	}
+	st.Behind = nil
+	return false
+}
+
+// isToldIn reports whether a record of a span may be about a change.
+func (a *attribution) isToldIn(f *fact, s Span) bool {
+	parent := a.h.opts.Models[f.Type].Parent
+	for e := range a.about.of(parent, f) {
+		if !e.At.Before(s.Since) && !e.At.After(s.Until) && mayExplain(parent, f, e) {
+			return true
 		}
 	}
 	return false

@@ -42,8 +42,8 @@ type keptRecord struct {
 	Spanned bool     `json:"spanned,omitempty"` // it was done when a settled change may have happened
 	Erased  bool     `json:"erased,omitempty"`  // its actor is forgotten
 
-	key     string
-	isDirty bool // it is to be stored
+	key    string
+	isGone bool // it was let go
 }
 
 // isNamed reports whether it is known, or was, who did it.

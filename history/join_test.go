@@ -1,6 +1,8 @@
 package history
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -222,4 +224,42 @@ func TestActionsThatBringAndTake(t *testing.T) {
 		e := Evidence{Action: name}
 		require.Equal(t, want, [2]bool{e.makes(), e.ends()}, name)
 	}
+}
+
+// The index leaves out no record that the join would take.
+func TestRecordIndex(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 1))
+	one := func(all ...string) string { return all[r.IntN(len(all))] }
+	found := 0
+	for range 2000 {
+		f := fact{
+			Type: one("queues", "members"), ID: one("a", "b", "a/x", "a/y", "a/b/x"), Parent: one("", "a", "b", "a/b"),
+			Kind: []Kind{KindCreated, KindUpdated, KindDeleted}[r.IntN(3)], After: joinDay, At: joinDay.Add(time.Hour),
+		}
+		parent := one("queues", "members", "")
+		index, want := recordIndex{}, map[string]bool{}
+		for i := range 12 {
+			e := &keptRecord{key: fmt.Sprintf("%02d", i), Evidence: Evidence{At: joinDay.Add(time.Duration(r.IntN(90)) * time.Minute), Action: one("Create", "Update", "Delete")}}
+			for range 1 + r.IntN(2) {
+				e.Targets = append(e.Targets, Target{
+					Type: one("queues", "members"), ID: one("", "", "a", "a/x", "b"), Below: one("", "", "a", "a/b", "b"), Last: one("", "", "x", "b"),
+				})
+			}
+			index.add(e)
+			if mayExplain(parent, &f, e) {
+				want[e.key] = true
+			}
+		}
+		got := map[string]bool{}
+		for _, e := range index.explaining(parent, []fact{f}) {
+			if mayExplain(parent, &f, e) {
+				require.False(t, got[e.key], "given twice")
+				got[e.key] = true
+			}
+		}
+		require.Equal(t, want, got, "%+v", f)
+		found += len(got)
+	}
+	require.Greater(t, found, 1000)
 }

@@ -12,16 +12,12 @@ import (
 
 // judgeTouched says who made the changes of the touched objects.
 func (a *attribution) judgeTouched() error {
-	facts := map[objectKey][]fact{}
-	for _, seq := range slices.Sorted(maps.Keys(a.facts)) {
-		f := a.facts[seq]
-		if o := (objectKey{f.Type, f.ID}); a.touched[o] {
-			facts[o] = append(facts[o], *f)
+	for _, o := range slices.SortedFunc(maps.Keys(a.touched), objectKey.compare) {
+		var facts []fact
+		for _, f := range a.objects[o] {
+			facts = append(facts, *f)
 		}
-	}
-	records := slices.SortedFunc(maps.Values(a.records), func(x, y *keptRecord) int { return cmp.Compare(x.key, y.key) })
-	for _, o := range slices.SortedFunc(maps.Keys(facts), objectKey.compare) {
-		if err := a.judge(o, facts[o], a.h.explaining(facts[o], records)); err != nil {
+		if err := a.judge(o, facts, a.about.explaining(a.h.opts.Models[o.typeName].Parent, facts)); err != nil {
 			return err
 		}
 	}
@@ -86,7 +82,8 @@ func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error
 			a.state.Tally.Settled[who.Status]++
 		}
 		for _, e := range v.candidates {
-			e.Spanned, e.isDirty = true, true
+			e.Spanned = true
+			a.dirty[e.key] = e
 		}
 		for _, e := range v.chosen {
 			e.Claims = append(e.Claims, claim)
@@ -94,11 +91,12 @@ func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error
 	}
 	switch {
 	case who.Settled && now.Sub(f.At) >= keepAfter:
-		b.Delete(h.keys.fact(f.Seq))
+		a.dropFact(f)
 	case isNew || who.Settled:
 		if err := b.PutJSON(h.keys.fact(f.Seq), f); err != nil {
 			return err
 		}
+		a.stored[f.Seq] = true
 	}
 	if isTrimmed || !isNew && who.equal(old) {
 		return nil

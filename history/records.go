@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -13,17 +12,37 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// load reads the records of a range, unless they are there.
-func (a *attribution) load(r storage.Range) error {
-	for e, err := range a.h.keptRecords(a.ctx, r) {
-		if err != nil {
-			return err
+// load sees to it that the records of a span are there, and with them all between it and what is there.
+func (a *attribution) load(since, until time.Time) error {
+	ranges := []storage.Range{a.h.keys.evidenceIn(since, until)}
+	if old := a.loaded; !old.Until.IsZero() {
+		ranges = nil
+		if since.Before(old.Since) {
+			ranges = append(ranges, a.h.keys.evidenceIn(since, old.Since))
 		}
-		if a.records[e.key] == nil {
-			a.records[e.key] = e
+		if until.After(old.Until) {
+			ranges = append(ranges, a.h.keys.evidenceIn(old.Until, until))
+		}
+		since, until = instant.Earlier(since, old.Since), instant.Later(until, old.Until)
+	}
+	for _, r := range ranges {
+		for e, err := range a.h.keptRecords(a.ctx, r) {
+			if err != nil {
+				return err
+			}
+			a.addRecord(e)
 		}
 	}
+	a.loaded = Span{since, until}
 	return nil
+}
+
+// addRecord adds a record unless it is there.
+func (a *attribution) addRecord(e *keptRecord) {
+	if a.records[e.key] == nil {
+		a.records[e.key] = e
+		a.about.add(e)
+	}
 }
 
 func (h *History) keptRecords(ctx context.Context, r storage.Range) iter.Seq2[*keptRecord, error] {
@@ -44,45 +63,49 @@ func (h *History) keptRecords(ctx context.Context, r storage.Range) iter.Seq2[*k
 	}
 }
 
-// take adds records that are new to those that are kept, and returns them.
-func (a *attribution) take(records []Evidence) (fresh []*keptRecord, err error) {
+// take adds records that are new to those that are kept. What they may be about is to be looked at.
+func (a *attribution) take(records []Evidence) error {
 	if len(records) == 0 {
-		return nil, nil
+		return nil
 	}
 	erased, err := a.h.erasedIDs(a.ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var oldest, newest time.Time
-	for i, e := range records {
-		if at := plain(e.At); i == 0 || at.Before(oldest) {
-			oldest = at
-		}
-		newest = instant.Later(newest, plain(e.At))
+	given := spanOver(records)
+	if err := a.load(given.Since, given.Until); err != nil {
+		return err
 	}
-	if err := a.load(a.h.keys.evidenceIn(oldest, newest)); err != nil {
-		return nil, err
-	}
+	var fresh []Evidence
 	for _, e := range records {
-		kept := &keptRecord{Evidence: e.clipped(), isDirty: true}
+		kept := &keptRecord{Evidence: e.clipped()}
 		kept.key = a.h.keys.evidence(&kept.Evidence)
 		if e.ID == "" || e.At.IsZero() || len(kept.key) > storage.MaxKeySize || a.records[kept.key] != nil || erased.covers(a.h, &kept.Evidence) {
 			continue
 		}
-		a.records[kept.key] = kept
-		fresh = append(fresh, kept)
+		a.addRecord(kept)
+		a.dirty[kept.key] = kept
+		fresh = append(fresh, kept.Evidence)
 	}
-	return fresh, nil
+	if len(fresh) == 0 {
+		return nil
+	}
+	span := spanOver(fresh)
+	if left := a.state.Behind.Span; !left.Until.IsZero() { // a call before this one came to its end early
+		span = Span{instant.Earlier(span.Since, left.Since), instant.Later(span.Until, left.Until)}
+	}
+	a.state.Behind = &behind{Span: span}
+	return nil
 }
 
-// explaining returns those of the records, which are sorted by their keys, that are of when the
-// changes may have happened.
-func (h *History) explaining(facts []fact, records []*keptRecord) []*keptRecord {
-	r := h.keys.evidenceIn(spanOf(facts))
-	byKey := func(e *keptRecord, key string) int { return cmp.Compare(e.key, key) }
-	from, _ := slices.BinarySearchFunc(records, r.Start, byKey)
-	to, _ := slices.BinarySearchFunc(records, r.End, byKey)
-	return records[from:to:to]
+// spanOver returns from when to when some records are.
+func spanOver(records []Evidence) (s Span) {
+	s.Since = plain(records[0].At)
+	for _, e := range records {
+		at := plain(e.At)
+		s = Span{instant.Earlier(s.Since, at), instant.Later(s.Until, at)}
+	}
+	return s
 }
 
 // spanOf returns between which times records may explain any of the changes.
@@ -97,49 +120,43 @@ func spanOf(facts []fact) (since, until time.Time) {
 // loadFor reads the records that the touched objects need, at once.
 func (a *attribution) loadFor() error {
 	var facts []fact
-	for _, f := range a.facts {
-		if a.touched[objectKey{f.Type, f.ID}] {
+	for o := range a.touched {
+		for _, f := range a.objects[o] {
 			facts = append(facts, *f)
 		}
 	}
 	if len(facts) == 0 {
 		return nil
 	}
-	return a.load(a.h.keys.evidenceIn(spanOf(facts)))
+	return a.load(spanOf(facts))
 }
 
 // putRecords stores the records that are new or that something became of.
 func (a *attribution) putRecords() error {
-	for _, key := range slices.Sorted(maps.Keys(a.records)) {
-		if e := a.records[key]; e.isDirty {
-			if err := a.tx.batch.PutJSON(key, e); err != nil {
-				return err
-			}
+	for _, key := range slices.Sorted(maps.Keys(a.dirty)) {
+		if err := a.tx.batch.PutJSON(key, a.dirty[key]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // sweep lets the records go that no change can wait for any more: a complete pass over all that they
-// may be about came later, and two days went by. One that no change explains is then undetected.
-func (a *attribution) sweep(now time.Time) error {
-	if err := a.load(a.h.keys.evidenceIn(time.Time{}, now.Add(-keepAfter))); err != nil {
-		return err
+// may be about came later, and two days went by. One that no change explains is then undetected. It
+// returns whether it left some to the next commit.
+func (a *attribution) sweep(now time.Time) (left bool, err error) {
+	if err := a.load(time.Time{}, now.Add(-keepAfter)); err != nil {
+		return false, err
 	}
-	completed := map[string]time.Time{}
-	for e, err := range a.h.store.Scan(a.ctx, a.h.keys.below("pass")) {
-		var r passRecord
-		if err == nil {
-			err = decode(e.Key, e.Value, &r)
-		}
-		if err != nil {
-			return fmt.Errorf("history: passes: %w", err)
-		}
-		completed[r.Type] = r.Completed
+	completed, err := a.completed()
+	if err != nil {
+		return false, err
 	}
+	awaited := a.awaited()
+	gone := 0
 	for _, key := range slices.Sorted(maps.Keys(a.records)) {
 		e := a.records[key]
-		if now.Sub(e.At) < keepAfter || a.isAwaited(e) {
+		if now.Sub(e.At) < keepAfter || awaited[e] {
 			continue
 		}
 		types := e.types()
@@ -148,26 +165,60 @@ func (a *attribution) sweep(now time.Time) error {
 		if isUnread && now.Sub(e.At) < maxUnread {
 			continue
 		}
-		a.tx.batch.Delete(key)
+		if gone++; gone > a.h.opts.BatchObjects {
+			return true, nil
+		}
+		a.dropRecord(e)
 		if e.Spanned || e.System || len(types) == 0 {
 			continue
 		}
 		a.state.Tally.Undetected++
 		if err := a.tx.batch.PutJSON(a.h.keys.undetected(&e.Evidence), Undetected{Evidence: e.Evidence, Types: types}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return a.sweepErased(now)
+	a.state.Swept = now
+	return false, a.sweepErased(now)
 }
 
-// isAwaited reports whether a change that is not settled may be explained by a record.
-func (a *attribution) isAwaited(e *keptRecord) bool {
+func (a *attribution) dropRecord(e *keptRecord) {
+	e.isGone = true
+	delete(a.records, e.key)
+	delete(a.dirty, e.key)
+	a.tx.batch.Delete(e.key)
+}
+
+// completed returns when the newest complete pass over each type ended.
+func (a *attribution) completed() (map[string]time.Time, error) {
+	completed := map[string]time.Time{}
+	for e, err := range a.h.store.Scan(a.ctx, a.h.keys.below("pass")) {
+		var r passRecord
+		if err == nil {
+			err = decode(e.Key, e.Value, &r)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("history: passes: %w", err)
+		}
+		completed[r.Type] = r.Completed
+	}
+	return completed, nil
+}
+
+// awaited returns the records that may explain a change that is not settled.
+func (a *attribution) awaited() map[*keptRecord]bool {
+	awaited := map[*keptRecord]bool{}
 	for _, f := range a.facts {
-		if !f.Settled && mayExplain(a.h.opts.Models[f.Type].Parent, f, e) {
-			return true
+		if f.Settled {
+			continue
+		}
+		parent := a.h.opts.Models[f.Type].Parent
+		for e := range a.about.of(parent, f) {
+			if mayExplain(parent, f, e) {
+				awaited[e] = true
+			}
 		}
 	}
-	return false
+	return awaited
 }
 
 // types returns the types that a record may be about.

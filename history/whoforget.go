@@ -101,6 +101,10 @@ func (h *History) forgetInAudits(ctx context.Context, t *tx, typeName, id string
 			t.batch.Delete(e.Key)
 		}
 	}
+	st.Edition++ // what an Attribute under way knows of them is old
+	if err := t.batch.PutJSON(h.keys.audits(), st); err != nil {
+		return false, err
+	}
 	at := instant.Later(t.now.At, st.now()).Add(erasedMargin)
 	for _, text := range []string{id, own} {
 		if err := t.batch.PutJSON(h.keys.erased(h.idDigest(text)), at); err != nil {
