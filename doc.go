@@ -53,16 +53,15 @@
 //	            console, telemetry -> environment, history
 //	                history -> diff, storage <- memory, file, postgres
 //
-// genesys, poller, ratelimit, storage and diff import none of the others. TestLayers
-// holds every package to its layer, and TestDependencies each to the modules of
-// others that it may pull in.
+// genesys, poller, ratelimit, storage and diff import none of the others. Tests in the root hold
+// every package to its layer, and to the modules of others that it may pull in.
 //
 // # How a change travels
 //
 // An administrator renames a queue. This is its way, and where the code is:
 //
-//  1. A tick is due: poller, [github.com/cxsync/cxsync/poller.Poller.Run], calls its job for "routing.queues".
-//     The job is in environment/run.go, and what is kept of due times in due.go beside it.
+//  1. A tick is due: poller, [github.com/cxsync/cxsync/poller.Poller.Run], calls its job for
+//     "routing.queues". The job is in environment/tick.go; due.go beside it keeps the due times.
 //  2. environment takes the lease for that type among all processes (lease.go), and starts a pass (pass.go).
 //  3. genesys lists the queues page by page (walk.go). Each request goes through
 //     retries, token and limiter to the network (transport.go); ratelimit grants it a
@@ -71,8 +70,8 @@
 //     is known: its bytes, then its digest, then its members (history/diff: digest.go, diff.go).
 //  5. What differs is committed: head, body and change in one batch (history: record.go,
 //     commit.go), which a process that lost its lease cannot do.
-//  6. At the end of the list, history says what is absent (settle.go), and reads these objects by
-//     ID before it records a removal (source.go).
+//  6. At the end of the list, history says what is missing (settle.go), and reads these objects by
+//     ID before it records a removal (confirm.go).
 //  7. Consumers follow the changes from where they stopped (environment, follow.go).
 //
 // Every stage streams, in one direction.

@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"internal/instant":      nil,
 	"internal/printable":    nil,
 	"internal/spelling":     nil,
+	"internal/soak":         nil,
 	"storage":               {"internal/printable"},
 	"ratelimit":             {"internal/printable"},
 	"poller":                {"internal/printable", "internal/instant"},

@@ -6,6 +6,8 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,10 +46,14 @@ func TestWords(t *testing.T) {
 						t.Errorf("%s: %s: write %s", set.Position(n.Pos()), n.Name, better)
 					}
 				case *ast.CallExpr:
-					for _, key := range logKeys(n) {
+					keys := logKeys(n)
+					for _, key := range keys {
 						if better, ok := retired[key]; ok || key == "object" {
 							t.Errorf("%s: the attribute %s: write %s", set.Position(n.Pos()), key, better)
 						}
+					}
+					if slices.Contains(keys, "environment") && !slices.Contains(keys, "environment_id") {
+						t.Errorf("%s: environment is the name; environment_id stands beside it", set.Position(n.Pos()))
 					}
 				}
 				return true
@@ -60,10 +66,12 @@ func TestWords(t *testing.T) {
 	}
 }
 
+var logMethod = regexp.MustCompile(`^(With|(Debug|Info|Warn|Error)(Context)?)$`)
+
 // logKeys returns the attributes of a call of a slog.Logger.
 func logKeys(call *ast.CallExpr) (keys []string) {
 	method, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok || !strings.HasSuffix(method.Sel.Name, "Context") && method.Sel.Name != "With" {
+	if !ok || !logMethod.MatchString(method.Sel.Name) {
 		return nil
 	}
 	for _, arg := range call.Args {
@@ -74,4 +82,19 @@ func logKeys(call *ast.CallExpr) (keys []string) {
 		}
 	}
 	return keys
+}
+
+// What a package promises is said in prose; the tests that prove it are named in
+// docs/guarantees.md, and below the heading Proofs.
+func TestProseNamesNoTests(t *testing.T) {
+	m := readManual(t)
+	for _, dir := range []string{".", "environment", "genesys", "poller", "ratelimit", "history", "history/diff"} {
+		prose, proofs, _ := strings.Cut(m.folders[dir].doc, "# Proofs")
+		if _, after, ok := strings.Cut(proofs, "\n# "); ok {
+			prose += after
+		}
+		for _, name := range testName.FindAllString(prose, -1) {
+			t.Errorf("the comment of package %s names %s", dir, name)
+		}
+	}
 }

@@ -2,7 +2,8 @@ package environment
 
 import "sync"
 
-// A broadcast wakes everyone who waits for news.
+// A broadcast wakes everyone who waits for news. To miss none, a waiter takes the channel of next
+// before it looks for news, and waits for it after.
 type broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}
@@ -17,6 +18,7 @@ func (b *broadcast) next() <-chan struct{} {
 	return b.ch
 }
 
+// notify wakes all who took a channel before, and says nothing to those who come later.
 func (b *broadcast) notify() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,6 +12,10 @@ import (
 	"github.com/cxsync/cxsync/poller"
 )
 
+// Whether a record can be stored. Check looks at the record alone and asks no org; what an org says
+// to it, Validate finds out. All problems of a record are reported at once, each with the field as
+// it is called in JSON and with what would be right.
+
 // A FieldError says what is wrong with one field of a record, and what would be right.
 type FieldError struct {
 	Field   string `json:"field"` // JSON name: "polling[2].cron"
@@ -20,7 +24,8 @@ type FieldError struct {
 
 func (e FieldError) Error() string { return printable.Text(e.Field + ": " + e.Problem) }
 
-// InvalidError holds every problem of a record.
+// InvalidError is the error of ParseRecord, Record.Check, Create, Update and Put for a record that
+// cannot be stored. It holds every problem.
 type InvalidError struct {
 	Problems []FieldError `json:"problems"`
 }
@@ -37,6 +42,7 @@ func (e *InvalidError) add(field, format string, args ...any) {
 	e.Problems = append(e.Problems, FieldError{field, fmt.Sprintf(format, args...)})
 }
 
+// orNil returns e as an error, nil if it holds no problem.
 func (e *InvalidError) orNil() error {
 	if len(e.Problems) == 0 {
 		return nil
@@ -44,9 +50,9 @@ func (e *InvalidError) orNil() error {
 	return e
 }
 
-// Check reports everything that is wrong with the record's fields as an
-// *InvalidError. Types are looked up in catalogue;
-// nil means the default one.
+// Check reports everything that is wrong with the record's fields as an *InvalidError. Types are
+// looked up in catalogue; nil means the default one. The fields that the Engine sets are not looked
+// at.
 func (r Record) Check(catalogue *genesys.Catalogue) error {
 	if catalogue == nil {
 		catalogue = genesys.DefaultCatalogue()
@@ -97,6 +103,8 @@ func (r Record) Check(catalogue *genesys.Catalogue) error {
 	return e.orNil()
 }
 
+// checkPolling compiles the plan, and translates what package poller says of its entries into
+// fields of the record.
 func (r Record) checkPolling(e *InvalidError, catalogue *genesys.Catalogue) {
 	_, err := poller.NewPlan(r.Polling, &poller.PlanOptions{Resolve: resolver(catalogue)})
 	for _, err := range flatten(err) {
@@ -171,7 +179,7 @@ func isPrintable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// flatten returns the errors that errors.Join put together.
+// flatten returns the errors that errors.Join put together, one level deep.
 func flatten(err error) []error {
 	if err == nil {
 		return nil

@@ -2,15 +2,19 @@ package environment
 
 import (
 	"context"
-	"errors"
 	"math"
 	"time"
-
-	"github.com/cxsync/cxsync/storage"
 )
 
-// orgTime tells the time of the org to the history. Before this process has had an
-// answer from it, that is not known.
+// The org's clock. History records the org's time, so that changes compare with the org's audits
+// and a wrong clock of this machine invents no order. genesys.Client.Now knows that time within a
+// span, from the Date of the answers; what is here decides what to do before it knows. Two rules
+// follow from it: a pass records nothing before an answer has told the time (learnTime), and
+// nothing expires before answers have confirmed it (orgTime, confirmed). Only schedules and
+// leases go by the clock of this machine.
+
+// orgTime tells the span in which the time of the org lies to the history. It is zero before this
+// process has had an answer.
 func (s *session) orgTime() (earliest, latest time.Time, confirmed bool) {
 	if client := s.answers.Load(); client != nil {
 		return client.Now()
@@ -18,8 +22,8 @@ func (s *session) orgTime() (earliest, latest time.Time, confirmed bool) {
 	return time.Time{}, time.Time{}, false
 }
 
-// now returns the org's time, or that of this machine as long as that is not known. It
-// serves for what is made up for when it was wrong: to ask again after a day, say.
+// now returns the org's time, or that of this machine as long as the org's is not known. So it only
+// serves where a wrong time does no lasting harm: to ask again after a day, say.
 func (s *session) now() time.Time {
 	if _, latest, _ := s.orgTime(); !latest.IsZero() {
 		return latest.UTC().Round(0)
@@ -55,15 +59,7 @@ func (s *session) since(stored time.Time) time.Duration {
 	return math.MaxInt64
 }
 
-// lastImport returns what is known of the newest import.
-func (s *session) lastImport(ctx context.Context) (importState, error) {
-	state, err := storage.GetJSON[importState](ctx, s.engine.store, ownKey(s.record.ID, "import"))
-	if errors.Is(err, storage.ErrNotFound) {
-		err = nil
-	}
-	return state, err
-}
-
+// clockStatus is what Status shows of the org's time.
 func (s *session) clockStatus() (c ClockStatus) {
 	_, c.Now, c.Confirmed = s.orgTime()
 	c.Now = c.Now.UTC().Round(0)

@@ -10,7 +10,11 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// dueTimes keeps the poller's intended times in the store, for all processes.
+// dueTimes keeps for each type the last tick that has had its pass, in the store and so for all
+// processes. The poller reads it when it begins, to make up for ticks at which nobody ran; each
+// pass looks at it, to leave a tick alone that another process has served. The pass itself writes
+// it, with its last commit (session.putState); the poller's own Save comes later and finds it done,
+// unless the job made no pass at all.
 type dueTimes struct {
 	store storage.Store
 	id    int64
@@ -40,12 +44,12 @@ func (d *dueTimes) Load(ctx context.Context) (map[string]time.Time, error) {
 
 // Save implements poller.State. What a pass has saved already, or another
 // process, is left as it is.
-func (d *dueTimes) Save(ctx context.Context, object string, due time.Time) error {
-	if settled, err := d.settled(ctx, object, due); settled || err != nil {
+func (d *dueTimes) Save(ctx context.Context, typeName string, due time.Time) error {
+	if settled, err := d.settled(ctx, typeName, due); settled || err != nil {
 		return err
 	}
 	var b storage.Batch
-	if err := d.put(&b, object, due); err != nil {
+	if err := d.put(&b, typeName, due); err != nil {
 		return err
 	}
 	b.Require(aliveKey(d.id), alive)
@@ -54,16 +58,17 @@ func (d *dueTimes) Save(ctx context.Context, object string, due time.Time) error
 
 // settled reports whether a tick has had its pass. A time in the future was
 // saved under a clock that ran ahead, and says nothing.
-func (d *dueTimes) settled(ctx context.Context, object string, tick time.Time) (bool, error) {
-	last, err := storage.GetJSON[time.Time](ctx, d.store, d.key(object))
+func (d *dueTimes) settled(ctx context.Context, typeName string, tick time.Time) (bool, error) {
+	last, err := storage.GetJSON[time.Time](ctx, d.store, d.key(typeName))
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
 	}
 	return !last.Before(tick) && !last.After(time.Now()), err
 }
 
-func (d *dueTimes) put(b *storage.Batch, object string, due time.Time) error {
-	return b.PutJSON(d.key(object), due.UTC())
+// put adds to b that the tick has had its pass.
+func (d *dueTimes) put(b *storage.Batch, typeName string, due time.Time) error {
+	return b.PutJSON(d.key(typeName), due.UTC())
 }
 
-func (d *dueTimes) key(object string) string { return ownKey(d.id, "due", object) }
+func (d *dueTimes) key(typeName string) string { return ownKey(d.id, "due", typeName) }

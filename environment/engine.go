@@ -19,7 +19,8 @@ import (
 var (
 	// ErrNotFound reports that there is no environment of that ID or name.
 	ErrNotFound = errors.New("environment: no such environment")
-	// ErrDenied reports what Options.Authorize did not allow.
+	// ErrDenied reports what Options.Authorize did not allow; the error of Authorize is wrapped
+	// beside it.
 	ErrDenied = errors.New("denied")
 	// ErrNameTaken reports that another environment has the name.
 	ErrNameTaken = errors.New("environment: the name is taken")
@@ -37,100 +38,89 @@ type Options struct {
 	// that has a secret, because it could not be kept.
 	Vault Vault
 
-	// Transport is the network. Defaults to genesys's own.
+	// Transport sends the requests, below quota, retries and login. Defaults to
+	// that of genesys.Options.
 	Transport http.RoundTripper
 
 	// Catalogue holds the types that environments can sync. Defaults to genesys.DefaultCatalogue().
 	Catalogue *genesys.Catalogue
 
-	// Instance names this process among those that share the store, to people and
-	// to the others; no two may have the same at a time. Give it one that it keeps
-	// over restarts, and it takes up its own work again at once, not after Lease.
-	// Defaults to the host, the process ID and a random number.
+	// Instance names this process among those that share the store; Status shows it. No two
+	// processes may have the same name at a time. With a name that a process keeps over restarts,
+	// it takes up its own work again at once; otherwise after Lease. Defaults to the host, the
+	// process ID and a random number.
 	Instance string
 
-	// Lease is how long a process may show no sign of life, because it ended or
-	// stalled, before others take over its work. Others measure it themselves, so the
-	// clocks of the processes may differ by anything. It must exceed the time that a
-	// few commits take on the store at its slowest. Defaults to 30 seconds.
+	// Lease is how long a process may show no sign of life, because it ended or stalled, before
+	// others take over its work. Each process measures that by itself, so their clocks may differ
+	// by anything. It must exceed the slowest few commits of the store. Defaults to 30 seconds.
 	Lease time.Duration
 
-	// Concurrency is the number of object types of one environment that are
-	// read at a time. Defaults to 4.
+	// Concurrency is the number of types of one environment that are read at a time, by the
+	// schedule and by an import each. Defaults to 4.
 	Concurrency int
 
-	// Rotation is the number of passes within which every object is read again,
-	// however long its change marker stays: at least one in each pass. -1 turns that
-	// off. Defaults to 168, which is a week of hourly passes.
+	// Rotation is the number of passes within which every object is read again, even if its
+	// marker does not move, so that an edit that moved no marker is found after all. Each pass
+	// reads its share, at least one object. -1 turns that off. Defaults to 168, which is a week
+	// of hourly passes.
 	Rotation int
 
-	// Authorize is asked before every operation on an environment and can deny it
-	// with an error. before is the record as it is stored, after as the operation
-	// would leave it: before is zero for OpCreate, after for OpDelete, and the two
-	// are the same where the record stays as it is. The secret is in neither. What
-	// Run does by itself is no operation. Defaults to allowing all.
+	// Authorize is asked before every operation on an environment and can deny it with an error;
+	// each Operation says which methods ask. before is the record as it is stored, after as the
+	// operation would leave it: before is zero for OpCreate, after for OpDelete, and the two are
+	// the same where the record stays as it is. The secret is in neither. What Run does by itself
+	// is no operation. Defaults to allowing all.
 	Authorize func(ctx context.Context, op Operation, before, after Record) error
 
-	// Begun is told of each pass that begins. It must be as quick as Observer, which is told of
-	// the end unless the context of the pass ends it.
+	// Begun is called when a pass begins. It must be quick and safe for concurrent use.
 	Begun func(PassStart)
 
-	// Requested is told of each try of a request, as soon as its answer begins. It must be quick.
+	// Requested is called for each try of a request, as soon as its answer begins. It must be
+	// quick and safe for concurrent use.
 	Requested func(RequestEvent)
 
-	// Observer is told of each pass that ended, but not of one that its context
-	// ended. It must be quick and safe for concurrent use. It may read (Get, Status,
-	// Forecast, History) and Deliver; but Import, and Poll, AcceptRemovals and Forget
-	// of the same type, would wait for the pass that it is told of.
+	// Observer is called after every pass, except passes cancelled by their context. It must be
+	// quick and safe for concurrent use. It may read (Get, Status, Forecast, History) and
+	// Deliver. Import, and Poll, AcceptRemovals and Forget of the same type, deadlock: they wait
+	// for the pass that Observer is called in.
 	Observer func(PassEvent)
 
-	// Logger gets what happens; secrets never. Defaults to silence.
+	// Logger gets what happens; secrets never. Its attributes are environment (the name),
+	// environment_id and type. Defaults to silence.
 	Logger *slog.Logger
 }
 
-// An Operation names what Options.Authorize is asked about.
-type Operation string
-
-// The operations.
-const (
-	OpCreate   Operation = "create"
-	OpUpdate   Operation = "update"
-	OpValidate Operation = "validate"
-	OpImport   Operation = "import"
-	OpPoll     Operation = "poll"
-	OpRead     Operation = "read"
-	OpAccept   Operation = "accept removals"
-	OpForget   Operation = "forget"
-	OpClient   Operation = "use the client"
-	OpConsumer Operation = "reset a consumer"
-	OpDelete   Operation = "delete"
-)
-
-// An Engine keeps the environments of one store and syncs them. It is safe for
-// concurrent use.
+// An Engine keeps the environments of one store and syncs them. It is safe for concurrent use.
+//
+// What has to outlive the process is in the store. An Engine itself only has what can be made or
+// learned anew: open sessions, what the client may read, hints, and who waits for news.
 type Engine struct {
 	store  storage.Store
 	opts   Options
-	holder string // of leases
+	holder string // under which this Engine holds leases
 	leases *storage.Leases
 	models map[string]history.Model // by type, for questions to a history
 
 	opening  gate               // guards sessions
 	sessions map[int64]*session // open environments, by ID
-	working  inProcess
-	polling  sync.Map   // environment ID -> *poller.Poller, while Run polls it
-	changed  *broadcast // a record changed
-	recorded sync.Map   // environment ID -> *broadcast: a pass ended
-	heard    sync.Map   // environment ID -> *hints
+	working  inProcess          // what goroutines of this process do alone
+	polling  sync.Map           // environment ID -> *poller.Poller, while Run polls it
+	changed  *broadcast         // a record was changed by this process
+	recorded sync.Map           // environment ID -> *broadcast: a pass of this process ended
+	heard    sync.Map           // environment ID -> *hints
 }
 
-// Open returns the Engine of a store. It starts nothing and leaves closing the
-// store to the caller.
+// Open returns the Engine of a store. It starts nothing, makes no request and leaves closing the
+// store to the caller. A nil opts has the defaults.
 func Open(store storage.Store, opts *Options) (*Engine, error) {
 	if store == nil {
 		return nil, errors.New("environment: a store is required")
 	}
-	e := &Engine{store: store, opening: newGate(), sessions: map[int64]*session{}, working: inProcess{taken: map[string]chan struct{}{}}, changed: newBroadcast()}
+	e := &Engine{
+		store: store, opening: newGate(), sessions: map[int64]*session{},
+		working: inProcess{taken: map[string]chan struct{}{}}, changed: newBroadcast(),
+	}
 	if opts != nil {
 		e.opts = *opts
 	}
@@ -155,54 +145,9 @@ func Open(store storage.Store, opts *Options) (*Engine, error) {
 	return e, nil
 }
 
-// Create checks the record, gives it an ID and stores it. It makes no request;
-// see Validate. The errors are *InvalidError and ErrNameTaken.
-func (e *Engine) Create(ctx context.Context, r Record) (Record, error) {
-	if err := e.authorize(ctx, OpCreate, Record{}, r); err != nil {
-		return r, err
-	}
-	if err := r.Check(e.opts.Catalogue); err != nil {
-		return r, err
-	}
-	r = r.withDefaults()
-	now := time.Now().UTC()
-	r.Created, r.Updated, r.Revision, r.Paused, r.Deleting = now, now, 1, false, time.Time{}
-	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
-		id, err := storage.Sequence(ctx, e.store, b, sequenceKey, 1)
-		if err != nil {
-			return err
-		}
-		r.ID = int64(id)
-		if err := e.claimName(ctx, b, r); err != nil {
-			return err
-		}
-		b.Put(aliveKey(r.ID), alive)
-		return e.put(ctx, b, r)
-	})
-	if err != nil {
-		return r, fmt.Errorf("environment: create %q: %w", r.Name, err)
-	}
-	e.changed.notify()
-	e.warn(ctx, r)
-	return r.withoutSecret(), nil
-}
-
-// warn logs what Validate and Forecast say more about: what a record says that may
-// not be meant, and a plan that does not fit the quota.
-func (e *Engine) warn(ctx context.Context, r Record) {
-	e.logDoubts(r)
-	s, err := e.session(ctx, r.ID)
-	if err != nil {
-		return // a hook that has no secret yet, say; whatever uses the session reports it
-	}
-	if f, err := s.forecast(ctx); err == nil && !f.Fits {
-		e.opts.Logger.WarnContext(ctx, "the polling plan takes more requests than the limit allows",
-			"environment", r.Name, "environment_id", r.ID, "requests_a_day", f.PerDay, "limit_a_day", f.LimitPerDay)
-	}
-}
-
-// Close gives back the quota that was not used, so that the next process has it at
-// once. Nothing of the Engine may be in use; the store stays open.
+// Close gives back the quota that this process has reserved and not used, so that the next process
+// has it at once; without Close it counts as used for about a window of the limit. No method of the
+// Engine may be running; the store stays open.
 func (e *Engine) Close(ctx context.Context) error {
 	return e.opening.do(ctx, func() error {
 		var errs []error
@@ -214,73 +159,11 @@ func (e *Engine) Close(ctx context.Context) error {
 	})
 }
 
-// UpdateOptions configures one Update or Put.
-type UpdateOptions struct {
-	// Confirm is the name of the production environment whose history or guard the
-	// update takes away; see Record.IsProduction. Without it, such an update is
-	// ErrUnconfirmed.
-	Confirm string
-}
-
-// Update replaces the record of the same ID. An empty ClientSecret leaves the
-// secret as it is; an update that names another client or host must give the
-// secret again. Only Pause and Resume change Paused. A changed plan, limit or rule
-// takes effect at once. The errors are *InvalidError, ErrNotFound, ErrNameTaken,
-// ErrStale and ErrUnconfirmed.
-func (e *Engine) Update(ctx context.Context, r Record, opts *UpdateOptions) (Record, error) {
-	if err := r.Check(e.opts.Catalogue); err != nil {
-		return r, err
-	}
-	var o UpdateOptions
-	if opts != nil {
-		o = *opts
-	}
-	r = r.withDefaults()
-	revision := r.Revision
-	err := storage.Update(ctx, e.store, func(b *storage.Batch) error {
-		old, raw, err := e.read(ctx, r.ID)
-		if err != nil {
-			return err
-		}
-		r.Created, r.Updated, r.Revision = old.Created, time.Now().UTC(), revision+1
-		r.Paused, r.Deleting = old.Paused, time.Time{}
-		if err := e.authorize(ctx, OpUpdate, old, r); err != nil {
-			return err
-		}
-		if !old.Deleting.IsZero() {
-			return fmt.Errorf("%w: %q is being deleted", ErrNotFound, old.Name)
-		}
-		if old.Revision != revision {
-			return ErrStale
-		}
-		if loss := old.lossBy(r); loss != "" {
-			if err := old.confirmed(o.Confirm, loss); err != nil {
-				return err
-			}
-		}
-		if err := e.checkAudience(ctx, old, r); err != nil {
-			return err
-		}
-		b.Require(recordKey(r.ID), raw)
-		if foldName(old.Name) != foldName(r.Name) {
-			b.Delete(nameKey(foldName(old.Name)))
-			if err := e.claimName(ctx, b, r); err != nil {
-				return err
-			}
-		}
-		return e.put(ctx, b, r)
-	})
-	if err != nil {
-		return r, fmt.Errorf("environment: update %d: %w", r.ID, err)
-	}
-	e.changed.notify()
-	e.warn(ctx, r)
-	return r.withoutSecret(), nil
-}
-
-// History returns what was recorded of an environment, to read: what writes fails
-// with history.ErrReadOnly. Types are named by name or label there. Forget, AcceptRemovals, Delete and Record.RetentionDays
-// change what is kept; they ask Options.Authorize, and confirm in production.
+// History returns what was recorded of an environment, to be queried: what changed
+// (history.Query), who changed it, how an object or everything was at a time. Its questions take
+// types by name or label. It is read-only: methods that write fail with history.ErrReadOnly.
+// What is kept is changed by Forget, AcceptRemovals, Delete and Record.RetentionDays, which ask
+// Options.Authorize and for a confirmation in production.
 func (e *Engine) History(ctx context.Context, id int64) (*history.History, error) {
 	if _, err := e.Get(ctx, id); err != nil {
 		return nil, err
@@ -294,14 +177,4 @@ func (e *Engine) History(ctx context.Context, id int64) (*history.History, error
 		return nil, err
 	}
 	return h.ReadOnly(), nil
-}
-
-func (e *Engine) authorize(ctx context.Context, op Operation, before, after Record) error {
-	if e.opts.Authorize == nil {
-		return nil
-	}
-	if err := e.opts.Authorize(ctx, op, before.withoutSecret(), after.withoutSecret()); err != nil {
-		return fmt.Errorf("environment: %s of %q %w: %w", op, cmp.Or(before.Name, after.Name), ErrDenied, err)
-	}
-	return nil
 }

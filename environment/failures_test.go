@@ -211,8 +211,8 @@ func TestWarnings(t *testing.T) {
 		require.NoError(t, engine.Run(ctx))
 		for _, want := range []string{
 			`msg="the polling plan takes more requests than the limit allows" environment=Test environment_id=1 requests_a_day=2882 limit_a_day=1000`,
-			`level=WARN msg="run failed" environment=Test type=routing.queues due=2000-01-01T00:0`, "429",
-			`level=WARN msg="removals withheld" environment=1 type=routing.skillgroups reason="removals withheld: 8 of 20 objects are absent at once"`,
+			`level=WARN msg="run failed" environment=Test environment_id=1 type=routing.queues due=2000-01-01T00:0`, "429",
+			`level=WARN msg="removals withheld" environment_id=1 type=routing.skillgroups reason="removals withheld: 8 of 20 objects are absent at once"`,
 		} {
 			require.Contains(t, log.String(), want)
 		}

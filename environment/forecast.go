@@ -10,18 +10,25 @@ import (
 	"github.com/cxsync/cxsync/ratelimit"
 )
 
+// What a plan will take of the quota. A type takes its firings a day times the requests of a pass
+// without changes; a pass measures the latter (TypeState.Requests), so after the first import a
+// forecast rests on measurement. Beside the passes there are the audits and the day's look at the
+// permissions. Edits, retries and imports are not forecast: a proposed plan leaves room for them.
+
 const (
 	// serverPerMinute is the service's own default limit for a client-credentials token.
 	serverPerMinute = 300
-	// headroom is the share of the quota that a proposed plan uses at most; edits and retries take their part.
+	// headroom is the share of the quota that a proposed plan uses at most; the rest is for edits,
+	// retries and imports.
 	headroom = 0.8
-	// ownPerDay is what an environment takes for itself: what the client may read, and which org it is of.
+	// ownPerDay is what an environment takes for itself: what the client may read, and which org it
+	// is of.
 	ownPerDay = 2 * float64(24*time.Hour/accessFor)
 	// horizon is how far ahead the worst minute is looked for: every day of any month.
 	horizon = 31 * 24 * time.Hour
 )
 
-// A Forecast holds an environment's plan against its quota.
+// A Forecast compares an environment's plan with its quota.
 type Forecast struct {
 	Types       []TypeForecast  `json:"types"`         // the polled ones, the most expensive first
 	Unpolled    []string        `json:"unpolled"`      // selected types that no schedule polls
@@ -29,7 +36,7 @@ type Forecast struct {
 	PerDay      float64         `json:"per_day"`       // requests of all types, and for audits
 	LimitPerDay float64         `json:"limit_per_day"` // what the limit and the service allow in a day
 	Limit       ratelimit.Limit `json:"limit"`
-	Fits        bool            `json:"fits"`
+	Fits        bool            `json:"fits"` // PerDay is at most LimitPerDay
 
 	// WorstMinute is when the most requests fall due together in the coming 31
 	// days, and Backlog how long they take to be sent at an even pace: in JSON a
@@ -38,11 +45,13 @@ type Forecast struct {
 	WorstMinuteRequests float64       `json:"worst_minute_requests"`
 	Backlog             time.Duration `json:"backlog"`
 
-	// Proposal is a plan that fits, if this one does not and one does.
+	// Proposal is the most frequent plan found that takes at most 80 % of the quota, if this one
+	// does not fit: its entries with a slower default, or a slower default alone. It is empty if
+	// the plan fits or nothing does.
 	Proposal []poller.Entry `json:"proposal,omitempty"`
 }
 
-// A TypeForecast is what one object type takes.
+// A TypeForecast is what one type takes.
 type TypeForecast struct {
 	Type     string  `json:"type"`
 	Cron     string  `json:"cron"`     // its schedule, in the record's time zone
@@ -54,9 +63,9 @@ type TypeForecast struct {
 	schedule *poller.Schedule
 }
 
-// Forecast returns what the environment's plan will take of its quota. The
-// requests of a pass are known from the last one; for a type that was never
-// read they are one, or one for each known object that it is listed under.
+// Forecast returns what the environment's plan will take of its quota. The requests of a pass are
+// known from the last one; for a type that was never read they are one, or one for each known
+// object that it is listed under. It makes no request.
 func (e *Engine) Forecast(ctx context.Context, id int64) (Forecast, error) {
 	s, err := e.session(ctx, id)
 	if err == nil {
@@ -97,7 +106,8 @@ func (s *session) forecast(ctx context.Context) (Forecast, error) {
 	return f, err
 }
 
-// reckon holds the plan of a record against a limit.
+// reckon compares the plan of a record with a limit. costs has what one pass over each selected type
+// takes, audits what they take in a day.
 func (e *Engine) reckon(r Record, costs []TypeForecast, limit ratelimit.Limit, audits float64) (Forecast, error) {
 	f := Forecast{
 		Types: []TypeForecast{}, Unpolled: []string{}, Limit: limit, LimitPerDay: serverPerMinute * 24 * 60,
@@ -155,11 +165,15 @@ func (f *Forecast) worstMinute() {
 	f.Backlog = time.Duration(f.WorstMinuteRequests / float64(limit.N) * float64(limit.Window)).Round(time.Second)
 }
 
-// cadences are what a proposal chooses the default schedule from.
-var cadences = []string{"*/5 * * * *", "*/10 * * * *", "*/15 * * * *", "*/30 * * * *", "0 * * * *", "0 */2 * * *", "0 */4 * * *", "0 */6 * * *", "0 */12 * * *", "0 3 * * *"}
+// cadences are what a proposal chooses the default schedule from, the most frequent first.
+var cadences = []string{
+	"*/5 * * * *", "*/10 * * * *", "*/15 * * * *", "*/30 * * * *",
+	"0 * * * *", "0 */2 * * *", "0 */4 * * *", "0 */6 * * *", "0 */12 * * *", "0 3 * * *",
+}
 
-// propose looks for the most frequent default schedule that fits: first beside
-// the plan's own entries for single types, then without them.
+// propose looks for the most frequent default schedule that leaves the headroom: first beside the
+// plan's own entries for single types, then with only those of them that turn a type off. It
+// returns nil if there is none.
 func (e *Engine) propose(r Record, costs []TypeForecast, limit ratelimit.Limit, audits float64) ([]poller.Entry, error) {
 	overrides := slices.DeleteFunc(slices.Clone(r.Polling), func(p poller.Entry) bool { return isAllObjects(p.Type) })
 	off := slices.DeleteFunc(slices.Clone(overrides), func(p poller.Entry) bool { return !isOff(p.Cron) })

@@ -7,33 +7,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage"
 )
 
-// AcceptRemovals records objects as deleted whose removal a pass withheld. The
-// type is given by name or label.
-func (e *Engine) AcceptRemovals(ctx context.Context, id int64, typeName string, ids ...string) error {
-	s, err := e.session(ctx, id)
-	if err == nil {
-		err = e.authorize(ctx, OpAccept, s.record, s.record)
-	}
-	if err == nil {
-		typeName, err = e.recordedType(ctx, s.history, typeName)
-	}
-	if err != nil {
-		return err
-	}
-	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
-		return s.history.Fenced(lease.Fence).AcceptRemovals(ctx, typeName, ids...)
-	}, "pass", typeName)
-	e.recordedOf(id).notify()
-	return err
-}
-
-// Forget erases one object's whole history and leaves only the fact that it
-// did. The type is given by name or label. For a production environment confirm
-// must be its name.
+// Forget erases one object's whole history, as a law on personal data may demand, and leaves only
+// the fact that it did. If the org still has the object, the next pass records it again. The type is
+// given by name or label. It waits for a pass over the type that is under way. For a production
+// environment confirm must be its name; otherwise the error is ErrUnconfirmed.
 func (e *Engine) Forget(ctx context.Context, id int64, typeName, objectID, confirm string) error {
 	s, err := e.session(ctx, id)
 	if err == nil {
@@ -59,26 +39,7 @@ func (e *Engine) Forget(ctx context.Context, id int64, typeName, objectID, confi
 	return err
 }
 
-// recordedType returns the name of an object type, which may be one that the
-// catalogue no longer has.
-func (e *Engine) recordedType(ctx context.Context, h *history.History, nameOrLabel string) (string, error) {
-	name, unknown := e.typeName(nameOrLabel)
-	if unknown == nil {
-		return name, nil
-	}
-	for pass, err := range h.Passes(ctx) { // a type that an earlier catalogue had
-		if err != nil {
-			return "", err
-		}
-		if pass.Type == nameOrLabel {
-			return nameOrLabel, nil
-		}
-	}
-	return "", unknown
-}
-
-// forgetTraces erases what is kept of an object beside the history: errors that
-// name it.
+// forgetTraces erases what is kept of an object beside the history: errors of passes that name it.
 func (s *session) forgetTraces(ctx context.Context, lease *lease, objectID string) error {
 	for {
 		var b storage.Batch
@@ -94,7 +55,8 @@ func (s *session) forgetTraces(ctx context.Context, lease *lease, objectID strin
 	}
 }
 
-// forgetErrors replaces in b what is remembered of types where it names id.
+// forgetErrors replaces in b the errors that are remembered of any type where they name id. They may
+// hold it quoted.
 func (s *session) forgetErrors(ctx context.Context, b *storage.Batch, id string) error {
 	const forgotten = "it named an object that is forgotten"
 	quoted := strconv.Quote(id)

@@ -2,7 +2,8 @@ package environment
 
 import "context"
 
-// A gate lets one in at a time, and those who wait can leave with their context.
+// A gate is a mutex whose waiters give up when their context ends. It guards what takes requests or
+// commits, as a plain mutex guards memory.
 type gate chan struct{}
 
 func newGate() gate { return make(gate, 1) }

@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// How an environment is doing, in a word: what a person asks first, and what an alarm watches. It is
+// a function of the Status alone, so it says the same in every process. The question behind the
+// verdicts is whether the history can be trusted to have what the plan promises.
+
 // A Verdict says in one word how an environment or a type is doing.
 type Verdict string
 
@@ -16,7 +20,7 @@ type Verdict string
 const (
 	VerdictGood    Verdict = "good"    // what is on record is as fresh as the plan says
 	VerdictLate    Verdict = "late"    // a scheduled pass is overdue
-	VerdictBlind   Verdict = "blind"   // edits or deletions are not seen
+	VerdictBlind   Verdict = "blind"   // edits, or deletions for a week, cannot be seen
 	VerdictFailing Verdict = "failing" // the last pass ended with an error
 )
 
@@ -38,9 +42,9 @@ type TypeHealth struct {
 	Condition
 }
 
-// A Health is the health of an environment: the worst of its types. A type
-// that was never readable, for lack of a permission or a feature, is blind by itself but
-// does not make the environment so: there is nothing that it saw once and misses now.
+// A Health is the health of an environment: the worst of its types. A type that was never readable,
+// for lack of a permission or a product, is blind by itself but does not make the environment so:
+// nothing that was once on record goes stale. If no type was ever readable, the environment is blind.
 type Health struct {
 	Environment int64  `json:"environment"`
 	Name        string `json:"name"`
@@ -77,10 +81,11 @@ func (s Status) Health(now time.Time) Health {
 	return h
 }
 
-// worst joins the health of types to that of their environment.
+// worst is the verdict on an environment: the worst of its types, since the first of those that
+// share it began, or for good health since the last trouble of any type ended.
 func (s Status) worst(types []TypeHealth) Condition {
 	h := Condition{Verdict: VerdictGood}
-	var counted []TypeHealth // those of the worst verdict
+	var counted []TypeHealth // the types with the worst verdict so far
 	neverReadable := 0
 	for i, t := range types {
 		if t.Verdict == VerdictBlind && s.Types[i].LastPass.IsZero() {
@@ -123,7 +128,8 @@ func (s Status) reason(v Verdict, counted []TypeHealth, neverReadable int) strin
 	return ""
 }
 
-// health judges one type.
+// health judges one type; unproven is whether Status.Unproven names it. The first case that holds is
+// the verdict, so the cases are ordered from the worst to the best.
 func (t TypeStatus) health(now time.Time, unproven bool) Condition {
 	wait := lateAfter
 	if t.Running {

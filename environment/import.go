@@ -14,14 +14,20 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// An import is a pass over each selected type, under one number. The number is stored when the
+// import begins, and each pass stores it with what it remembers of its type. So after a kill it is
+// known which types are done, and all processes agree on it. The lease to import makes imports of
+// one environment follow each other; whoever waited for it finds that the import it was going to
+// make has been made.
+
 // resumeWithin is how long an interrupted import can be resumed. After that
 // what it has read counts as old, and everything is read again.
 const resumeWithin = time.Hour
 
 // ImportOptions configures one import.
 type ImportOptions struct {
-	// OnProgress is called after each object type, one call at a time, while which
-	// the import stands still. It may read, Deliver and Poll; Import would wait for itself.
+	// OnProgress is called after each type. Calls are serial and block the import. It may read,
+	// Deliver and Poll. Do not call Import from it: that deadlocks.
 	OnProgress func(Progress)
 }
 
@@ -29,9 +35,9 @@ type ImportOptions struct {
 type ImportResult struct {
 	Started time.Time    `json:"started"`
 	Ended   time.Time    `json:"ended"`
-	Types   []PassResult `json:"types"`   // passes that ended, in the order they did
-	Failed  []TypeError  `json:"failed"`  // object types that could not be read
-	Resumed int          `json:"resumed"` // types that an interrupted import had done already
+	Types   []PassResult `json:"types"`   // passes that ended, in that order; unavailable types among them
+	Failed  []TypeError  `json:"failed"`  // types whose pass failed
+	Resumed int          `json:"resumed"` // types that were done before: by an interrupted import or another process
 }
 
 // newImportResult returns one whose lists are [] in JSON when they are empty.
@@ -39,7 +45,7 @@ func newImportResult() ImportResult {
 	return ImportResult{Types: []PassResult{}, Failed: []TypeError{}}
 }
 
-// A TypeError says why an object type could not be read.
+// A TypeError says why a type could not be read.
 type TypeError struct {
 	Type string
 	Err  error
@@ -55,15 +61,17 @@ func (e TypeError) MarshalJSON() ([]byte, error) {
 // Unwrap returns the reason.
 func (e TypeError) Unwrap() error { return e.Err }
 
-// Import reads every selected object type now, parents first, and records what
-// is new or changed. It goes on past a type that fails; those are in the
-// result. The error is for what stops an import: a refused login
-// (genesys.ErrUnauthorized), a store that fails, a context that ended or has a
-// deadline before which the quota has no slot (*ratelimit.DeadlineError). An
-// import that was stopped within the last hour goes on where it was; types it
-// had done are not read again, and an import that is asked for while another one
-// is under way is that one; if it is another process's, its types count as
-// resumed in the result. Requests are sent with interactive priority.
+// Import reads every selected type now, parents first, and records what is new or changed. What is
+// there at the first pass over a type is recorded as imported; consumers see what changes from then
+// on. Requests are sent with interactive priority.
+//
+// Import goes on past a type that fails; those are in the result. The error is for what stops an
+// import: a refused login (genesys.ErrUnauthorized), an outage, a store that fails, a context that
+// ended or has a deadline before which the quota has no slot (*ratelimit.DeadlineError).
+//
+// An import that was stopped within the last hour is resumed: types it had done are not read
+// again. A call during a running import joins it; if another process runs it, its types count as
+// Resumed in the result.
 func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (ImportResult, error) {
 	s, err := e.online(ctx, id, OpImport)
 	if err != nil {
@@ -77,7 +85,7 @@ func (e *Engine) Import(ctx context.Context, id int64, opts *ImportOptions) (Imp
 	result := newImportResult()
 	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
 		if s.imports.Load() > imports {
-			result = s.imported // it was under way when this one was asked for
+			result = s.imported // it was under way when this one was called
 			return nil
 		}
 		im := &importing{session: s, lease: lease, began: asked, before: before, result: newImportResult()}
@@ -100,17 +108,19 @@ type importing struct {
 	lease *lease
 	opts  ImportOptions
 
-	before importState // the newest one when this one was asked for
-	state  importState
+	before importState // the newest import when this one was called
+	state  importState // this import; an older one if it is resumed
+	began  time.Time   // when this call began; the import may be older
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards what follows
 	progress Progress
-	began    time.Time          // of this call; the import may be older
-	left     map[string]float64 // requests that the types to be done may take
+	left     map[string]float64 // by type: requests that those to be done may take
 	result   ImportResult
-	fatal    error
+	fatal    error // what stops the import
 }
 
+// run makes the import, under its lease: one level of the catalogue after the other, so that
+// parents come before what is listed under them.
 func (im *importing) run(ctx context.Context) error {
 	if _, err := im.permissions(ctx, im.began); err != nil {
 		return err
@@ -178,13 +188,14 @@ func (im *importing) all(ctx context.Context, types []genesys.ObjectType) {
 	}
 }
 
+// failed reports whether the import has to stop.
 func (im *importing) failed() bool {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	return im.fatal != nil
 }
 
-// done books the end of one pass.
+// done notes the end of one pass, and whether its error stops the import.
 func (im *importing) done(ctx context.Context, t genesys.ObjectType, result PassResult, err error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
@@ -212,8 +223,8 @@ func (im *importing) done(ctx context.Context, t genesys.ObjectType, result Pass
 	}
 }
 
-// stopsImport reports whether the next object type would fail the same way: for
-// a refused login, a deadline, and everything that is not about reading the org.
+// stopsImport reports whether the next type would fail the same way: after a refused login, an
+// outage, a deadline, and everything that is not about reading the org, such as a failing store.
 func stopsImport(err error) bool {
 	_, reading := errors.AsType[*readError](err)
 	_, outage := errors.AsType[*outageError](err)
@@ -227,8 +238,9 @@ type importState struct {
 	Ended   time.Time `json:"ended,omitzero"`
 }
 
-// begin notes that an import has started, or finds the one that was interrupted,
-// or that another process has ended one since this one was asked for.
+// begin finds out which import this one is, and stores that. It is a new one, unless one was
+// interrupted less than an hour ago, or another process has ended one since this one was called:
+// then it goes on with that one's number, in the latter case with nothing left to do.
 func (im *importing) begin(ctx context.Context) error {
 	state, err := im.lastImport(ctx)
 	if err != nil {
@@ -247,7 +259,7 @@ func (im *importing) begin(ctx context.Context) error {
 	return im.engine.store.Commit(ctx, &b)
 }
 
-// finish notes that the import is over and ends its lease.
+// finish stores that the import is over, and gives its lease back.
 func (im *importing) finish(ctx context.Context) error {
 	im.state.Ended = im.result.Ended
 	var b storage.Batch
@@ -272,4 +284,13 @@ func (im *importing) unfinished(ctx context.Context, types []genesys.ObjectType)
 		}
 	}
 	return todo, nil
+}
+
+// lastImport returns what is stored of the newest import, the zero importState if there was none.
+func (s *session) lastImport(ctx context.Context) (importState, error) {
+	state, err := storage.GetJSON[importState](ctx, s.engine.store, ownKey(s.record.ID, "import"))
+	if errors.Is(err, storage.ErrNotFound) {
+		err = nil
+	}
+	return state, err
 }

@@ -10,14 +10,31 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// Where things lie in the store. Everything of one environment but its record
-// and its name is below its own prefix; its history has a prefix of its own.
-const sequenceKey = "environments-sequence"
+// Where things lie in the store, with N for an ID:
+//
+//	environments-sequence         the newest ID
+//	environments-news             a value that changes when any record does
+//	environments/N                the record, without its secret
+//	environment-names/NAME        the ID of the environment of that name
+//	environment/N/alive           there until Delete begins
+//	environment/N/secret          the sealed client secret (vault.go)
+//	environment/N/org             the organization that the history is about (org.go)
+//	environment/N/type/TYPE       what is remembered of a type (state.go)
+//	environment/N/due/TYPE        the last tick that had its pass (due.go)
+//	environment/N/import          number and times of the newest import (import.go)
+//	environment/N/audits          how far the org's audits are read (audits.go)
+//	environment/N/consumer/NAME   the place of a consumer (following.go)
+//	environment/N/lease/…         leases (lease.go)
+//	quota/HASH                    the quota record of an OAuth client (ledger.go)
+//
+// History and its bodies are below a prefix of package history.
+const (
+	sequenceKey = "environments-sequence"
+	newsKey     = "environments-news"
+)
 
-// The news key has another value after every commit that changes a record, so
-// that the other processes need to look at one key only.
-const newsKey = "environments-news"
-
+// announce adds to a batch that changes a record what makes the other processes notice: they look
+// at the news key only.
 func announce(b *storage.Batch) { b.Put(newsKey, []byte(strconv.Quote(rand.Text()))) }
 
 func idText(id int64) string          { return fmt.Sprintf("%010d", id) } // sorts as the number does
@@ -34,6 +51,7 @@ func quotaKey(r Record) string {
 	return storage.Key("quota", fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q %q", r.LoginURL, strings.TrimSpace(r.ClientID)))))
 }
 
+// ownKey is the key of something that belongs to one environment, and goes with it.
 func ownKey(id int64, parts ...string) string {
 	return storage.Key(append([]string{"environment", idText(id)}, parts...)...)
 }

@@ -15,11 +15,23 @@ import (
 // because this one had not renewed it in time.
 var errTakenOver = errors.New("environment: another process has taken over")
 
-// A lease is the right to act alone on something of one environment: among all
-// goroutines of this process, and among all processes that share the store.
+// Whoever makes a pass, imports, trims, reads audits or delivers to a consumer acts alone, in all
+// processes that share the store. The right to do so is a lease: a key of the store that names its
+// holder, with a term. The holder renews it several times within the term; who wants it watches
+// for renewals by its own clock, and takes it when the whole term has passed without one.
+//
+// A process that only stalled does not know that it lost its lease. So every commit under a lease
+// is fenced: it requires that the lease is still the one that was acquired. What such a process
+// still writes is refused as a whole, and it learns then that it was replaced (errTakenOver).
+//
+// Leases work between processes. Between the goroutines of one process inProcess does the same
+// without a commit; both are needed, and that of the process is taken first.
+
+// A lease is the right to act alone on something of one environment: among all goroutines of this
+// process, and among all processes that share the store.
 type lease struct {
 	*storage.Lease
-	over bool // given back with a commit
+	over bool // given back, by a commit that also stored the result
 }
 
 // finish commits b as the last that is done under the lease, and gives it back.
@@ -30,11 +42,11 @@ func (l *lease) finish(ctx context.Context, s storage.Store, b *storage.Batch) e
 	return err
 }
 
-// inProcess says which leases goroutines of this process have, or try to get: at
-// most one at a time.
+// inProcess says which leases goroutines of this process have, or try to get: at most one
+// goroutine for each key.
 type inProcess struct {
 	mu    sync.Mutex
-	taken map[string]chan struct{} // closed when it ends
+	taken map[string]chan struct{} // by key; closed when that goroutine is done
 }
 
 // take lets the caller try to get a lease, or returns what to wait for.
@@ -48,6 +60,7 @@ func (p *inProcess) take(key string) (busy <-chan struct{}) {
 	return nil
 }
 
+// end lets the others try, one of which will succeed.
 func (p *inProcess) end(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,8 +68,12 @@ func (p *inProcess) end(key string) {
 	delete(p.taken, key)
 }
 
-// tryAlone runs f while nobody else has the lease of that name. If somebody has,
-// it fails at once with a storage.LockedError.
+// The three ways to act alone differ in what they do while somebody else has the lease: tryAlone
+// fails, unlessHeld finds out first whether that one still lives, alone waits. The key of the lease
+// is made of the environment's ID and name, as in leaseKey.
+
+// tryAlone runs f while nobody else has the lease of that name. If somebody has, it fails at once
+// with a *storage.LockedError.
 func (e *Engine) tryAlone(ctx context.Context, id int64, f func(context.Context, *lease) error, name ...string) error {
 	key := leaseKey(id, name...)
 	if e.working.take(key) != nil {
@@ -137,16 +154,19 @@ func awaitLook(ctx context.Context, locked *storage.LockedError, wait time.Durat
 	}
 }
 
-// newLeases returns the leases of this Engine. Others look each sixth of Options.Lease
-// at one that they wait for, so they take it within Options.Lease of the last renewal.
+// newLeases returns the leases of this Engine. Their term is three quarters of Options.Lease:
+// others look at one that they wait for each sixth of Options.Lease, so that they take it within
+// Options.Lease of its last renewal.
 func (e *Engine) newLeases() *storage.Leases {
 	return storage.NewLeases(e.store, &storage.LeaseOptions{
 		Holder: e.holder, Dead: e.dead, TTL: e.opts.Lease * 3 / 4,
 	})
 }
 
-// leased runs f under the lease of key, which it renews meanwhile. The context
-// of f ends when the lease is lost.
+// leased runs f under the lease of key, which it renews meanwhile, and gives back unless f did so
+// with its last commit. The context of f ends when the lease is lost; the error is errTakenOver
+// then. If the environment was deleted meanwhile, that is ErrNotFound, and what f may have written
+// after the deletion is removed.
 func (e *Engine) leased(ctx context.Context, id int64, key string, f func(context.Context, *lease) error) error {
 	acquired, err := e.leases.Acquire(ctx, key)
 	if err != nil {
@@ -195,6 +215,7 @@ func (l *lease) keep(ctx context.Context, f func(context.Context, *lease) error)
 	return err
 }
 
+// ended reports whether ctx is done, whatever the reason.
 func ended(ctx context.Context) bool { return ctx.Err() != nil }
 
 // exists returns ErrNotFound for an environment that is deleted, so that no
@@ -204,8 +225,8 @@ func (e *Engine) exists(ctx context.Context, id int64) error {
 	return err
 }
 
-// gone reports whether a commit was refused because the environment is being
-// deleted, or has been.
+// isDeleted reports whether a commit was refused because the environment is being deleted, or has
+// been: its alive key is not there.
 func isDeleted(id int64, err error) bool {
 	refused, ok := errors.AsType[*storage.KeyError](err)
 	return ok && refused.Key == aliveKey(id) && errors.Is(err, storage.ErrConflict)
@@ -222,14 +243,15 @@ func (e *Engine) sweep(ctx context.Context, id int64) error {
 	return nil
 }
 
-// dead reports holders of leases that are known to have ended: those of an
-// earlier opening of a store that is open nowhere else.
+// dead reports holders of leases that are known to have ended: those of an earlier opening of a
+// store that only one process can open. So after a restart their work is taken up at once.
 func (e *Engine) dead(holder string) bool {
 	store, ok := e.store.(storage.Exclusive)
 	return ok && !strings.HasPrefix(holder, store.Opening()+" ")
 }
 
-// holderName is the name under which this Engine holds leases.
+// holderName is the name under which this Engine holds leases: Options.Instance, and before it the
+// opening of the store where that tells the living from the dead; see dead.
 func (e *Engine) holderName() string {
 	if store, ok := e.store.(storage.Exclusive); ok {
 		return store.Opening() + " " + e.opts.Instance

@@ -8,8 +8,9 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// A ledger keeps the quota of an OAuth client under one key of the store, so that it
-// outlives the process and is shared by all that use the store.
+// A ledger keeps the quota record of an OAuth client under one key of the store, so that it
+// outlives the process and is shared by all that use the store. Two processes that write at once
+// are told apart by Swap: one of them has to read again.
 type ledger struct {
 	store storage.Store
 	key   string
@@ -17,7 +18,7 @@ type ledger struct {
 
 var _ ratelimit.Ledger = (*ledger)(nil)
 
-// Load implements ratelimit.Ledger.
+// Load implements ratelimit.Ledger; nil is a quota that nobody has used.
 func (l *ledger) Load(ctx context.Context) ([]byte, error) {
 	content, err := l.store.Get(ctx, l.key)
 	if errors.Is(err, storage.ErrNotFound) {

@@ -1,14 +1,13 @@
 package environment
 
 import (
-	"context"
-	"fmt"
-	"iter"
-	"time"
-
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
 )
+
+// What a history needs to know about the bodies of a type to answer questions: which members are
+// references, dates or secrets, which type is listed under which. The catalogue of genesys knows
+// it, and history must not know genesys, so it is translated here.
 
 // provenance are the members that say who made or changed an object.
 var provenance = []string{
@@ -16,7 +15,8 @@ var provenance = []string{
 	"**.updatedBy", "**.publishedBy", "**.lastRunBy",
 }
 
-// perOrg are members that differ from org to org by nature, although they are compared over time.
+// perOrg are members that differ from org to org by nature: Compare of two orgs ignores them,
+// although a pass compares them over time.
 var perOrg = []string{
 	"**.version", "**.dateCreated", "**.createdDate", "**.dateModified", "**.modifiedDate", "**.datePublished", "**.publishedDate",
 }
@@ -33,7 +33,8 @@ func models(catalogue *genesys.Catalogue) map[string]history.Model {
 	return all
 }
 
-// identity says how bodies that an older catalogue recorded tell their objects; nil if it knew them by the same ids.
+// identity says how to tell the objects of a type from bodies that an older catalogue recorded under
+// other ids; nil if ids of the type never changed. See history.Identity.
 func identity(t genesys.ObjectType) *history.Identity {
 	rule := t.IdentityRule()
 	if rule == "" {
@@ -46,53 +47,4 @@ func identity(t genesys.ObjectType) *history.Identity {
 		}
 		return all
 	}}
-}
-
-// A Side is one of the two states that Compare compares: that of an environment.
-type Side struct {
-	Environment int64
-	At          time.Time // defaults to now
-}
-
-// Compare iterates over what differs between two environments, or between one at two times: see
-// history.Compare. Types that the client of either side cannot read are said to be unreadable.
-// Types of opts are names or labels. It reads what is stored and sends no request.
-func (e *Engine) Compare(ctx context.Context, a, b Side, opts *history.CompareOptions) iter.Seq2[history.Difference, error] {
-	return func(yield func(history.Difference, error) bool) {
-		var o history.CompareOptions
-		if opts != nil {
-			o = *opts
-		}
-		var sides [2]history.Side
-		for i, s := range []Side{a, b} {
-			var err error
-			if sides[i], err = e.side(ctx, s); err != nil {
-				yield(history.Difference{}, err)
-				return
-			}
-		}
-		for d, err := range history.Compare(ctx, sides[0], sides[1], &o) {
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
-}
-
-func (e *Engine) side(ctx context.Context, s Side) (history.Side, error) {
-	h, err := e.History(ctx, s.Environment)
-	if err != nil {
-		return history.Side{}, err
-	}
-	status, err := e.Status(ctx, s.Environment)
-	if err != nil {
-		return history.Side{}, err
-	}
-	unavailable := map[string]string{}
-	for _, t := range status.Types {
-		if t.Unavailable != "" {
-			unavailable[t.Type] = fmt.Sprintf("environment %q cannot read the type: %s", status.Record.Name, t.Unavailable)
-		}
-	}
-	return history.Side{History: h, At: s.At, Unreadable: func(typeName string) string { return unavailable[typeName] }}, nil
 }

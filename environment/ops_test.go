@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/history/diff"
@@ -115,39 +117,63 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 	})
 	before := contents(t, store)
 	ctx := t.Context()
-	for name, op := range map[string]func() error{
-		"create": func() error { r := recordOf(org); r.Name = "Other"; _, err := e.Create(ctx, r); return err },
-		"update": func() error {
+	operations := map[string]func() error{
+		"Create": func() error { r := recordOf(org); r.Name = "Other"; _, err := e.Create(ctx, r); return err },
+		"Update": func() error {
 			r := recordOf(org)
 			r.ID, r.Revision = env.ID, 1
 			_, err := e.Update(ctx, r, nil)
 			return err
 		},
-		"put":      func() error { _, err := e.Put(ctx, recordOf(org), nil); return err },
-		"get":      func() error { r, err := e.Get(ctx, env.ID); require.Zero(t, r); return err },
-		"find":     func() error { _, err := e.Find(ctx, "Test"); return err },
-		"validate": func() error { _, err := e.Validate(ctx, env.ID); return err },
-		"forecast": func() error { _, err := e.Forecast(ctx, env.ID); return err },
-		"status":   func() error { _, err := e.Status(ctx, env.ID); return err },
-		"import":   func() error { _, err := e.Import(ctx, env.ID, nil); return err },
-		"poll":     func() error { _, err := e.Poll(ctx, env.ID, "Queues"); return err },
-		"history":  func() error { _, err := e.History(ctx, env.ID); return err },
-		"deliver":  func() error { return e.Deliver(ctx, env.ID, "x", nobody) },
-		"follow":   func() error { return e.Follow(ctx, env.ID, "x", nobody, nil) },
-		"reseal":   func() error { return e.Reseal(ctx) },
-		"accept":   func() error { return e.AcceptRemovals(ctx, env.ID, "routing.queues", "x") },
-		"forget":   func() error { return e.Forget(ctx, env.ID, "routing.queues", "x", "") },
-		"pause":    func() error { return e.Pause(ctx, env.ID) },
-		"resume":   func() error { return e.Resume(ctx, env.ID) },
-		"delete":   func() error { return e.Delete(ctx, env.ID, "") },
-	} {
-		require.ErrorIs(t, op(), denied, name)
+		"Put":      func() error { _, err := e.Put(ctx, recordOf(org), nil); return err },
+		"Get":      func() error { r, err := e.Get(ctx, env.ID); require.Zero(t, r); return err },
+		"Find":     func() error { _, err := e.Find(ctx, "Test"); return err },
+		"Validate": func() error { _, err := e.Validate(ctx, env.ID); return err },
+		"Forecast": func() error { _, err := e.Forecast(ctx, env.ID); return err },
+		"Status":   func() error { _, err := e.Status(ctx, env.ID); return err },
+		"Health":   func() error { _, err := e.Health(ctx, env.ID); return err },
+		"Traffic":  func() error { _, err := e.Traffic(ctx, env.ID); return err },
+		"Role":     func() error { _, err := e.Role(ctx, env.ID); return err },
+		"Client":   func() error { _, err := e.Client(ctx, env.ID); return err },
+		"Import":   func() error { _, err := e.Import(ctx, env.ID, nil); return err },
+		"Poll":     func() error { _, err := e.Poll(ctx, env.ID, "Queues"); return err },
+		"Hint":     func() error { return e.Hint(ctx, env.ID, genesys.AuditTarget{Type: "routing.queues"}) },
+		"History":  func() error { _, err := e.History(ctx, env.ID); return err },
+		"Compare": func() error {
+			for _, err := range e.Compare(ctx, environment.Side{Environment: env.ID}, environment.Side{Environment: env.ID}, nil) {
+				return err
+			}
+			return nil
+		},
+		"Deliver":        func() error { return e.Deliver(ctx, env.ID, "x", nobody) },
+		"Follow":         func() error { return e.Follow(ctx, env.ID, "x", nobody, nil) },
+		"Consumers":      func() error { _, err := e.Consumers(ctx, env.ID); return err },
+		"ResetConsumer":  func() error { return e.ResetConsumer(ctx, env.ID, "x", 0) },
+		"DeleteConsumer": func() error { return e.DeleteConsumer(ctx, env.ID, "x") },
+		"Reseal":         func() error { return e.Reseal(ctx) },
+		"Thaw":           func() error { return e.Thaw(ctx, env.ID) },
+		"AcceptRemovals": func() error { return e.AcceptRemovals(ctx, env.ID, "routing.queues", "x") },
+		"AcceptOrg":      func() error { return e.AcceptOrg(ctx, env.ID, "x", "") },
+		"Forget":         func() error { return e.Forget(ctx, env.ID, "routing.queues", "x", "") },
+		"Pause":          func() error { return e.Pause(ctx, env.ID) },
+		"Resume":         func() error { return e.Resume(ctx, env.ID) },
+		"Delete":         func() error { return e.Delete(ctx, env.ID, "") },
+	}
+	// All and FollowAll leave out what is denied; the others are about no environment of a caller.
+	unguarded := []string{"All", "FollowAll", "Run", "Close", "Selected"}
+	for method := range reflect.TypeFor[*environment.Engine]().Methods() {
+		op, ok := operations[method.Name]
+		if !ok {
+			require.Contains(t, unguarded, method.Name, "a method that does not ask")
+			continue
+		}
+		require.ErrorIs(t, op(), denied, method.Name)
 	}
 	for _, err := range e.All(ctx) {
 		require.NoError(t, err)
 		t.Error("a record was shown")
 	}
-	require.Len(t, asked, 9)
+	require.Len(t, asked, 11, "every operation")
 	require.Equal(t, before, contents(t, store), "nothing was done")
 	require.Zero(t, org.Stats().Requests)
 }

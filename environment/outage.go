@@ -11,29 +11,29 @@ import (
 	"github.com/cxsync/cxsync/genesys"
 )
 
-// A request that fails for good has been tried for about a minute. If the org is
-// down, the next one would fail in the same way, and a pass over 500 objects would
-// take a working day. So failures are counted, in a pass and in a session: after
-// one, requests are tried once only, until one is answered; after a few in a row
-// there is no org to read from.
+// What an outage of the org costs. A request that fails for good has been tried for about a
+// minute. If the org is down, the next one would fail in the same way, and a pass over 500 objects
+// would take a working day. So failures are counted, in each pass and in each session: after one,
+// requests are tried once only, until one is answered; after three in a row the pass ends.
 
-// outage counts the requests in a row that nobody answered.
+// outage counts the requests in a row that failed for good.
 type outage struct{ failures atomic.Int32 }
 
 // orgIsDown is how many failures in a row are the org's, and not those of what was asked for.
 const orgIsDown = 3
 
+// answered ends the outage.
 func (o *outage) answered() { o.failures.Store(0) }
 
-// An outageError ends what is made of many requests, because the org does not
-// answer, or does not let the client in: one type would fare like the next.
+// An outageError ends an import, which otherwise goes on past a type that fails: the org does not
+// answer, or does not let the client in, so the next type would fare alike.
 type outageError struct{ err error }
 
 func (e *outageError) Error() string { return e.err.Error() }
 func (e *outageError) Unwrap() error { return e.err }
 
-// ends returns the error that an error of the client ends the pass with, nil if it
-// is about what was asked for and nothing else.
+// ends returns the error that ends the pass because of an error of the client, or nil if that error
+// is about the one thing that was asked for and the pass can go on. It counts failures.
 func (s *session) ends(ctx context.Context, err error) error {
 	other := new(OtherOrgError)
 	refusal := new(genesys.AuthError)
@@ -54,7 +54,8 @@ func (s *session) ends(ctx context.Context, err error) error {
 	return nil
 }
 
-// unreadable is the error of a request without which there is nothing to read.
+// unreadable is the error of a request without which there is nothing to read, such as the first
+// page of a list.
 func (s *session) unreadable(err error) error {
 	if errors.Is(err, genesys.ErrOutage) && s.outage.failures.Load() >= orgIsDown {
 		err = &outageError{err}
@@ -62,13 +63,14 @@ func (s *session) unreadable(err error) error {
 	return &readError{err}
 }
 
-// patience is how long a request waits for an answer to begin whose predecessor had none.
+// patience is how long a request waits for an answer to begin if the request before it failed.
 const patience = 10 * time.Second
 
+// errQuiet is the cause with which a request ends that patience ran out for.
 var errQuiet = errors.New("nobody answers")
 
-// patient passes requests on, and keeps those from being tried again whose
-// predecessors were not answered either.
+// patient is a RoundTripper that lets the client try a request again as it likes, unless the
+// request before failed for good: then a failure is a onceError, which is not tried again.
 type patient struct {
 	session *session
 	base    http.RoundTripper

@@ -9,13 +9,14 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// An overview is what is known of all object types of an environment. It is
-// read in few steps, because the store may be on another machine.
+// An overview is what is known of all types of an environment. It is read with two scans and not
+// with two reads a type, because the store may be on another machine.
 type overview struct {
 	states map[string]TypeState       // by type
 	passes map[string]history.Summary // the last one of each type
 }
 
+// overview reads it.
 func (s *session) overview(ctx context.Context) (overview, error) {
 	o := overview{map[string]TypeState{}, map[string]history.Summary{}}
 	for entry, err := range s.engine.store.Scan(ctx, storage.Prefix(ownKey(s.record.ID, "type")+"/")) {
@@ -37,7 +38,8 @@ func (s *session) overview(ctx context.Context) (overview, error) {
 	return o, nil
 }
 
-// cost returns what one pass over a type takes.
+// cost returns what one pass over a type takes: as measured, or else a request for each list that
+// the type has: its variants, or the known objects of its parent.
 func (o overview) cost(t genesys.ObjectType) TypeForecast {
 	cost := TypeForecast{Type: t.Name, Requests: float64(max(1, len(t.Variants)))}
 	state := o.states[t.Name]
@@ -52,21 +54,4 @@ func (o overview) cost(t genesys.ObjectType) TypeForecast {
 		}
 	}
 	return cost
-}
-
-// holders returns the Options.Instance of the processes that make passes now, by type.
-// A process that died is left out once this one has watched its lease for the term.
-func (s *session) holders(ctx context.Context, types []genesys.ObjectType) (map[string]string, error) {
-	keys := make([]string, len(types))
-	for i, t := range types {
-		keys[i] = leaseKey(s.record.ID, "pass", t.Name)
-	}
-	held, err := s.engine.leases.Holders(ctx, keys...)
-	holders := map[string]string{}
-	for i, t := range types {
-		if h, ok := held[keys[i]]; ok {
-			holders[t.Name] = s.engine.instanceOf(h)
-		}
-	}
-	return holders, err
 }

@@ -12,13 +12,20 @@ import (
 	"strings"
 )
 
-// Fields that the engine sets and a person's record must not.
+// How a person's record is read. encoding/json stops at the first error, takes unknown and repeated
+// members silently, and names a Go type where a person wrote a JSON field. So the record is decoded
+// here field by field, by reflection over Record's JSON names: every problem is found, each with
+// its place, such as polling[2].cron. No error repeats a value: it might be a secret in the wrong
+// place.
+
+// ownFields are set by the Engine; a person's record must not have them.
 var ownFields = []string{"id", "paused", "created", "updated", "deleting", "revision"}
 
-// ParseRecord reads a record as a person writes it: one JSON object with the
-// fields of Record but those that the engine sets. Unknown and repeated fields and
-// values of the wrong type are reported all at once, as an *InvalidError, together
-// with what Record.Check finds.
+// ParseRecord reads a record as a person writes it: one JSON object with the fields of Record but
+// those that the Engine sets. Unknown and repeated fields and values of the wrong type are reported
+// all at once, as an *InvalidError, together with what Record.Check finds with the default
+// catalogue. AuditMinutes defaults to DefaultAuditMinutes. What is no JSON object at all is another
+// error, with line and column.
 func ParseRecord(data []byte) (Record, error) {
 	r := Record{AuditMinutes: DefaultAuditMinutes}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors begin a file with it
@@ -27,7 +34,7 @@ func ParseRecord(data []byte) (Record, error) {
 	}
 	var invalid InvalidError
 	invalid.decode("", data, reflect.ValueOf(&r).Elem())
-	broken := map[string]bool{}
+	broken := map[string]bool{} // what could not be read looks empty to Check, which would complain again
 	for _, p := range invalid.Problems {
 		broken[topField(p.Field)] = true
 	}
@@ -114,6 +121,7 @@ func (e *InvalidError) decodeInt(at string, raw json.RawMessage, into reflect.Va
 	}
 }
 
+// decodeObject is decode for the record, an entry of polling or a rule of ignore.
 func (e *InvalidError) decodeObject(at string, raw json.RawMessage, into reflect.Value) {
 	if kindOf(raw) != "object" {
 		e.add(at, "an object is wanted, not %s", article(kindOf(raw)))
@@ -154,7 +162,7 @@ func (e *InvalidError) decodeObject(at string, raw json.RawMessage, into reflect
 	}
 }
 
-// formerNames are what fields of a record were called once.
+// formerNames are what fields of a record were once called, to suggest the present name.
 var formerNames = map[string]string{"objects": "types", "object": "type"}
 
 // meantField suggests the field that somebody had in mind who wrote another name.

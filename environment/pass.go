@@ -11,7 +11,21 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// A PassResult tells how a pass over one object type ended.
+// A pass reads one type and records what changed. The steps are:
+//
+//   - take the lease for the type (pass waits for it, tryPass does not);
+//   - see that nobody has made the same pass meanwhile (had);
+//   - find out what the client sees of the type and that its parents are known (begin, parentFirst);
+//   - let history read the source to its end (walk): it compares and commits batch by batch, each
+//     fenced by the lease, and decides about removals at the end;
+//   - with the last commit store what is remembered for the next pass, mark the tick as served, and
+//     give the lease back: a kill leaves a pass that is either over in every respect, or to be made
+//     again, and then finds recorded what it had committed;
+//   - tell those who wait for news (conclude).
+//
+// A pass that its context cancelled is not over: nothing is remembered or told of it.
+
+// A PassResult tells how a pass over one type ended.
 type PassResult struct {
 	history.Summary
 
@@ -22,8 +36,8 @@ type PassResult struct {
 	// Requests that the pass sent, retries included.
 	Requests int64 `json:"requests"`
 
-	steady float64 // those that a pass needs in which nothing has changed
-	next   string  // the parent to begin with the next time, if none has answered
+	steady float64 // requests that a pass without changes needs
+	next   string  // the parent to begin with the next time, if none let what is below it be read
 }
 
 // A PassStart tells of a pass that begins.
@@ -41,17 +55,18 @@ type PassEvent struct {
 	Err    error
 }
 
-// An occasion is why a pass is made. The zero occasion is that somebody asked for it.
+// An occasion is why a pass is made; at most one field is set. The zero occasion is that somebody
+// called Poll. It says when a pass that somebody else has made meanwhile serves as well.
 type occasion struct {
-	tick      time.Time // the schedule's intended time, or zero
-	importing int64     // number of the import that it is part of, or 0
-	first     bool      // only if the type was never read
-	hinted    bool      // something is said to have been edited
+	tick      time.Time // the schedule's intended time; a pass for this tick or a later one serves
+	importing int64     // number of the import that it is part of; one pass for each import serves
+	first     bool      // a child type needs its parents: any earlier pass serves
+	hinted    bool      // an edit was heard of: no other pass serves
 }
 
-// pass waits for its lease, reads one object type and records what changed. A
-// type that is not available to this client is a result, not an error. The
-// result has no type if somebody else has made the pass meanwhile.
+// pass waits for its lease, reads one type and records what changed. A type that is not available
+// to this client is a result, not an error. The result has no Type if somebody else has made the
+// pass meanwhile.
 func (s *session) pass(ctx context.Context, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	err = s.engine.alone(ctx, s.record.ID, func(ctx context.Context, lease *lease) error {
 		result, err = s.underLease(ctx, lease, t, o)
@@ -60,8 +75,8 @@ func (s *session) pass(ctx context.Context, t genesys.ObjectType, o occasion) (r
 	return result, err
 }
 
-// tryPass is pass for a tick. While somebody else reads the type it fails with
-// a storage.LockedError; and it does nothing if the tick has had its pass.
+// tryPass is pass for a tick. While somebody else reads the type it fails with a
+// *storage.LockedError. It does nothing if the tick has had its pass.
 func (s *session) tryPass(ctx context.Context, t genesys.ObjectType, tick time.Time) error {
 	o := occasion{tick: tick}
 	if had, err := s.had(ctx, t, o); had || err != nil {
@@ -73,6 +88,7 @@ func (s *session) tryPass(ctx context.Context, t genesys.ObjectType, tick time.T
 	}, "pass", t.Name)
 }
 
+// underLease makes a pass, unless one that serves was made before the lease was had.
 func (s *session) underLease(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	if had, err := s.had(ctx, t, o); had || err != nil {
 		return result, err
@@ -85,7 +101,7 @@ func (s *session) underLease(ctx context.Context, lease *lease, t genesys.Object
 	return s.conclude(ctx, lease, o, PassEvent{start, time.Since(began), result, err})
 }
 
-// had reports whether somebody has made the pass before its lease was had.
+// had reports whether a pass that serves the occasion was made already.
 func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bool, error) {
 	switch {
 	case o.first:
@@ -101,9 +117,9 @@ func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bo
 	return false, nil
 }
 
-// conclude books the end of a pass: one that was not recorded is remembered, and
-// all are observed, and announced to those who follow the changes. One that its
-// context ended, or would have, is not over: nothing is said of it.
+// conclude handles the end of a pass: it remembers one that history has no record of, calls the
+// Observer, and wakes those who follow the changes. A pass that its context cancelled, or for whose
+// deadline the quota has no slot, is neither remembered nor observed; its commits still wake.
 func (s *session) conclude(ctx context.Context, lease *lease, o occasion, e PassEvent) (PassResult, error) {
 	result, err := e.Result, e.Err
 	if lease.Lost(err) || errors.Is(context.Cause(ctx), errTakenOver) {
@@ -134,7 +150,7 @@ func (s *session) conclude(ctx context.Context, lease *lease, o occasion, e Pass
 	return result, err
 }
 
-// walk makes the pass. What is remembered of it is stored together with its end.
+// walk makes the pass, under its lease. What is remembered of it is stored together with its end.
 func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	state, err := s.typeState(ctx, t.Name)
 	if err != nil {
@@ -152,14 +168,14 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	defer func() {
 		result.Requests = reading.requests.Load()
 		if late := context.Cause(ctx); err != nil && tooLate(late) {
-			err = late // whatever it led to
+			err = late // err is what the cancelled reading led to
 		}
 	}()
 	if err := s.parentFirst(ctx, t); err != nil {
 		return result, err
 	}
 	from := &source{session: s, t: t}
-	finish := func(b *storage.Batch, r history.Reading) error {
+	finish := func(b *storage.Batch, r history.Reading) error { // adds to the commit that ends the pass
 		lease.ReleaseWith(b)
 		result.Summary, result.steady = r.Summary, r.Steady
 		now := state.after(o, result, "", s.now())
@@ -181,7 +197,8 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	return result, err
 }
 
-// readable returns a type without the parts that the client may not read.
+// readable returns a type without the parts that the client may not read: that these are left out
+// is no change of the objects.
 func (s *session) readable(ctx context.Context, t genesys.ObjectType) (genesys.ObjectType, error) {
 	if len(t.Parts) == 0 {
 		return t, nil
@@ -193,12 +210,12 @@ func (s *session) readable(ctx context.Context, t genesys.ObjectType) (genesys.O
 	return may.Readable(t), nil
 }
 
-// begin begins a pass over what the client sees of a type.
+// begin begins a pass over what the client sees of a type. It sends no request to the type itself.
 func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType, state TypeState, o occasion) (coverage, *history.Pass, error) {
 	now := time.Now()
 	seen, err := s.coverage(ctx, t, now.Add(-accessFor))
 	if _, lacking := errors.AsType[*unavailableError](err); lacking && o == (occasion{}) {
-		seen, err = s.coverage(ctx, t, now) // who asks may just have given the permission
+		seen, err = s.coverage(ctx, t, now) // who calls Poll may just have given the permission
 	}
 	if err != nil {
 		return seen, nil, err
@@ -213,7 +230,8 @@ func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType,
 	return seen, p, err
 }
 
-// parentFirst sees to it that the type under which t is listed was read before.
+// parentFirst sees to it that the type under which t is listed was read before: its objects are
+// the lists that t has. If the parent type is unavailable, so is t.
 func (s *session) parentFirst(ctx context.Context, t genesys.ObjectType) error {
 	if t.Parent == "" {
 		return nil

@@ -9,6 +9,10 @@ import (
 	"github.com/cxsync/cxsync/poller"
 )
 
+// The polling plan of a record: which schedule each type has, and what in it may not be meant. A
+// plan has no hole: the entry for all objects is added where it is missing, so a type without a
+// schedule is one that somebody turned off.
+
 // DefaultPolling is the plan of a record that has none: everything, hourly.
 func DefaultPolling() []poller.Entry {
 	return []poller.Entry{{Type: poller.AllObjects, Cron: "0 * * * *"}}
@@ -52,7 +56,8 @@ func (r Record) unpolled(catalogue *genesys.Catalogue) []string {
 	return names
 }
 
-// doubts returns what a record says that works and may not be what was meant.
+// doubts returns what a record says that works and may not be what was meant, as warnings: Check
+// does not refuse it.
 func (r Record) doubts(catalogue *genesys.Catalogue) []FieldError {
 	var e InvalidError
 	if names := r.unpolled(catalogue); len(names) > 0 {
@@ -83,6 +88,7 @@ func (r Record) doubts(catalogue *genesys.Catalogue) []FieldError {
 	return e.Problems
 }
 
+// sameRule reports whether two rules ignore the same field of the same type, however it is named.
 func sameRule(catalogue *genesys.Catalogue, a, b IgnoreRule) bool {
 	return a.Field == b.Field && typeOf(catalogue, a.Type) == typeOf(catalogue, b.Type)
 }

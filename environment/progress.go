@@ -11,16 +11,16 @@ import (
 
 // Progress tells how far an import is.
 type Progress struct {
-	Done, Types int        // object types
+	Done, Types int        // types that are done, of how many
 	Objects     int        // read so far
-	Requests    int64      // sent so far
-	End         time.Time  // estimate, as the quota allows; zero while nothing is known
-	Last        PassResult // the type that was just done
+	Requests    int64      // sent so far, by this call of Import
+	End         time.Time  // estimate, as pace and quota allow
+	Last        PassResult // of the type that was just done
 	Err         error      // why it failed, if it did
 }
 
-// estimate reckons what the types to be done will take. It is done anew for
-// each level, because only then the parents are known.
+// estimate reckons what the types to be done will take. It is called for each level of the
+// catalogue, because what a child type takes is known when its parents are.
 func (im *importing) estimate(ctx context.Context, levels [][]genesys.ObjectType) error {
 	known, err := im.overview(ctx)
 	if err != nil {

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// Put makes an environment of that name agree with the record: it creates one,
-// or updates the one that is there, whatever its ID and Revision in r. A record
-// that says what is stored already changes nothing. So a program can put its
-// configuration each time it starts, in many processes at once. A paused
-// environment stays paused. It returns the record as it is now; the errors are
-// those of Create and Update, but not ErrStale.
+// Put makes an environment of that name agree with the record: it creates one, or updates the one
+// that is there, whatever ID and Revision r has. A record that says what is stored already changes
+// nothing. So a program can put its configuration each time it starts, in many processes at once.
+// A paused environment stays paused. It returns the record as it is stored now, without the secret.
+// The errors are those of Create and Update, but not ErrStale.
 func (e *Engine) Put(ctx context.Context, r Record, opts *UpdateOptions) (Record, error) {
 	for {
 		known, err := e.Find(ctx, r.Name)
@@ -21,7 +20,7 @@ func (e *Engine) Put(ctx context.Context, r Record, opts *UpdateOptions) (Record
 		case errors.Is(err, ErrNotFound):
 			created, err := e.Create(ctx, r)
 			if errors.Is(err, ErrNameTaken) && ctx.Err() == nil {
-				continue // by another process, just now
+				continue // somebody else created it just now
 			}
 			return created, err
 		case err != nil:
@@ -39,7 +38,8 @@ func (e *Engine) Put(ctx context.Context, r Record, opts *UpdateOptions) (Record
 	}
 }
 
-// same reports whether a record, its secret included, says what a stored one says.
+// same reports whether a record, its secret included, says what a stored one says. It opens the
+// stored secret to compare, since a seal is another one each time.
 func (e *Engine) same(ctx context.Context, known, r Record) (bool, error) {
 	a, err := known.said()
 	if err != nil {
@@ -56,7 +56,7 @@ func (e *Engine) same(ctx context.Context, known, r Record) (bool, error) {
 	return err == nil && secret.Reveal() == r.ClientSecret.Reveal(), nil
 }
 
-// said returns what a user says in a record, but for the secret.
+// said returns, as JSON, what a person decides in a record, without the secret.
 func (r Record) said() ([]byte, error) {
 	r.ID, r.Revision, r.Paused, r.ClientSecret = 0, 0, false, Secret{}
 	r.Created, r.Updated, r.Deleting = time.Time{}, time.Time{}, time.Time{}

@@ -50,10 +50,10 @@ type Record struct {
 	ClientID     string `json:"client_id"`
 	ClientSecret Secret `json:"client_secret,omitzero"`
 
-	// Requests in any rolling minute, hour or day; 0 disables that limit. One
-	// is meant to be set. Where several are, Day rules before Hour before Minute,
-	// and the others have no effect. With none, requests are sent as they come until
-	// the service asks to wait (429).
+	// Requests in any rolling minute, hour or day; 0 disables that limit. Set one: of several,
+	// Day rules before Hour before Minute, and the others have no effect. With none, requests are
+	// sent as they come until the service asks to wait (429). Records of one OAuth client share
+	// its quota.
 	RateLimitMinute int `json:"rate_limit_minute"`
 	RateLimitHour   int `json:"rate_limit_hour"`
 	RateLimitDay    int `json:"rate_limit_day"`
@@ -82,15 +82,15 @@ type Record struct {
 	// Ignore is added to the default rules, which always apply.
 	Ignore []IgnoreRule `json:"ignore,omitempty"`
 
-	// Types selects types of objects by name or label. Empty selects every type
-	// that is on by default, adds those that Polling names and leaves out those
-	// that it turns off. A type that a selected one is listed under is always
-	// included.
+	// Types selects types of objects by name or label: "routing.queues", "Queues". Empty selects
+	// every type that is on by default, adds those that Polling names and leaves out those that
+	// it turns off. A type that a selected one is listed under is always included.
 	Types []string `json:"types,omitempty"`
 
 	// Paused stops scheduled polling; see Engine.Pause.
 	Paused bool `json:"paused,omitempty"`
 
+	// Created and Updated are by the clock of the machine that did it.
 	Created time.Time `json:"created,omitzero"`
 	Updated time.Time `json:"updated,omitzero"`
 

@@ -1,7 +1,9 @@
 package environment
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -10,7 +12,10 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// Get returns a record without its client secret.
+// How records are stored and read back. A record and its secret lie apart, so that whatever reads,
+// shows or copies records cannot show a secret.
+
+// Get returns a record without its client secret, or ErrNotFound.
 func (e *Engine) Get(ctx context.Context, id int64) (Record, error) {
 	r, _, err := e.read(ctx, id)
 	if err == nil {
@@ -22,7 +27,8 @@ func (e *Engine) Get(ctx context.Context, id int64) (Record, error) {
 	return r, nil
 }
 
-// Find returns the record of that name without its client secret.
+// Find returns the record of that name, in any letter case, without its client secret, or
+// ErrNotFound.
 func (e *Engine) Find(ctx context.Context, name string) (Record, error) {
 	id, err := storage.GetJSON[int64](ctx, e.store, nameKey(foldName(name)))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -48,6 +54,7 @@ func (e *Engine) All(ctx context.Context) iter.Seq2[Record, error] {
 	}
 }
 
+// records iterates over all records, also those that are being deleted. An error ends it.
 func (e *Engine) records(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for entry, err := range e.store.Scan(ctx, recordRange()) {
@@ -62,6 +69,9 @@ func (e *Engine) records(ctx context.Context) iter.Seq2[Record, error] {
 	}
 }
 
+// read returns a record and its bytes in the store, which a commit that changes the record requires
+// (storage.Batch.Require), so that it fails if somebody else was faster. It asks nobody whether the
+// caller may see the record.
 func (e *Engine) read(ctx context.Context, id int64) (Record, []byte, error) {
 	raw, err := e.store.Get(ctx, recordKey(id))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -76,6 +86,8 @@ func (e *Engine) read(ctx context.Context, id int64) (Record, []byte, error) {
 	return r, raw, nil
 }
 
+// claimName adds to b that the record's name is taken, and makes the commit fail if it was taken
+// meanwhile.
 func (e *Engine) claimName(ctx context.Context, b *storage.Batch, r Record) error {
 	key := nameKey(foldName(r.Name))
 	if _, err := e.store.Get(ctx, key); err == nil {
@@ -108,4 +120,42 @@ func (r Record) withoutSecret() Record {
 	return r
 }
 
+// foldName returns the form in which names are compared.
 func foldName(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
+
+// storedRecord reads a record as the store holds it, also one that was stored when
+// types were called objects. The next update stores it under the names of today.
+func storedRecord(raw []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return Record{}, err
+	}
+	if !bytes.Contains(raw, []byte(`"object`)) {
+		return r.withDefaults(), nil
+	}
+	type typed struct {
+		Object string `json:"object"`
+	}
+	var old struct {
+		Polling []typed  `json:"polling"`
+		Ignore  []typed  `json:"ignore"`
+		Objects []string `json:"objects"`
+	}
+	if err := json.Unmarshal(raw, &old); err != nil {
+		return Record{}, err
+	}
+	if r.Types == nil {
+		r.Types = old.Objects
+	}
+	for i, entry := range old.Polling {
+		if r.Polling[i].Type == "" {
+			r.Polling[i].Type = entry.Object
+		}
+	}
+	for i, rule := range old.Ignore {
+		if r.Ignore[i].Type == "" {
+			r.Ignore[i].Type = rule.Object
+		}
+	}
+	return r.withDefaults(), nil
+}

@@ -9,14 +9,20 @@ import (
 	"github.com/cxsync/cxsync/poller"
 )
 
+// What is not compared. Two sources make the rules of a type: the catalogue's, which always apply,
+// and the record's, which add to them. An ignored field is left out of detection and of field
+// changes; it stays in the stored body. When rules change, no change appears: history compares an
+// object by what both the old and the new rules compare, the first time.
+
 // A Rule is an ignore rule in force, and whether it is a default, which cannot be taken away.
 type Rule struct {
 	IgnoreRule
 	Default bool `json:"default"`
 }
 
-// DefaultIgnore returns the rules that apply to every environment: what the
-// catalogue knows to move without an edit.
+// DefaultIgnore returns the rules that apply to every environment: what the default catalogue knows
+// to move without an edit, such as counters and states. genesys.ObjectType.Uncompared has the
+// reasons.
 func DefaultIgnore() []IgnoreRule {
 	var rules []IgnoreRule
 	for t := range genesys.DefaultCatalogue().All() {
@@ -52,6 +58,7 @@ func (s *session) rules(t genesys.ObjectType) diff.Rules {
 	return rules
 }
 
-func isAllObjects(object string) bool {
-	return strings.EqualFold(strings.TrimSpace(object), poller.AllObjects)
+// isAllObjects reports whether the type of an entry or a rule stands for every type.
+func isAllObjects(named string) bool {
+	return strings.EqualFold(strings.TrimSpace(named), poller.AllObjects)
 }

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 )
 
+// redacted is what a Secret prints as. Record.Check refuses it as a secret, in case somebody feeds
+// a printed record back in.
 const redacted = "[redacted]"
 
-// A Secret is a string that prints, logs and marshals as "[redacted]". Only
-// Reveal gives it away. The zero Secret is empty.
+// A Secret is a string that prints, logs and marshals as "[redacted]". Only Reveal gives it away.
+// From JSON it reads the string itself. The zero Secret is empty, and prints as nothing.
 type Secret struct {
 	// Behind a pointer even a dump of an unexported field shows an address.
 	value *string

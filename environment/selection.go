@@ -1,14 +1,18 @@
 package environment
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/cxsync/cxsync/genesys"
+	"github.com/cxsync/cxsync/history"
 )
 
-// Selected returns the types that an environment syncs, each type after the one
-// it is listed under.
+// Which types a record means, and what a name or a label stands for.
+
+// Selected returns the types that an environment syncs, each type after the one it is listed under;
+// Record.Types says which they are. A name that is no type selects nothing: Record.Check refuses it.
 func (e *Engine) Selected(r Record) []genesys.ObjectType {
 	return selected(e.opts.Catalogue, r)
 }
@@ -23,7 +27,7 @@ func selected(catalogue *genesys.Catalogue, r Record) []genesys.ObjectType {
 	if len(r.Types) > 0 {
 		return catalogue.Select(func(t genesys.ObjectType) bool { return want[t.Name] })
 	}
-	for t := range catalogue.All() {
+	for t := range catalogue.All() { // without Types: the defaults, as Polling adds to them or takes away
 		want[t.Name] = t.Default
 	}
 	for _, entry := range r.Polling {
@@ -34,7 +38,8 @@ func selected(catalogue *genesys.Catalogue, r Record) []genesys.ObjectType {
 	return catalogue.Select(func(t genesys.ObjectType) bool { return want[t.Name] })
 }
 
-// needed returns what the client of a record reads, audits among it as a type, for what permissions that takes.
+// needed returns what the client of a record reads, to find out which permissions that takes. The
+// audits are among it, as a type that no catalogue has.
 func (e *Engine) needed(r Record) []genesys.ObjectType {
 	types := e.Selected(r)
 	if r.AuditMinutes > 0 {
@@ -69,4 +74,22 @@ func suggestion(catalogue *genesys.Catalogue, text string) string {
 		return "; use a name such as routing.queues or a label such as Queues"
 	}
 	return fmt.Sprintf("; did you mean %s (%s)?", t.Name, t.Label)
+}
+
+// recordedType returns the name of the type of that name or label, which may also be one that only
+// an earlier catalogue had: its history is still there.
+func (e *Engine) recordedType(ctx context.Context, h *history.History, nameOrLabel string) (string, error) {
+	name, unknown := e.typeName(nameOrLabel)
+	if unknown == nil {
+		return name, nil
+	}
+	for pass, err := range h.Passes(ctx) {
+		if err != nil {
+			return "", err
+		}
+		if pass.Type == nameOrLabel {
+			return nameOrLabel, nil
+		}
+	}
+	return "", unknown
 }

@@ -12,8 +12,17 @@ import (
 	"github.com/cxsync/cxsync/history"
 )
 
-// A source is one type of the org, as a pass reads it. It translates what the
-// org's answers mean into what history asks about, and decides nothing.
+// Where a pass meets the org. genesys says what an answer means (MeaningOf); history decides what
+// follows from it, a removal above all. The source between them only translates, because both
+// packages know nothing of each other. The errors that it makes are these:
+//
+//	history.ErrGone         the object does not exist: the only proof of a removal
+//	history.ErrNoGet        there is no call to ask for one object
+//	*history.UnclearError   the answer proves nothing; the walk goes on and is not complete
+//	*unavailableError       this client cannot read the type at all
+//	*readError              the org cannot be read, which ends the pass; an error of the store is none
+
+// A source is one type of the org, as a pass reads it.
 type source struct {
 	*session
 	t genesys.ObjectType
@@ -53,6 +62,7 @@ func (s *source) List(ctx context.Context, parent *history.Head) iter.Seq2[histo
 	}
 }
 
+// item translates an object. It is Partial when the list shows less than what is recorded.
 func (s *source) item(o genesys.Object) history.Item {
 	if o.Masked > 0 {
 		s.masked.Add(1)
@@ -129,7 +139,10 @@ func (s *source) Coverage(ctx context.Context, since time.Time) (history.Coverag
 	return seen.forHistory(), err
 }
 
-// listed translates the error that ended a list after n objects.
+// listed translates the error that ended a list after n objects. Only the first answer of a list
+// speaks of the type: 403 on page 7 is no lack of permission but an unclear walk. And what one
+// parent answers says nothing of the others, so it is never unavailable: history notes it, and
+// goes on with the next parent.
 func (s *source) listed(ctx context.Context, err error, parent *history.Head, n int) error {
 	if over := s.ends(ctx, err); over != nil {
 		return over
@@ -157,10 +170,11 @@ type readError struct{ error }
 
 func (e *readError) Unwrap() error { return e.error }
 
-// unavailableError reports that the whole type is out of this client's reach.
+// unavailableError reports that this client cannot read the type at all: it lacks a permission, or
+// the org does not have the product. Its objects stay as they were.
 type unavailableError struct {
 	reason string
-	next   string // the parent to begin with when it is tried again
+	next   string // ID of the parent to begin with when it is tried again; "" for any
 }
 
 func (e *unavailableError) Error() string { return e.reason }

@@ -10,14 +10,18 @@ import (
 	"github.com/cxsync/cxsync/ratelimit"
 )
 
+// How an environment is doing, in every detail; health.go says it in a word. Everything is read from
+// the store, for all processes, except what only this process can know: the quota as its limiter
+// sees it, Client, Clock and Lag.
+
 // A Status tells how an environment is doing.
 type Status struct {
 	Record Record          `json:"record"`
 	Quota  ratelimit.State `json:"quota"`
-	Types  []TypeStatus    `json:"types"` // the selected object types
+	Types  []TypeStatus    `json:"types"` // the selected types, parents first
 
-	// Unproven names the types of which no pass has proven for a week what is
-	// gone: a deletion may not be on record. TypeStatus.Reason says why.
+	// Unproven names the types of which no pass has been complete for a week, so that deletions
+	// may not be on record. TypeStatus.Reason says why.
 	Unproven []string `json:"unproven"`
 
 	Clock ClockStatus `json:"clock"`
@@ -28,39 +32,44 @@ type Status struct {
 	Client genesys.Stats `json:"client"`
 }
 
-// A ClockStatus tells what this process knows of the org's time, which changes and
-// passes are recorded with.
+// A ClockStatus tells what this process knows of the org's time, with which changes and passes are
+// recorded.
 type ClockStatus struct {
-	Now       time.Time `json:"now,omitzero"`    // at latest; zero before an answer came
-	Confirmed bool      `json:"confirmed"`       // whether answers say so; nothing expires before that
+	Now       time.Time `json:"now,omitzero"`    // the latest that it can be; zero before an answer came
+	Confirmed bool      `json:"confirmed"`       // whether enough answers agree; nothing expires before that
 	Leaps     int64     `json:"leaps,omitempty"` // answers that contradicted those before
 }
 
-// unprovenFor is how long a type may go without a proof before Status names it.
+// unprovenFor is how long a type may go without a complete pass before Status names it.
 const unprovenFor = 7 * 24 * time.Hour
 
-// A TypeStatus tells how one object type is doing.
+// A TypeStatus tells how one type is doing.
 type TypeStatus struct {
 	TypeState
-	LastPass time.Time `json:"last_pass,omitzero"` // end of the last pass that was not cut off
-	Complete bool      `json:"complete"`           // whether that pass could prove absences
+	LastPass time.Time `json:"last_pass,omitzero"` // when the last pass that read the type ended
+	Complete bool      `json:"complete"`           // whether that pass could prove removals
 	Reason   string    `json:"reason,omitempty"`   // why not
-	Objects  int       `json:"objects"`
-	Withheld int       `json:"withheld"`      // absent objects that are not recorded as deleted; see AcceptRemovals for those that complete walks missed
-	Cron     string    `json:"cron"`          // its schedule, in the record's time zone; "off" if nothing polls it
-	Next     time.Time `json:"next,omitzero"` // next scheduled pass
-	Due      time.Time `json:"due,omitzero"`  // the first tick that has had no pass yet: ahead, or behind if it is late
+	Objects  int       `json:"objects"`            // that the pass saw
 
-	Running bool   `json:"running,omitempty"` // whether a pass is made, by any process; of one that died, for Options.Lease after the first look
-	Holder  string `json:"holder,omitempty"`  // the Options.Instance of that process
+	// Withheld is how many objects the pass missed that are not recorded as deleted. Those that
+	// complete walks missed are in History.Withheld, for AcceptRemovals.
+	Withheld int `json:"withheld"`
 
-	// While Run polls the environment, how late the pending or last pass is, as
-	// far as this process knows.
-	Lag time.Duration `json:"lag,omitempty"` // in JSON a number of nanoseconds
+	Cron string    `json:"cron"`          // its schedule, in the record's time zone; "off" if nothing polls it
+	Next time.Time `json:"next,omitzero"` // next tick; zero if there is none or the environment is paused
+	Due  time.Time `json:"due,omitzero"`  // first tick that has had no pass yet; in the past if that is late
+
+	// Running tells that some process makes a pass, and Holder is the Options.Instance of that
+	// process. Of a process that died they tell so for Options.Lease after the first look.
+	Running bool   `json:"running,omitempty"`
+	Holder  string `json:"holder,omitempty"`
+
+	// Lag is how late the pending pass is, or else how late the last one began, while Run polls the
+	// environment in this process. In JSON it is a number of nanoseconds.
+	Lag time.Duration `json:"lag,omitempty"`
 }
 
-// Status returns how an environment and its object types are doing. It makes
-// no request.
+// Status returns how an environment and its types are doing. It makes no request.
 func (e *Engine) Status(ctx context.Context, id int64) (Status, error) {
 	s, err := e.session(ctx, id)
 	if err == nil {
@@ -125,4 +134,21 @@ func settledBy(tick, now time.Time) time.Time {
 		return time.Time{}
 	}
 	return tick
+}
+
+// holders returns the Options.Instance of the processes that make passes now, by type.
+// A process that died is left out once this one has watched its lease for the term.
+func (s *session) holders(ctx context.Context, types []genesys.ObjectType) (map[string]string, error) {
+	keys := make([]string, len(types))
+	for i, t := range types {
+		keys[i] = leaseKey(s.record.ID, "pass", t.Name)
+	}
+	held, err := s.engine.leases.Holders(ctx, keys...)
+	holders := map[string]string{}
+	for i, t := range types {
+		if h, ok := held[keys[i]]; ok {
+			holders[t.Name] = s.engine.instanceOf(h)
+		}
+	}
+	return holders, err
 }

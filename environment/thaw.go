@@ -2,8 +2,9 @@ package environment
 
 import "context"
 
-// Thaw ends the times for which the org has asked this process to wait (Status: Quota.Frozen),
-// for a person who knows better. The org's next answer may ask anew.
+// Thaw ends the waits that the org has asked of this process with 429 and Retry-After (Quota.Frozen
+// of Status), because a person knows better. Other processes still wait. The org's next answer may
+// ask anew.
 func (e *Engine) Thaw(ctx context.Context, id int64) error {
 	s, err := e.session(ctx, id)
 	if err == nil {

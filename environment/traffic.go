@@ -18,8 +18,8 @@ type RequestEvent struct {
 	Err         error         // why there is no answer
 }
 
-// A Traffic is the requests of an environment over the last 24 hours, as far as this process
-// sent them, by the clock of this machine.
+// A Traffic counts the requests of an environment over the last 24 hours that this process sent, by
+// the clock of this machine.
 type Traffic struct {
 	Began    time.Time        `json:"began"`    // nothing is known of before
 	Quarters []TrafficQuarter `json:"quarters"` // those with requests, the oldest first
@@ -49,8 +49,9 @@ const (
 	quarters = int64(24 * time.Hour / quarter)
 )
 
-// traffic counts requests in a ring with a place for each quarter of an hour of the day. A place
-// whose start is older than a day is free.
+// traffic counts requests in a ring with a place for each quarter of an hour of the day, so that it
+// takes the same memory for ever. A place whose start is older than a day is free. It outlives the
+// session, whose record may change often.
 type traffic struct {
 	began time.Time
 
@@ -58,6 +59,7 @@ type traffic struct {
 	ring [quarters]TrafficQuarter
 }
 
+// add counts an answer with that status, 0 if there was none.
 func (c *traffic) add(now time.Time, status int) {
 	start := now.UTC().Truncate(quarter)
 	c.mu.Lock()
@@ -86,7 +88,7 @@ func (c *traffic) since(now time.Time) Traffic {
 	return t
 }
 
-// watched tells of requests, and counts them if it has what to count with.
+// watched is a RoundTripper that calls Options.Requested for each request and counts it in traffic.
 type watched struct {
 	session *session
 	traffic *traffic // nil for logins, which take nothing of the quota

@@ -14,6 +14,11 @@ import (
 	"github.com/cxsync/cxsync/ratelimit"
 )
 
+// Whether an org lets an environment be synced. Each check is one finding with one remedy. Only what
+// makes everything fail is StatusFailed; what makes something missing or late is a warning, so that
+// a person can go on with a client that reads most types. No check reads objects: the permissions
+// tell which types can be read.
+
 // guide is the document that says how the OAuth client is made, for remedies to point into.
 const guide = "docs/oauth-client.md"
 
@@ -45,9 +50,9 @@ type Validation struct {
 	Checks       []Check `json:"checks"`
 	Organization string  `json:"organization,omitempty"` // name of the org, once it is known
 
-	// Missing are the permissions that the client lacks, each with all the selected
-	// types that it unlocks, and Excess those that it has and no selected type needs;
-	// those that let it write come first.
+	// Missing are the permissions that the client lacks, each with all selected types that it
+	// unlocks. Excess are those that it has and no selected type needs; those that let it write
+	// come first. Both are empty if the permissions could not be found out.
 	Missing []genesys.Need `json:"missing"`
 	Excess  []string       `json:"excess"`
 }
@@ -82,11 +87,11 @@ func (v *Validation) detail(text string) {
 	last.Details = append(last.Details, text)
 }
 
-// Validate finds out whether the environment can be synced: region, login,
-// organization, whether the OAuth client will be deleted, permissions missing and in excess, divisions, and whether the quota
-// is enough for the plan. What is wrong with the org or the network is in the
-// result; the error is for an environment that does not exist or a store that
-// fails. It takes a handful of requests and ends within 30 seconds.
+// Validate finds out whether the environment can be synced: region, login, organization, whether
+// the OAuth client is going to be deleted, permissions missing and in excess, divisions, and whether
+// the quota is enough for the plan. What is wrong with the org, the network or the secret is in the
+// result; the error is for an environment that does not exist or a store that fails. It takes a
+// handful of requests, with interactive priority, and ends within 30 seconds.
 func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 	s, err := e.online(ctx, id, OpValidate)
 	if errors.Is(err, ErrNoSecret) || errors.Is(err, ErrSealed) {
@@ -116,7 +121,8 @@ func (e *Engine) Validate(ctx context.Context, id int64) (Validation, error) {
 	return v, nil
 }
 
-// login proves token and organization with one request each.
+// login proves token and organization with one request each. It reports whether the client was let
+// in: nothing else can be found out otherwise. A quota that is used up is no fault of the org's.
 func (v *Validation) login(ctx context.Context, s *session) bool {
 	org, err := s.client.Organization(ctx)
 	refused, isRefused := errors.AsType[*genesys.AuthError](err)
@@ -145,7 +151,7 @@ func (v *Validation) login(ctx context.Context, s *session) bool {
 	return true
 }
 
-// oauthClient warns of the day on which the login ends.
+// oauthClient warns of the day on which the OAuth client is deleted, and with it the login.
 func (v *Validation) oauthClient(ctx context.Context, s *session) {
 	access, err := s.client.Access(ctx)
 	if ends := access.Client.DateToDelete; err == nil && !ends.IsZero() {
@@ -208,7 +214,8 @@ func (v *Validation) permissions(ctx context.Context, s *session) {
 	}
 }
 
-// lacking says how many types cannot be read, or not whole because a part of them cannot.
+// lacking says how many types cannot be read (missing), or only in part: those that needs names
+// beside them.
 func lacking(needs []genesys.Need, missing []string, types int) string {
 	short := map[string]bool{}
 	for _, need := range needs {
@@ -251,7 +258,7 @@ func (v *Validation) excess(may *genesys.Permissions, types []genesys.ObjectType
 	}
 }
 
-// quota holds the plan against the limit.
+// quota compares the plan with the limit.
 func (v *Validation) quota(r Record, f Forecast) {
 	if f.Limit.N > 0 {
 		v.limits(r)
@@ -267,7 +274,7 @@ func (v *Validation) quota(r Record, f Forecast) {
 	}
 }
 
-// limits says which limit rules, and what the service itself allows.
+// limits says which limit rules and which have no effect, and what the service itself allows.
 func (v *Validation) limits(r Record) {
 	rules, idle := "", []string{}
 	for _, limit := range []struct {

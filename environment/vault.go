@@ -14,22 +14,28 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// A Vault decides how client secrets are kept.
+// Where client secrets are sealed and opened. A secret is in the clear in three places only: in the
+// Record that a caller passes to Create, Update or Put, until it is sealed; in the client, once
+// session.connect has opened it; and in what the client sends to the login service. Records that
+// are stored, returned or passed to Authorize have none.
+
+// A Vault decides how client secrets are kept. It must be safe for concurrent use.
 //
-// A secret is for one OAuth client at one org. Whoever can edit the store must not
-// be able to have it sent elsewhere by editing the record. So a Vault that stores
-// something binds it to r's ID, ClientID, BaseURL and LoginURL, and opens it for
-// no other record; the two URLs are given in one form, however the record spells them.
+// A secret is for one OAuth client at one org. Whoever can edit the store must not be able to have
+// it sent elsewhere by editing the record. So a Vault that stores something binds it to r's ID,
+// ClientID, BaseURL and LoginURL, and opens it for no other record; the two URLs are given in one
+// form, however the record spells them.
 type Vault interface {
-	// Seal returns what may be stored in place of the secret; nil stores nothing.
+	// Seal returns what is stored in place of the secret; nil stores nothing.
 	Seal(ctx context.Context, r Record, secret Secret) ([]byte, error)
-	// Open returns the secret again. sealed is what Seal returned, nil if that was
-	// nothing or if the record was never given a secret.
+	// Open returns the secret again, for a new client, for Put and for Reseal. sealed is what
+	// Seal returned; it is nil if Seal returned nil or the record was never given a secret. An
+	// error should match ErrSealed or ErrNoSecret, which Validate explains to the user.
 	Open(ctx context.Context, r Record, sealed []byte) (Secret, error)
 }
 
-// SecretFunc is a Vault that stores nothing and asks f for the secret whenever
-// a client is made.
+// SecretFunc is a Vault that stores nothing and calls the function, such as one that asks a secret
+// manager, for the secret of a record whenever a client is made.
 type SecretFunc func(ctx context.Context, r Record) (Secret, error)
 
 // Seal implements Vault.
@@ -48,14 +54,16 @@ var (
 	ErrNoSecret = errors.New("environment: the record has no client secret; give it in Update or Put")
 )
 
+// keyVault is the Vault of NewKeyVault.
 type keyVault struct {
 	sealer  cipher.AEAD
-	openers []cipher.AEAD
+	openers []cipher.AEAD // all keys, the sealer's first
 }
 
-// NewKeyVault returns a Vault that seals secrets with AES-256-GCM. Keys are 32
-// random bytes each. The first one seals; the others only open, so that a key
-// is rotated by putting the new one in front and calling Engine.Reseal.
+// NewKeyVault returns a Vault that seals secrets with AES-256-GCM. Keys are 32 random bytes each,
+// as NewKey makes them; processes that share a store need the same ones. The first one seals; the
+// others only open, so that a key is rotated by putting the new one in front and calling
+// Engine.Reseal.
 func NewKeyVault(key []byte, older ...[]byte) (Vault, error) {
 	v := &keyVault{}
 	for i, k := range append([][]byte{key}, older...) {
@@ -120,6 +128,7 @@ func (r Record) resolved() Record {
 	return r
 }
 
+// putSecret adds to b the secret of r, sealed. A Vault that stores nothing adds nothing.
 func (e *Engine) putSecret(ctx context.Context, b *storage.Batch, r Record, secret Secret) error {
 	if e.opts.Vault == nil {
 		return errors.New("a client secret cannot be kept without Options.Vault")
@@ -131,7 +140,9 @@ func (e *Engine) putSecret(ctx context.Context, b *storage.Batch, r Record, secr
 	return b.PutJSON(ownKey(r.ID, "secret"), storedSecret{r.audience(), sealed})
 }
 
-// secret opens the client secret of a record.
+// secret opens the client secret of a record. The error matches ErrSealed or ErrNoSecret if that is
+// for a person to mend. That the record still names whom the secret was sealed for is checked
+// here, to say so, and by the seal itself, against an edit of both.
 func (e *Engine) secret(ctx context.Context, r Record) (Secret, error) {
 	if e.opts.Vault == nil {
 		return Secret{}, errors.New("the client secret cannot be opened without Options.Vault")
@@ -165,8 +176,8 @@ func (e *Engine) storedSecret(ctx context.Context, id int64) (stored storedSecre
 	return stored, json.Unmarshal(raw, &stored)
 }
 
-// checkAudience refuses an update that would have the stored secret of old sent
-// to somebody else: the secret must be given again.
+// checkAudience refuses an update that would have the stored secret of old sent to somebody else:
+// who may edit a record need not know its secret, and must not learn it by naming a host of theirs.
 func (e *Engine) checkAudience(ctx context.Context, old, r Record) error {
 	if !r.ClientSecret.IsZero() || old.audience() == r.audience() {
 		return nil
@@ -181,10 +192,10 @@ func (e *Engine) checkAudience(ctx context.Context, old, r Record) error {
 	return &invalid
 }
 
-// Reseal seals every client secret anew, with the first key of the vault. Once it
-// has returned nil the older keys are no longer needed. A secret that cannot be
-// opened is in the error (ErrSealed), and does not keep the others from being
-// sealed. It can be interrupted and repeated.
+// Reseal seals every client secret anew, with the first key of the vault. Once it has returned nil
+// the older keys are no longer needed. A secret that cannot be opened is in the error (ErrSealed),
+// and does not keep the others from being sealed. A record that Authorize denies ends it, because
+// the older keys are then still needed. It can be interrupted and repeated.
 func (e *Engine) Reseal(ctx context.Context) error {
 	var errs []error
 	for r, err := range e.records(ctx) {
@@ -201,6 +212,7 @@ func (e *Engine) Reseal(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// reseal seals the secret of one record anew, if the store holds one.
 func (e *Engine) reseal(ctx context.Context, r Record) error {
 	return storage.Update(ctx, e.store, func(b *storage.Batch) error {
 		raw, err := e.store.Get(ctx, ownKey(r.ID, "secret"))

@@ -17,6 +17,8 @@ func (r Record) Location() *time.Location {
 	return loc
 }
 
+// location is Location with an error for Check. "Local" is refused, because processes on several
+// machines share the schedules.
 func (r Record) location() (*time.Location, error) {
 	if strings.EqualFold(r.TimeZone, "Local") {
 		return nil, errors.New(`differs from machine to machine; use an IANA name such as Europe/Vienna`)

@@ -8,8 +8,6 @@
 // [Client.List] and [Client.Children] are iterators. They fetch the largest pages that a type allows, one at a time, so
 // memory does not grow with the list but for less than 20 bytes per object. A walk that ends without an error saw everything;
 // every doubt (a page that repeats, a total that does not add up, a cursor that goes round) is an [IncompleteError].
-// TestWalkQuirks and TestAnswersToFaults have a row for each, TestEveryTypeOfALocalOrg lists every type of the catalogue with
-// the fewest requests, and TestMemoryOfALongWalk measures the bytes.
 // Bodies are raw JSON, byte for byte, less the members that hold secrets; see [SecretWords].
 //
 // # What is not compared
@@ -27,13 +25,11 @@
 //
 // An [APIError] is an answer of the API, with its status, code, correlation id and the permissions that it names. An
 // [AuthError] says why the client was not let in, and what to do. [ErrNotFound], [ErrUnavailable] and [ErrUnauthorized]
-// are for errors.Is. Neither the client secret nor a token is ever part of an error or a log record
-// (TestNothingSecretIsLoggedOrPrinted, TestErrorsHoldNoSecret).
+// are for errors.Is. Neither the client secret nor a token is ever part of an error or a log record.
 //
 // # Requests
 //
 // A request is sent again after 408, 429, 5xx but 501, and broken connections, and after a Retry-After when there is
 // one. A token that the API no longer takes is replaced once. Every try goes through [Options.Pace], where a rate
 // limiter belongs: Genesys Cloud allows 300 requests a minute per token. The token goes to the API's host only.
-// TestRetryTable, TestRejectedTokenIsReplacedOnce, TestEveryTryIsPaced and TestTokenStaysWithTheAPI prove this line by line.
 package genesys

@@ -104,10 +104,9 @@ func (t ObjectType) Ignored() []string {
 
 // border returns what the type needs at the border.
 func (t ObjectType) border() *border {
-	b := border{secrets: t.Secrets, more: t.Secrets != nil}
+	b := border{secrets: t.Secrets}
 	if t.fields != nil {
 		b.start = t.fields.border.start
-		b.more = b.more || t.fields.border.more
 	}
 	if b.start == nil && b.secrets == nil {
 		return nil
@@ -144,7 +143,6 @@ func parseFields(table string) (map[string]*typeFields, error) {
 
 func (f *typeFields) add(kind, path string) error {
 	u := UncomparedField{Path: path, Class: FieldClass(kind)}
-	f.border.more = f.border.more || kind == "settles" || kind == "secret" || kind == "names" || kind == "definitions"
 	switch kind {
 	case "identity", "provenance", "state", "counter":
 		f.ignored = append(f.ignored, path)

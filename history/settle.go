@@ -140,7 +140,7 @@ func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, 
 		p.sum.Reason = fmt.Sprintf("removals withheld: %d of %d objects are absent at once", fresh, live)
 	}
 	if p.sum.Reason != "" {
-		p.h.opts.Logger.WarnContext(ctx, "removals withheld", "environment", p.h.environment, "type", p.typeName,
+		p.h.opts.Logger.WarnContext(ctx, "removals withheld", "environment_id", p.h.environment, "type", p.typeName,
 			"reason", p.sum.Reason, "missing", len(ids))
 	}
 	var out []Absence

@@ -8,8 +8,7 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// Get implements storage.Store. It reads through the undo records of a commit that is not
-// safe yet; see commit.go.
+// Get implements storage.Store.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := storage.CheckKey(key); err != nil {
 		return nil, err
@@ -32,8 +31,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	return value, err
 }
 
-// value decodes raw, nil if key is absent, into memory of its own. What is decompressed
-// has its own already; a value that is stored as it is lies in a mapped page.
+// value decodes raw, nil if key is absent, into memory of its own.
 func (s *Store) value(key string, raw []byte) ([]byte, error) {
 	if raw == nil {
 		return nil, &storage.KeyError{Key: key, Err: storage.ErrNotFound}

@@ -16,13 +16,13 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// A record holds the history of one org. Whatever is behind its base URL later,
-// another org must not be taken for a changed one: all objects would be deleted and
-// others created. So the organization's ID is remembered at the first login, and
-// asked for with every new token before anything else is.
+// Whether the org is still the same org. A record holds the history of one org. If another one
+// answers behind its base URL later, it must not be taken for a changed one: every object would be
+// deleted and others created. So the ID of the organization is stored at the first login, and
+// compared for every new token before that token is used for anything else.
 
-// An OtherOrgError reports that the org behind a record is not the one that its
-// history is about. Nothing was read.
+// An OtherOrgError reports that the org behind a record is not the one that its history is about.
+// Nothing was read.
 type OtherOrgError struct {
 	Known genesys.Named // the org of the history
 	Found genesys.Named // the one that answers
@@ -34,10 +34,10 @@ func (e *OtherOrgError) Error() string {
 		e.Known.Name, e.Known.ID, e.Found.Name, e.Found.ID))
 }
 
-// AcceptOrg says that the org with that ID is the one of the environment from now
-// on, because a person knows that it takes the place of the former. What differs
-// is recorded as any other change. For a production environment confirm must be its
-// name.
+// AcceptOrg says that the org with that ID is the environment's from now on, because a person
+// knows that it takes the place of the former one; the ID is OtherOrgError.Found. What differs is
+// then recorded as any other change. For a production environment confirm must be its name;
+// otherwise the error is ErrUnconfirmed.
 func (e *Engine) AcceptOrg(ctx context.Context, id int64, organizationID, confirm string) error {
 	s, err := e.session(ctx, id)
 	if err == nil {
@@ -90,16 +90,19 @@ func (s *session) checkOrg(ctx context.Context, found genesys.Named) error {
 	}
 }
 
-// knownOrg passes on the requests with a token of which it is known that it is
-// one of the record's org. It asks for that of every new token.
+// knownOrg is a RoundTripper that passes a request on once it knows that the request's token
+// belongs to the record's org. With a new token it asks first; that request counts in the quota
+// as all do.
 type knownOrg struct {
 	session *session
 	base    http.RoundTripper
 
 	mu    sync.Mutex
-	token string // the last one that was found right
+	token string // the Authorization header that was found right last
 }
 
+// accessPath says of a token which organization and OAuth client it belongs to. It needs no
+// permission.
 const accessPath = "/api/v2/tokens/me"
 
 // RoundTrip implements http.RoundTripper.
@@ -130,7 +133,7 @@ func (k *knownOrg) RoundTrip(r *http.Request) (*http.Response, error) {
 	if body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err != nil {
 		return nil, err
 	} else if resp.StatusCode == http.StatusOK {
-		_ = json.Unmarshal(body, &access) // what is not told cannot be compared
+		_ = json.Unmarshal(body, &access) // an answer without an organization cannot be compared, and passes
 	}
 	if access.Organization.ID != "" {
 		if err := k.session.checkOrg(r.Context(), access.Organization); err != nil {
