@@ -149,7 +149,11 @@ func (c *monthCheck) checkReplay(t time.Time) {
 	asked := c.record.RetentionDays > 0 // the files of the past are not all there
 	for step, err := range c.h.Replay(c.t.Context(), 0) {
 		require.NoError(c.t, err)
-		if !asked && len(step.Changes) > 0 && step.Changes[0].At.After(t) {
+		from := step.At // of a step that only brings files up to other rules
+		if len(step.Changes) > 0 {
+			from = step.Changes[0].At
+		}
+		if !asked && from.After(t) {
 			asked = true
 			compare(&history.ExportOptions{At: t}, fmt.Sprint("at ", t))
 		}
