@@ -279,11 +279,11 @@ func (c *comparison) comparer(ctx context.Context, typeName string) (*diff.Compa
 			if err != nil {
 				return nil, err
 			}
-			if known[hd.Shape] {
+			if known[hd.Rules] {
 				continue
 			}
-			known[hd.Shape] = true
-			stored, err := s.History.shape(ctx, hd.Shape)
+			known[hd.Rules] = true
+			stored, err := s.History.ruleSet(ctx, hd.Rules)
 			if err != nil {
 				return nil, err
 			}

@@ -137,7 +137,7 @@ func (h *History) Delete(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.passes)
-	for _, sh := range h.shapes {
+	for _, sh := range h.ruleSets {
 		sh.stored.Store(false)
 	}
 	return nil

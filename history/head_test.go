@@ -28,7 +28,7 @@ func someHeads() []head {
 	at := time.Date(2026, 11, 1, 8, 15, 30, 123456789, time.UTC)
 	return []head{
 		{},
-		{Name: "Sales", Marker: "7", Seq: 12, Changed: at, Kind: KindCreated, Raw: diff.Digest{1, 2, 255}, Canonical: diff.Digest{15: 9}, Shape: "00ff"},
+		{Name: "Sales", Marker: "7", Seq: 12, Changed: at, Kind: KindCreated, Raw: diff.Digest{1, 2, 255}, Canonical: diff.Digest{15: 9}, Rules: "00ff"},
 		{Name: `é <&> "\` + "\n\u2028\xff", Parent: "p", FirstSeen: at.In(time.FixedZone("", 3600)), Seq: math.MaxUint64, Changed: at, Hidden: 13, HiddenAt: at},
 	}
 }
@@ -116,6 +116,6 @@ func FuzzHead(f *testing.F) {
 				}
 			}
 		}
-		checkHead(t, text, head{Name: last, Parent: last, Marker: last, Kind: Kind(last), Shape: last})
+		checkHead(t, text, head{Name: last, Parent: last, Marker: last, Kind: Kind(last), Rules: last})
 	})
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
@@ -112,17 +111,10 @@ type shared struct {
 
 	writing chan struct{} // holds a token while a commit is in the making
 
-	mu     sync.Mutex
-	passes map[string]*Pass  // the newest pass of each type
-	shapes map[string]*shape // by fingerprint
-	unions map[[2]string]*diff.Comparer
-}
-
-// A shape holds rules that bodies were or are compared by.
-type shape struct {
-	diff.Rules
-	comparer *diff.Comparer
-	stored   atomic.Bool
+	mu       sync.Mutex
+	passes   map[string]*Pass    // the newest pass of each type
+	ruleSets map[string]*ruleSet // by fingerprint
+	unions   map[[2]string]*diff.Comparer
 }
 
 // Open returns the history of one environment that is kept in store. It writes
@@ -135,7 +127,7 @@ func Open(ctx context.Context, store storage.Store, environment int64, opts *Opt
 		opts:        opts.withDefaults(),
 		writing:     make(chan struct{}, 1),
 		passes:      map[string]*Pass{},
-		shapes:      map[string]*shape{},
+		ruleSets:    map[string]*ruleSet{},
 		unions:      map[[2]string]*diff.Comparer{},
 	}}
 	if opts != nil && opts.Fence != nil {
@@ -196,81 +188,4 @@ func openSecret(ctx context.Context, store storage.Store) (*[32]byte, error) {
 		return nil, &storage.KeyError{Key: secretKey, Err: fmt.Errorf("%w: not a secret of 32 bytes", storage.ErrCorrupt)}
 	}
 	return &secret, nil
-}
-
-// comparerOf returns the comparer that a stored body was compared with.
-func (h *History) comparerOf(ctx context.Context, fingerprint string) (*diff.Comparer, error) {
-	sh, err := h.shape(ctx, fingerprint)
-	if err != nil {
-		return nil, err
-	}
-	return sh.comparer, nil
-}
-
-func (h *History) shape(ctx context.Context, fingerprint string) (*shape, error) {
-	h.mu.Lock()
-	known, ok := h.shapes[fingerprint]
-	h.mu.Unlock()
-	if ok {
-		return known, nil
-	}
-	stored, err := storage.GetJSON[diff.Rules](ctx, h.store, h.keys.shape(fingerprint))
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	sh, err := h.addShape(stored)
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	return sh, nil
-}
-
-// addShape compiles a shape unless it is known.
-func (h *History) addShape(s diff.Rules) (*shape, error) {
-	comparer, err := diff.Compile(s)
-	if err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	known, ok := h.shapes[comparer.Fingerprint()]
-	if !ok {
-		known = &shape{Rules: s, comparer: comparer}
-		h.shapes[comparer.Fingerprint()] = known
-	}
-	return known, nil
-}
-
-// union returns a comparer that ignores what either of two sets of rules ignores: what
-// differs under it was compared at both times and differs in fact.
-func (h *History) union(ctx context.Context, a, b string) (*diff.Comparer, error) {
-	if a == b {
-		return h.comparerOf(ctx, a)
-	}
-	pair := [2]string{min(a, b), max(a, b)}
-	h.mu.Lock()
-	c, ok := h.unions[pair]
-	h.mu.Unlock()
-	if ok {
-		return c, nil
-	}
-	sa, err := h.shape(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	sb, err := h.shape(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	c, err = diff.Compile(diff.Rules{
-		Ignore: append(append([]string{}, sa.Ignore...), sb.Ignore...),
-		Sets:   append(append([]string{}, sa.Sets...), sb.Sets...),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.unions[pair] = c
-	return c, nil
 }

@@ -47,7 +47,7 @@ func (k keys) below(parts ...string) storage.Range {
 }
 
 func (k keys) state() string                   { return k.key("state") }
-func (k keys) shape(fingerprint string) string { return k.key("shape", fingerprint) }
+func (k keys) rules(fingerprint string) string { return k.key("shape", fingerprint) }
 func (k keys) pass(typeName string) string     { return k.key("pass", typeName) }
 func (k keys) head(typeName, id string) string { return k.key("head", typeName, id) }
 func (k keys) body(typeName, id string) string { return k.key("body", typeName, id) }

@@ -334,7 +334,7 @@ func (m *model) learn(typeName string, started time.Time, seen map[string][]byte
 	}
 	for hd, err := range h.heads(t.Context(), typeName) {
 		require.NoError(t, err)
-		require.Equal(t, m.objects[typeName][hd.id].newest().shape, hd.Shape)
+		require.Equal(t, m.objects[typeName][hd.id].newest().shape, hd.Rules)
 	}
 }
 

@@ -70,11 +70,11 @@ func (r *reader) parents(ctx context.Context) error {
 			answered++
 			continue
 		case b.state[head.ID] == cut: // missed by its own pass
-			r.p.doubt(head.ID, fmt.Sprintf("%s %s was missed by its own pass", head.Type, head.ID))
+			r.p.addReason(head.ID, fmt.Sprintf("%s %s was missed by its own pass", head.Type, head.ID))
 			continue
 		case !r.opts.AskAll && known.rests(head, r.p.sum.Started):
 			b.state[head.ID] = refused
-			r.p.doubt(head.ID, fmt.Sprintf("%s %s refuses, and is asked again daily", head.Type, head.ID))
+			r.p.addReason(head.ID, fmt.Sprintf("%s %s refuses, and is asked again daily", head.Type, head.ID))
 			continue
 		}
 		unclear, err := r.oneParent(ctx, head)
@@ -265,7 +265,7 @@ func (r *reader) missingBelow(ctx context.Context) (provable, asked []string, er
 	for _, head := range b.live {
 		live[head.ID] = true
 	}
-	for head, err := range r.p.Unseen(ctx) {
+	for head, err := range r.p.unseen(ctx) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -273,7 +273,7 @@ func (r *reader) missingBelow(ctx context.Context) (provable, asked []string, er
 		case b.deleted[head.Parent]:
 			deleted = append(deleted, head)
 		case !live[head.Parent]:
-			r.p.doubt(head.Parent, fmt.Sprintf("%s %s is not on record", r.opts.Parent, head.Parent))
+			r.p.addReason(head.Parent, fmt.Sprintf("%s %s is not on record", r.opts.Parent, head.Parent))
 		case state == skipped:
 			kept = append(kept, head)
 		case state == proven:
@@ -302,7 +302,7 @@ func (r *reader) findOpen(ctx context.Context) error {
 	if r.below == nil {
 		return nil
 	}
-	for head, err := range r.p.Unseen(ctx) {
+	for head, err := range r.p.unseen(ctx) {
 		if err != nil {
 			return err
 		}

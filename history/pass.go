@@ -1,7 +1,6 @@
 package history
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -32,31 +31,31 @@ type Object struct {
 type Pass struct {
 	h        *History
 	typeName string
-	shape    *shape
+	rules    *ruleSet
 	last     passRecord // of the pass before
 	seed     maphash.Seed
 	origin   origin
 	clean    func(body []byte) ([]byte, error) // see ReadOptions; nil for none
 
-	mu      sync.Mutex
-	seen    map[string]*sighting // live objects, and those seen by this pass
-	live    int                  // live objects when the pass began
-	queue   []*pending
-	queued  map[string]bool
-	bytes   int       // of queued bodies
-	found   []string  // objects that were missing and that the next commit notes as seen
-	oldest  time.Time // when the first in the queue came
-	unread  int       // objects that were listed and not read
-	changed int       // objects that were not what they were known to be
-	sum     Summary
-	reason  string          // first one why the walk is not complete
-	scoped  bool            // the type is listed below parents, one by one
-	scopes  map[string]bool // parents below whom the walk is not complete
-	walked  time.Time       // when what is below the others was so
-	settled bool
-	widened bool
-	missed  map[string]missing // absences of a complete walk, by id
-	over    error              // why the pass is over
+	mu       sync.Mutex
+	seen     map[string]*sighting // live objects, and those seen by this pass
+	live     int                  // live objects when the pass began
+	queue    []*pending
+	queued   map[string]bool
+	bytes    int       // of queued bodies
+	returned []string  // objects that were missing and that the next commit notes as seen
+	oldest   time.Time // when the first in the queue came
+	unread   int       // objects that were listed and not read
+	changed  int       // objects that were not what they were known to be
+	sum      Summary
+	reason   string          // first one why the walk is not complete
+	scoped   bool            // the type is listed below parents, one by one
+	scopes   map[string]bool // parents below whom the walk is not complete
+	walked   time.Time       // when what is below the others was so
+	settled  bool
+	widened  bool
+	missed   map[string]missing // absences of a complete walk, by id
+	over     error              // why the pass is over
 
 	first     time.Time // when the first objects of the type were recorded
 	compared  int       // live objects whose bodies were read
@@ -82,12 +81,12 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	if h.readOnly {
 		return nil, fmt.Errorf("history: a pass over %s: %w", typeName, ErrReadOnly)
 	}
-	sh, err := h.addShape(s)
+	sh, err := h.addRules(s)
 	if err != nil {
 		return nil, fmt.Errorf("history: rules of %s: %w", typeName, err)
 	}
 	p := &Pass{
-		h: h, typeName: typeName, shape: sh, seed: maphash.MakeSeed(),
+		h: h, typeName: typeName, rules: sh, seed: maphash.MakeSeed(),
 		seen: map[string]*sighting{}, queued: map[string]bool{}, missed: map[string]missing{},
 		scopes: map[string]bool{}, doubts: map[string]reread{}, heldIDs: map[string]bool{},
 	}
@@ -128,7 +127,7 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 			}
 			p.seen[hd.id] = &sighting{
 				raw: hd.Raw, canonical: hd.Canonical, labels: p.hashLabels(hd.Name, hd.Parent), marker: hd.Marker,
-				stale: hd.Shape != sh.comparer.Fingerprint(), live: true,
+				stale: hd.Rules != sh.comparer.Fingerprint(), live: true,
 			}
 		}
 	}
@@ -202,7 +201,7 @@ func (p *Pass) observeOwn(ctx context.Context, o Object, own string) error {
 	}
 	if err := p.observe(ctx, o, own); err != nil {
 		if errors.Is(err, ErrBody) {
-			p.doubt(o.Parent, err.Error())
+			p.addReason(o.Parent, err.Error())
 		}
 		return err
 	}
@@ -221,7 +220,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	canonical := s.canonical
 	if raw != s.raw || s.stale || !known {
 		var err error
-		if canonical, err = p.shape.comparer.Digest(p.h.secret, o.Body); err != nil {
+		if canonical, err = p.rules.comparer.Digest(p.h.secret, o.Body); err != nil {
 			return fmt.Errorf("history: %s %q: %w: %w", p.typeName, o.ID, ErrBody, err)
 		}
 	}
@@ -235,7 +234,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 		}
 	}
 	if s.seen && !same {
-		p.doubt(o.Parent, o.ID+" was seen twice with different content")
+		p.addReason(o.Parent, o.ID+" was seen twice with different content")
 	}
 	if known && s.live && !s.seen {
 		p.compared++
@@ -282,10 +281,10 @@ func (p *Pass) Keep(id string) error {
 	return nil
 }
 
-// Listed says that an object was listed, but not what it is like, because its
+// keepListed says that an object was listed, but not what it is like, because its
 // body could not be read. The walk is then not complete. If a complete walk has
 // missed the object before, its next change still counts from before that.
-func (p *Pass) Listed(id string) error {
+func (p *Pass) keepListed(id string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, err := p.sighting(id)
@@ -320,50 +319,11 @@ func (p *Pass) remove(ctx context.Context, id, parent string) error {
 	return p.commitIfDue(ctx)
 }
 
-// doubt notes that the walk is not complete below a parent, or at all, and the
+// addReason notes that the walk is not complete below a parent, or at all, and the
 // first reason why.
-func (p *Pass) doubt(parent, reason string) {
+func (p *Pass) addReason(parent, reason string) {
 	p.reason = cmp.Or(p.reason, reason)
 	if p.scoped {
 		p.scopes[parent] = true
 	}
-}
-
-// keepFound commits what a pass has found that cannot be made to its end.
-func (p *Pass) keepFound(ctx context.Context) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.over == nil {
-		_ = p.flush(ctx) // the next pass finds what this one cannot keep
-	}
-}
-
-// enqueue adds to what the next commit writes. An object is in it once.
-func (p *Pass) enqueue(ctx context.Context, o *pending) error {
-	p.unhold(o.ID)
-	if p.queued[o.ID] {
-		if err := p.flush(ctx); err != nil {
-			return err
-		}
-	}
-	if len(p.queue) == 0 {
-		p.oldest = time.Now()
-	}
-	o.Body = bytes.Clone(o.Body)
-	p.queue = append(p.queue, o)
-	p.queued[o.ID] = true
-	p.bytes += len(o.Body)
-	return nil
-}
-
-func (p *Pass) commitIfDue(ctx context.Context) error {
-	due := len(p.queue)+len(p.found) >= p.h.opts.BatchObjects || p.bytes >= batchBytes ||
-		len(p.queue) > 0 && time.Since(p.oldest) >= batchDelay
-	if !due {
-		return nil
-	}
-	if err := p.flush(ctx); err != nil || p.heldBytes < maxHeld {
-		return err
-	}
-	return p.decide(ctx)
 }

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
-	"github.com/cxsync/cxsync/internal/instant"
-	"github.com/cxsync/cxsync/storage"
 )
 
 // A Walk is what the caller knows about how the objects of a type were listed.
@@ -73,7 +71,7 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	}
 	p.settled = true
 	if !w.Complete {
-		p.doubt("", cmp.Or(w.Reason, "the walk was not complete"))
+		p.addReason("", cmp.Or(w.Reason, "the walk was not complete"))
 	}
 	if p.unread > 0 {
 		p.reason = cmp.Or(p.reason, fmt.Sprintf("%d listed objects could not be read", p.unread))
@@ -97,7 +95,7 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	if provable == nil {
 		provable = p.missingIDs()
 	}
-	absences, err := p.judge(ctx, provable, moved)
+	absences, err := p.judgeAbsences(ctx, provable, moved)
 	p.sum.Reason = cmp.Or(p.reason, p.sum.Reason)
 	return absences, err
 }
@@ -123,8 +121,8 @@ func (p *Pass) missingIDs() []string {
 	return ids
 }
 
-// judge notes the absences of a complete walk and returns those to confirm.
-func (p *Pass) judge(ctx context.Context, ids []string, moved bool) ([]Absence, error) {
+// judgeAbsences notes the absences of a complete walk and returns those to confirm.
+func (p *Pass) judgeAbsences(ctx context.Context, ids []string, moved bool) ([]Absence, error) {
 	fresh := 0
 	for _, id := range ids {
 		if !p.seen[id].missing {
@@ -207,119 +205,4 @@ func (p *Pass) miss(ctx context.Context, id string, after time.Time, first bool)
 	m.Walks++
 	m.Reason = cmp.Or(p.sum.Reason, "absent, and not confirmed to be gone")
 	return m, nil
-}
-
-// End commits what is left and records the pass. The absences that were neither
-// removed nor seen since Settle are then withheld. Without a Settle the walk
-// was not complete.
-func (p *Pass) End(ctx context.Context) (Summary, error) {
-	return p.EndWith(ctx, func(*storage.Batch, Summary) error { return nil })
-}
-
-// EndWith is End with one more part: what add puts into the Batch, under keys of
-// the caller's own, is committed together with the record of the pass. It may be
-// called more than once.
-func (p *Pass) EndWith(ctx context.Context, add func(*storage.Batch, Summary) error) (Summary, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.over == nil {
-		p.over = p.end(ctx, add)
-	}
-	if p.over != nil {
-		return Summary{}, p.over
-	}
-	p.over = fmt.Errorf("history: pass over %s has ended", p.typeName)
-	p.h.mu.Lock()
-	defer p.h.mu.Unlock()
-	if p.h.passes[p.typeName] == p {
-		delete(p.h.passes, p.typeName) // with what it knows of every object
-	}
-	return p.sum, nil
-}
-
-func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error) error {
-	if !p.settled {
-		p.doubt("", "the walk was not settled")
-		p.sum.Reason = p.reason
-	}
-	if err := p.decide(ctx); err != nil {
-		return err
-	}
-	p.decided = true
-	p.sum.Withheld = len(p.missingIDs())
-	missing, err := p.writeMissing(ctx)
-	if err != nil {
-		return err
-	}
-	var final Summary
-	err = p.flushWith(ctx, func(t *tx, sum Summary) error {
-		// What was seen twice may have changed twice.
-		sum.Unchanged = max(0, sum.Objects-sum.Imported-sum.Created-sum.Updated-sum.Restored)
-		sum.Ended = instant.Later(sum.Started, t.now.At) // not before what it recorded, though the time is known better by now
-		final = sum
-		r := passRecord{
-			Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage, First: p.first,
-			Walked: p.walked, Cycle: p.cycle, Identity: p.last.Identity, Forgot: p.last.Forgot && !sum.Complete,
-		}
-		if sum.Complete {
-			r.Completed = sum.AsOf
-		}
-		if r.First.IsZero() {
-			r.First = t.now.At
-		}
-		if err := p.putMissing(ctx, t, missing); err != nil {
-			return err
-		}
-		if err := t.batch.PutJSON(p.h.keys.pass(p.typeName), r); err != nil {
-			return err
-		}
-		return add(&t.batch, sum)
-	})
-	p.sum = final
-	return err
-}
-
-// writeMissing stores which objects the walk missed, but for the last of them,
-// which it returns.
-func (p *Pass) writeMissing(ctx context.Context) (last []string, err error) {
-	ids := slices.DeleteFunc(p.missingIDs(), func(id string) bool {
-		_, missed := p.missed[id]
-		return !missed
-	})
-	for n := p.h.opts.BatchObjects; len(ids) > n; ids = ids[n:] {
-		if err := p.commit(ctx, func(t *tx) error { return p.putMissing(ctx, t, ids[:n]) }); err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
-}
-
-// putMissing adds to t what is known of absences, but for objects whose removal was accepted or that were forgotten
-// since Settle.
-func (p *Pass) putMissing(ctx context.Context, t *tx, ids []string) error {
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = p.h.keys.head(p.typeName, id)
-	}
-	heads, err := storage.GetMany(ctx, p.h.store, keys)
-	if err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	for i, id := range ids {
-		data, found := heads[keys[i]]
-		if !found {
-			continue
-		}
-		var hd head
-		if err := decode(keys[i], data, &hd); err != nil {
-			return err
-		}
-		if !hd.live() {
-			continue
-		}
-		if err := t.batch.PutJSON(p.h.keys.missing(p.typeName, id), p.missed[id]); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -12,13 +12,13 @@ import (
 // object of the type, so it is small.
 type sighting struct {
 	raw, canonical diff.Digest // of what was seen last
-	labels         uint64      // hash of name, parent and marker
+	labels         uint64      // hash of name and parent
 	marker         string
 	stale          bool // head is of other rules
 	live           bool
 	seen           bool // by this pass
 	missing        bool // a complete walk before missed it
-	found          bool // and this pass knows what it is like
+	returned       bool // and this pass knows what it is like
 }
 
 func (p *Pass) sighting(id string) (*sighting, error) {
@@ -43,15 +43,15 @@ func (p *Pass) count(s *sighting) {
 // see notes that an object was listed, and that it is known what it is like.
 func (p *Pass) see(id string, s *sighting) {
 	p.count(s)
-	if s.missing && !s.found {
-		s.found = true
-		p.found = append(p.found, id)
+	if s.missing && !s.returned {
+		s.returned = true
+		p.returned = append(p.returned, id)
 	}
 }
 
-// Unseen iterates over the live objects that this pass has not seen so far, in
+// unseen iterates over the live objects that this pass has not seen so far, in
 // the order of their ids.
-func (p *Pass) Unseen(ctx context.Context) iter.Seq2[Head, error] {
+func (p *Pass) unseen(ctx context.Context) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
 		p.mu.Lock()
 		none := len(p.missingIDs()) == 0

@@ -141,7 +141,7 @@ func (h *History) snapshotOf(ctx context.Context, typeName, id string, at time.T
 }
 
 func (o storedObject) snapshot() snapshot {
-	return snapshot{Ref{o.typeName, o.id, o.Name}, o.Parent, slices.Clip(o.body), o.Shape}
+	return snapshot{Ref{o.typeName, o.id, o.Name}, o.Parent, slices.Clip(o.body), o.Rules}
 }
 
 // A lens brings bodies into canonical form and leaves out more than their rules ask for.
@@ -164,7 +164,7 @@ func (l *lens) comparer(ctx context.Context, typeName, fingerprint string) (*dif
 	}
 	rules := diff.Rules{}
 	if fingerprint != "" {
-		stored, err := l.h.shape(ctx, fingerprint)
+		stored, err := l.h.ruleSet(ctx, fingerprint)
 		if err != nil {
 			return nil, err
 		}

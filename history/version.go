@@ -26,7 +26,7 @@ type Version struct {
 type state struct {
 	record
 	live  bool
-	shape string // fingerprint of the rules that the body is canonical under
+	rules string // fingerprint of the rules that the body is canonical under
 
 	stored   []byte         // the newest body, as it came
 	comparer *diff.Comparer // that brings it into canonical form
@@ -81,8 +81,8 @@ type finder func(ctx context.Context, seq uint64) (record, error)
 
 // newest returns the state of an object now, without its record.
 func (h *History) newest(ctx context.Context, o storedObject) (state, error) {
-	comparer, err := h.comparerOf(ctx, o.Shape)
-	return state{live: o.live(), shape: o.Shape, stored: o.body, comparer: comparer}, err
+	comparer, err := h.comparerOf(ctx, o.Rules)
+	return state{live: o.live(), rules: o.Rules, stored: o.body, comparer: comparer}, err
 }
 
 // states iterates over the states of an object, newest first; each is valid until the next. If retention has
@@ -122,7 +122,7 @@ func (s *state) undo() {
 		s.live = false
 	}
 	if s.Was != "" {
-		s.shape = s.Was
+		s.rules = s.Was
 	}
 }
 

@@ -1,0 +1,176 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cxsync/cxsync/history/diff"
+)
+
+// pending is what a pass has found out about an object and not yet committed.
+type pending struct {
+	Object
+	remove         bool
+	unread         bool               // only again counts: see keepUnread
+	held           bool               // back by the commit that met it, to be decided about
+	decided        bool               // it was held back before
+	fields         []diff.FieldChange // of an object that is held back
+	edited         bool               // a witness of an edit moved in it
+	raw, canonical diff.Digest
+	again          reread
+	after          time.Time // when it was known to be what it was
+	isFirst        bool      // nobody can tell whether it was there before, if it is new
+}
+
+// flush commits the queue. What it writes follows from the heads as they are at
+// that moment, so it is right whoever else has written since the pass began,
+// and a second application writes nothing.
+func (p *Pass) flush(ctx context.Context) error {
+	if len(p.queue) == 0 && len(p.returned) == 0 {
+		return nil
+	}
+	return p.flushWith(ctx, func(*tx, Summary) error { return nil })
+}
+
+// commitBytes is the size of what a commit writes, old values included, that
+// leaves the rest of the queue to the next one.
+const commitBytes = 16 << 20
+
+// flushWith commits the queue together with what last adds, which is told what
+// the pass has found with that. If it is too much for one commit, last is in the
+// last one.
+func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) error {
+	for {
+		n, err := p.flushOne(ctx, last)
+		if err != nil {
+			return err
+		}
+		all := n == len(p.queue)
+		for _, o := range p.queue[:n] {
+			delete(p.queued, o.ID)
+			if o.held {
+				p.hold(o)
+			}
+		}
+		p.queue = slices.Delete(p.queue, 0, n)
+		if all {
+			p.bytes = 0
+			p.returned = slices.DeleteFunc(p.returned, func(id string) bool { return !p.heldIDs[id] })
+			return nil
+		}
+	}
+}
+
+// flushOne makes one commit of flushWith and returns how many of the queue are
+// in it.
+func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n int, err error) {
+	var sum Summary
+	first := p.first
+	err = p.commit(ctx, func(t *tx) error {
+		n, sum = 0, p.sum
+		if first = p.first; first.IsZero() {
+			first = t.now.At
+		}
+		if len(p.queue) > 0 && !p.rules.stored.Load() {
+			if err := t.batch.PutJSON(p.h.keys.rules(p.rules.comparer.Fingerprint()), p.rules.Rules); err != nil {
+				return err
+			}
+		}
+		for chunk := range slices.Chunk(p.queue, readAhead) {
+			known, err := p.known(ctx, chunk)
+			if err != nil {
+				return err
+			}
+			for i, o := range chunk {
+				if t.batch.Size()+t.frames.total >= commitBytes {
+					return nil
+				}
+				kind, err := p.write(ctx, t, o, known[i])
+				if err != nil {
+					return err
+				}
+				sum.count(kind)
+				n++
+			}
+		}
+		held := maps.Clone(p.heldIDs)
+		for _, o := range p.queue[:n] {
+			held[o.ID] = held[o.ID] || o.held
+		}
+		for _, id := range p.returned {
+			if !held[id] { // the record says since when its change may have happened
+				t.batch.Delete(p.h.keys.missing(p.typeName, id))
+			}
+		}
+		return last(t, sum)
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(p.queue) > 0 {
+		p.rules.stored.Store(true)
+	}
+	p.sum, p.first = sum, first
+	return n, nil
+}
+
+// commit is History.commit for a pass that is not over. An error is the end of
+// the pass.
+func (p *Pass) commit(ctx context.Context, build func(*tx) error) error {
+	p.h.mu.Lock()
+	newest := p.h.passes[p.typeName] == p
+	p.h.mu.Unlock()
+	err := error(nil)
+	if !newest {
+		err = fmt.Errorf("history: pass over %s: %w", p.typeName, ErrSuperseded)
+	} else {
+		err = p.h.commit(ctx, p.origin, build)
+	}
+	if err != nil {
+		p.over = err
+	}
+	return err
+}
+
+// keepFound commits what a pass has found that cannot be made to its end.
+func (p *Pass) keepFound(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over == nil {
+		_ = p.flush(ctx) // the next pass finds what this one cannot keep
+	}
+}
+
+// enqueue adds to what the next commit writes. An object is in it once.
+func (p *Pass) enqueue(ctx context.Context, o *pending) error {
+	p.unhold(o.ID)
+	if p.queued[o.ID] {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if len(p.queue) == 0 {
+		p.oldest = time.Now()
+	}
+	o.Body = bytes.Clone(o.Body)
+	p.queue = append(p.queue, o)
+	p.queued[o.ID] = true
+	p.bytes += len(o.Body)
+	return nil
+}
+
+func (p *Pass) commitIfDue(ctx context.Context) error {
+	due := len(p.queue)+len(p.returned) >= p.h.opts.BatchObjects || p.bytes >= batchBytes ||
+		len(p.queue) > 0 && time.Since(p.oldest) >= batchDelay
+	if !due {
+		return nil
+	}
+	if err := p.flush(ctx); err != nil || p.heldBytes < maxHeld {
+		return err
+	}
+	return p.decide(ctx)
+}

@@ -1,0 +1,167 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/storage"
+)
+
+// A ruleSet holds rules that bodies were or are compared by.
+type ruleSet struct {
+	diff.Rules
+	comparer *diff.Comparer
+	stored   atomic.Bool
+}
+
+// comparerOf returns the comparer that a stored body was compared with.
+func (h *History) comparerOf(ctx context.Context, fingerprint string) (*diff.Comparer, error) {
+	sh, err := h.ruleSet(ctx, fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	return sh.comparer, nil
+}
+
+func (h *History) ruleSet(ctx context.Context, fingerprint string) (*ruleSet, error) {
+	h.mu.Lock()
+	known, ok := h.ruleSets[fingerprint]
+	h.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	stored, err := storage.GetJSON[diff.Rules](ctx, h.store, h.keys.rules(fingerprint))
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	sh, err := h.addRules(stored)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	return sh, nil
+}
+
+// addRules compiles rules unless they are known.
+func (h *History) addRules(s diff.Rules) (*ruleSet, error) {
+	comparer, err := diff.Compile(s)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known, ok := h.ruleSets[comparer.Fingerprint()]
+	if !ok {
+		known = &ruleSet{Rules: s, comparer: comparer}
+		h.ruleSets[comparer.Fingerprint()] = known
+	}
+	return known, nil
+}
+
+// union returns a comparer that ignores what either of two sets of rules ignores: what
+// differs under it was compared at both times and differs in fact.
+func (h *History) union(ctx context.Context, a, b string) (*diff.Comparer, error) {
+	if a == b {
+		return h.comparerOf(ctx, a)
+	}
+	pair := [2]string{min(a, b), max(a, b)}
+	h.mu.Lock()
+	c, ok := h.unions[pair]
+	h.mu.Unlock()
+	if ok {
+		return c, nil
+	}
+	sa, err := h.ruleSet(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	sb, err := h.ruleSet(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	c, err = diff.Compile(diff.Rules{
+		Ignore: append(append([]string{}, sa.Ignore...), sb.Ignore...),
+		Sets:   append(append([]string{}, sa.Sets...), sb.Sets...),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unions[pair] = c
+	return c, nil
+}
+
+// unionOf returns a comparer that ignores what any of several rules ignore.
+func (h *History) unionOf(ctx context.Context, fingerprints ...string) (*diff.Comparer, error) {
+	var rules diff.Rules
+	slices.Sort(fingerprints)
+	for _, fingerprint := range slices.Compact(fingerprints) {
+		known, err := h.ruleSet(ctx, fingerprint)
+		if err != nil {
+			return nil, err
+		}
+		rules.Ignore = append(rules.Ignore, known.Ignore...)
+		rules.Sets = append(rules.Sets, known.Sets...)
+	}
+	comparer, err := diff.Compile(rules)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	return comparer, nil
+}
+
+// edits returns what changed between two bodies that compare by the rules with
+// these fingerprints, perhaps different ones: the differences in fields that both
+// rules compare, and, if the bodies were read in different ways, that both have.
+func (h *History) edits(ctx context.Context, before, after string, old, new []byte) ([]diff.FieldChange, error) {
+	both, err := h.union(ctx, before, after)
+	if err != nil {
+		return nil, err
+	}
+	a, err := both.Canonical(nil, old)
+	if err != nil {
+		return nil, fmt.Errorf("history: stored body: %w", err)
+	}
+	b, err := both.Canonical(nil, new)
+	if err != nil {
+		return nil, err
+	}
+	alike, err := h.readAlike(ctx, before, after)
+	if err == nil && !alike {
+		a, b, err = both.Shared(a, b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return both.Diff(a, b)
+}
+
+// readAlike reports whether the bodies under two rules were read in the same way.
+func (h *History) readAlike(ctx context.Context, before, after string) (bool, error) {
+	if before == after {
+		return true, nil
+	}
+	a, err := h.ruleSet(ctx, before)
+	if err != nil {
+		return false, err
+	}
+	b, err := h.ruleSet(ctx, after)
+	return err == nil && a.Reads == b.Reads, err
+}
+
+// difference returns the difference, as how sees it, between the canonical form of a
+// body under one comparer and that of another body under another one.
+func difference(how, before, after *diff.Comparer, old, new []byte) ([]diff.FieldChange, error) {
+	a, err := before.Canonical(nil, old)
+	if err != nil {
+		return nil, fmt.Errorf("history: stored body: %w", err)
+	}
+	b, err := after.Canonical(nil, new)
+	if err != nil {
+		return nil, err
+	}
+	return how.Diff(a, b)
+}
