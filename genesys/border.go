@@ -56,6 +56,16 @@ func clean(body []byte, b *border) (cleaned []byte, masked int, err error) {
 type border struct {
 	start   *place
 	secrets []string // names of members that are dropped at any depth
+	more    bool     // there is more to do than to cut the queries of URLs
+}
+
+// mayEdit reports whether clean may change a body in which suspect tells of a name that it looks for in every type. It
+// is quick and errs on the safe side: nearly no body has such a name or a query.
+func (b *border) mayEdit(body []byte, suspect bool) bool {
+	if suspect || b != nil && (b.more || bytes.IndexByte(body, '#') >= 0) {
+		return true
+	}
+	return mayHoldQuery(body)
 }
 
 // A place is a member of a body, or one step on the way to it. Elements of an

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -152,6 +153,38 @@ func TestSecretNames(t *testing.T) {
 		require.Equal(t, want, isSecretName([]byte(name)), name)
 	}
 	require.True(t, slices.IsSorted(SecretWords()))
+}
+
+// FuzzMayEdit holds the quick look at a body that is being scanned against the careful one: what it lets pass unseen is
+// what the careful one would not have changed, whatever a type says of its places.
+func FuzzMayEdit(f *testing.F) {
+	for _, body := range []string{
+		`{"a":[{"clientSecret":"x"}]}`, `{"d":{"\u0070assword":"x"}}`, `{"p":[{"name":"token","value":"x"}]}`, `{"oldValues":["x"],"name":"pwd"}`,
+		`{"u":"https://h/x?Signature=1&Expires=2"}`, `{"u":"https://h/x\u003fSignature=1"}`, `{"a":{"pin":1},"urls":"https://h/x#f"}`, `{"headers":1,"s":"to"}`,
+		`{"c":{"Cookie":"x"}}`, `{"api-keys_2":{"a":["x"]}}`, `[{"secret":"x"}]`, `{"a":1}`,
+	} {
+		for kind := range uint8(6) {
+			f.Add([]byte(body), kind)
+		}
+	}
+	types, err := parseFields("url\turl\tu urls a.u\nsecret\tsecret\ta.pin d\nnames\tnames\tc p\nsettles\tsettles\ts:to=from\ndefinitions\tdefinitions\ta\n")
+	require.NoError(f, err)
+	borders := []*border{nil, {secrets: []string{"headers"}, more: true}}
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		borders = append(borders, ObjectType{fields: types[name]}.border())
+	}
+	f.Fuzz(func(t *testing.T, body []byte, kind uint8) {
+		b := borders[int(kind)%len(borders)]
+		body = bytes.TrimSpace(body)
+		var m memberReader
+		cleaned, masked, err := clean(body, b)
+		if readErr := m.read(body); (readErr == nil) != (err == nil) {
+			t.Fatalf("%.200q: %v and %v", body, readErr, err)
+		}
+		if err == nil && !b.mayEdit(body, m.suspect) && (masked > 0 || !bytes.Equal(cleaned, body)) {
+			t.Fatalf("%.200q passes, and should be %.200q", body, cleaned)
+		}
+	})
 }
 
 // FuzzClean compares with changing the decoded value.

@@ -104,9 +104,10 @@ func (t ObjectType) Ignored() []string {
 
 // border returns what the type needs at the border.
 func (t ObjectType) border() *border {
-	b := border{secrets: t.Secrets}
+	b := border{secrets: t.Secrets, more: t.Secrets != nil}
 	if t.fields != nil {
 		b.start = t.fields.border.start
+		b.more = b.more || t.fields.border.more
 	}
 	if b.start == nil && b.secrets == nil {
 		return nil
@@ -143,6 +144,7 @@ func parseFields(table string) (map[string]*typeFields, error) {
 
 func (f *typeFields) add(kind, path string) error {
 	u := UncomparedField{Path: path, Class: FieldClass(kind)}
+	f.border.more = f.border.more || kind == "settles" || kind == "secret" || kind == "names" || kind == "definitions"
 	switch kind {
 	case "identity", "provenance", "state", "counter":
 		f.ignored = append(f.ignored, path)

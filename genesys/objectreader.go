@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
 // An objectReader makes Objects out of the bodies of one list.
@@ -37,6 +39,14 @@ func (r *objectReader) listed(raw []byte) (Object, error) {
 	if err := r.members.read(raw); err != nil {
 		return Object{}, err
 	}
+	return r.element(raw)
+}
+
+// next goes to the next element of a list, for element.
+func (r *objectReader) next(it *jsonscan.Iter, list []byte) bool { return r.members.next(it, list) }
+
+// element makes an Object of an element of a list that has been gone over.
+func (r *objectReader) element(raw []byte) (Object, error) {
 	r.parts = r.parts[:0]
 	for _, f := range r.id {
 		part := text(r.members.raw(f, raw))
@@ -53,7 +63,7 @@ func (r *objectReader) listed(raw []byte) (Object, error) {
 }
 
 // release lets go of the body that was read last, and so of its page.
-func (r *objectReader) release() { clear(r.members.values) }
+func (r *objectReader) release() { r.members.begin(nil, 0) }
 
 // single reads a body whose ID is known.
 func (r *objectReader) single(id string, raw []byte) (Object, error) {
@@ -66,9 +76,12 @@ func (r *objectReader) single(id string, raw []byte) (Object, error) {
 
 // object puts together what the members that were read say.
 func (r *objectReader) object(id string, raw []byte) (Object, error) {
-	body, masked, err := clean(raw, r.border)
-	if err != nil {
-		return Object{}, err
+	body, masked := raw, 0
+	if r.border.mayEdit(raw, r.members.suspect) {
+		var err error
+		if body, masked, err = clean(raw, r.border); err != nil {
+			return Object{}, err
+		}
 	}
 	o := Object{
 		Type: r.t.Name, ID: id, Name: clip(oneLine(r.name(raw)), maxMessage), Parent: r.parent, Body: slices.Clip(json.RawMessage(body)), Masked: masked,

@@ -357,9 +357,9 @@ func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
 	}
 	defer w.reader.release()
 	it := jsonscan.Elements(e.items)
-	for it.Next() {
+	for w.reader.next(&it, e.items) {
 		n++
-		o, err := w.reader.listed(it.Value())
+		o, err := w.reader.element(it.Value())
 		if err != nil {
 			w.note(fmt.Sprintf("item %d of page %d: %v", n, p.number, err))
 			continue

@@ -46,6 +46,12 @@ func (it *Iter) Next() bool {
 	return ok && it.take(i, ScanValue(it.b, i, 1))
 }
 
+// NextSeen is Next that tells see of every member inside of the value. Offsets of values count from the start of the text.
+func (it *Iter) NextSeen(see Seer) bool {
+	i, ok := it.toValue()
+	return ok && it.take(i, ScanSeen(it.b, i, 1, see))
+}
+
 // take makes the text from start to end the current value; a negative end is an error, as in scan.go.
 func (it *Iter) take(start, end int) bool {
 	if end < 0 {

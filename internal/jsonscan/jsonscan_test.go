@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -188,4 +189,27 @@ func ExampleMembers() {
 	// "id" is "q1"
 	// "members" is [1, 2]
 	// <nil>
+}
+
+// TestScanSeen finds every member at its depth, also below more containers than one word holds.
+func TestScanSeen(t *testing.T) {
+	text := ` [{"a":1,"b\u0062":[{"c":{}}]}, ` + strings.Repeat(`[`, 100) + `{"d" : {"e":null}}` + strings.Repeat(`]`, 100) + `]`
+	var got []string
+	end := jsonscan.ScanSeen([]byte(text), 1, 3, func(depth int, key []byte, form jsonscan.Form, value int) {
+		got = append(got, fmt.Sprintf("%d %s %d %.1s", depth, key, form, text[value:]))
+	})
+	if want := []string{`5 "a" 0 1`, `5 "b\u0062" 1 [`, `7 "c" 0 {`, `105 "d" 0 {`, `106 "e" 0 n`}; end != len(text) || !slices.Equal(got, want) {
+		t.Errorf("ends at %d of %d, with %q, not %q", end, len(text), got, want)
+	}
+
+	it := jsonscan.Elements([]byte(text))
+	got = nil
+	for it.NextSeen(func(depth int, key []byte, _ jsonscan.Form, _ int) {
+		got = append(got, fmt.Sprintf("%d %s", depth, key))
+	}) {
+		got = append(got, "end")
+	}
+	if want := []string{`2 "a"`, `2 "b\u0062"`, `4 "c"`, `end`, `102 "d"`, `103 "e"`, `end`}; it.Err() != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, with %q, not %q", it.Err(), got, want)
+	}
 }

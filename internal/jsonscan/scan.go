@@ -181,12 +181,20 @@ func ScanLiteral(b []byte, i int) int {
 
 // ScanValue returns the end of the value that starts at b[i], without leading space, or ^offset.
 // Outside is how many arrays and objects are open around the value; it counts towards MaxDepth.
-//
-// It needs a stack of what is open, only to know whether a comma is followed by a key and which
+func ScanValue(b []byte, i, outside int) int { return scan(b, i, outside, nil) }
+
+// A Seer is told of every member on the way: how many arrays and objects are open around it, those
+// outside of the value included, its raw key with its quotes, the form of that, and where its value begins.
+type Seer func(depth int, key []byte, form Form, value int)
+
+// ScanSeen is ScanValue that tells see of every member, at any depth, before its value is scanned.
+func ScanSeen(b []byte, i, outside int, see Seer) int { return scan(b, i, outside, see) }
+
+// scan needs a stack of what is open, only to know whether a comma is followed by a key and which
 // bracket closes. One bit for each open container does, the innermost one lowest: set for an
 // object. Bodies are hardly ever nested deeper than the 64 levels of one word; what is, is left to a
 // recursive call.
-func ScanValue(b []byte, i, outside int) int {
+func scan(b []byte, i, outside int, see Seer) int {
 	var objects uint64
 	open := 0
 	for {
@@ -201,7 +209,7 @@ func ScanValue(b []byte, i, outside int) int {
 				return ^i
 			}
 			if open == 64 {
-				i = ScanValue(b, i, outside+open)
+				i = scan(b, i, outside+open, see)
 				break
 			}
 			first := Space(b, i+1)
@@ -214,7 +222,7 @@ func ScanValue(b []byte, i, outside int) int {
 			i = first
 			if c == '{' {
 				objects |= 1
-				if i = scanKey(b, i); i < 0 {
+				if i = scanKey(b, i, outside+open, see); i < 0 {
 					return i
 				}
 			}
@@ -239,7 +247,7 @@ func ScanValue(b []byte, i, outside int) int {
 			if b[i] == ',' {
 				i = Space(b, i+1)
 				if objects&1 != 0 {
-					if i = scanKey(b, i); i < 0 {
+					if i = scanKey(b, i, outside+open, see); i < 0 {
 						return i
 					}
 				}
@@ -256,14 +264,18 @@ func ScanValue(b []byte, i, outside int) int {
 }
 
 // scanKey returns the start of the value of the member whose key starts at b[i], or ^offset.
-func scanKey(b []byte, i int) int {
-	i, _ = ScanString(b, i)
-	if i < 0 {
-		return i
+func scanKey(b []byte, i, depth int, see Seer) int {
+	end, form := ScanString(b, i)
+	if end < 0 {
+		return end
 	}
-	i = Space(b, i)
-	if i >= len(b) || b[i] != ':' {
-		return ^i
+	value := Space(b, end)
+	if value >= len(b) || b[value] != ':' {
+		return ^value
 	}
-	return Space(b, i+1)
+	value = Space(b, value+1)
+	if see != nil {
+		see(depth, b[i:end], form, value)
+	}
+	return value
 }

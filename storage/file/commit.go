@@ -10,6 +10,17 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// A commit is on its way to the disk for milliseconds, in which readers must neither
+// wait for it nor see it: should the disk fail, nobody may have seen what is lost. But
+// bbolt has one current state, which shows to readers before it is known to be safe.
+//
+// So a commit goes in three steps. It is built in a write transaction, and what the
+// keys held before is noted as undo records. Then hide, under the lock, makes readers
+// see the file through these records, and bbolt writes and syncs without the lock.
+// Then show, under the lock again, drops the records, and all readers see the commit at
+// once. Scans that are open keep the records of what they have still to read, which
+// makes them snapshots; see scan.go.
+
 // fillPercent is how full a page is left when it is split. Logs grow in the order
 // of their keys, where the default of a half would leave every page half empty;
 // for keys in random order the file is as large either way.
@@ -20,13 +31,14 @@ const fillPercent = 0.8
 // undo the state before it, and open scans keep what they still need of it.
 type undo map[string][]byte
 
-// Commit implements storage.Store.
+// Commit implements storage.Store. Values are compressed before the turn to write has
+// come, so that commits of several goroutines do that side by side.
 func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	if err := b.Check(); err != nil {
 		return err
 	}
 	coder := s.codec.coder.Load()
-	raws := coder.encodePuts(b) // before the lock is taken
+	raws := coder.encodePuts(b)
 	unlock, err := s.lockWriter(ctx)
 	if err != nil {
 		return err
@@ -49,7 +61,8 @@ func (c *coder) encodePuts(b *storage.Batch) (raws [][]byte) {
 	return raws
 }
 
-// lockWriter waits until the caller is the only one that writes.
+// lockWriter waits until the caller is the only one that writes. It is a channel and
+// not a mutex, because ctx ends the wait.
 func (s *Store) lockWriter(ctx context.Context) (unlock func(), err error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
@@ -67,6 +80,9 @@ func (s *Store) lockWriter(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
+// commit makes the commit; the caller holds the writer's token. An error before hide
+// has changed nothing. One of tx.Commit leaves open what is on the disk, so show ends
+// the store. What changes nothing is not written at all.
 func (s *Store) commit(b *storage.Batch, raws [][]byte) error {
 	var tx *bbolt.Tx
 	var changed undo
@@ -100,7 +116,8 @@ func (s *Store) commit(b *storage.Batch, raws [][]byte) error {
 	return err
 }
 
-// require returns the error of the first requirement that is not met.
+// require returns the error of the first requirement that is not met. It reads within
+// the write transaction, so nothing can change between the check and the commit.
 func (s *Store) require(bucket *bbolt.Bucket, b *storage.Batch) error {
 	for r := range b.Requirements() {
 		var value []byte
@@ -142,6 +159,7 @@ func apply(bucket *bbolt.Bucket, b *storage.Batch, raws [][]byte) (undo, error) 
 	return changed, nil
 }
 
+// deleteRange deletes what the bucket holds of r.
 func deleteRange(bucket *bbolt.Bucket, r storage.Range, changed undo) error {
 	// A cursor may skip keys after a deletion, so the keys are listed first.
 	var keys []string
@@ -158,7 +176,8 @@ func deleteRange(bucket *bbolt.Bucket, r storage.Range, changed undo) error {
 	return nil
 }
 
-// keep notes what key holds, unless the commit has changed it already.
+// keep notes what key holds, unless the commit has changed it already: what counts is
+// the state before the whole commit.
 func (u undo) keep(bucket *bbolt.Bucket, key string) {
 	if _, ok := u[key]; !ok {
 		u[key] = bytes.Clone(bucket.Get([]byte(key)))

@@ -5,12 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/cxsync/cxsync/storage"
 )
+
+// A bbolt file never shrinks, and holds what was deleted in free pages. So Compact and
+// Backup write a copy: all values, decoded and compressed anew with dictionaries that
+// are made of what is there now. The source is a scan, which is a snapshot and lets
+// commits go on. For Compact the scan also keeps which keys commits change meanwhile;
+// when the copy is complete, commits wait while just these are copied again, and the new
+// file takes the place of the old one.
+//
+// The invariant: the name of the store always leads to a complete file. A crash at any
+// moment leaves the old file or the new one, and perhaps a temporary one, which the next
+// Open removes.
 
 // copyTx is how many bytes go into one transaction of a copy.
 const copyTx = 8 << 20
@@ -31,6 +43,7 @@ func (s *Store) Compact(ctx context.Context) error {
 	return nil
 }
 
+// compact is Compact by way of a file with the name tmp.
 func (s *Store) compact(ctx context.Context, tmp string) error {
 	if err := s.ready(ctx); err != nil {
 		return err
@@ -197,6 +210,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
+// backup removes its copy in any case, also when the store is closed meanwhile.
 func (s *Store) backup(ctx context.Context, w io.Writer) (err error) {
 	if err := s.ready(ctx); err != nil {
 		return err
@@ -213,7 +227,12 @@ func (s *Store) backup(ctx context.Context, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, folder.Remove(tmp)) }()
+	defer func() {
+		// The store may be closed by now, and opened anew, which removes temporary files.
+		if removeErr := folder.Remove(tmp); !errors.Is(removeErr, fs.ErrNotExist) {
+			err = errors.Join(err, removeErr)
+		}
+	}()
 	_, err = s.copySnapshot(ctx, db, sc)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err

@@ -129,6 +129,45 @@ func checkBackup(t *testing.T, s *file.Store, path string) {
 	require.Equal(t, 200+3000, len(got))
 }
 
+// reopener opens the store at path anew when the first bytes come.
+type reopener struct {
+	written bytes.Buffer
+	open    func()
+}
+
+func (r *reopener) Write(p []byte) (int, error) {
+	if r.open != nil {
+		r.open()
+		r.open = nil
+	}
+	return r.written.Write(p)
+}
+
+// TestBackupOutlivesTheStore: whoever opens the store anew, while a backup of the closed one is still
+// written, removes temporary files. The backup has all it needs and does not fail for that.
+func TestBackupOutlivesTheStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "cxsync.db")
+	s, err := file.Open(path, nil)
+	require.NoError(t, err)
+	fill(t, s, "kept", 500)
+	want := entries(t, s)
+	out := &reopener{open: func() {
+		require.NoError(t, s.Close())
+		later, err := file.Open(path, nil)
+		require.NoError(t, err)
+		require.NoError(t, later.Close())
+	}}
+	require.NoError(t, s.Backup(t.Context(), out))
+	copied := filepath.Join(dir, "copy.db")
+	require.NoError(t, os.WriteFile(copied, out.written.Bytes(), 0o600))
+	s, err = file.Open(copied, nil)
+	require.NoError(t, err)
+	require.Equal(t, want, entries(t, s))
+	require.NoError(t, s.Close())
+}
+
 func TestInterruptedCompactAndBackup(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -19,7 +19,9 @@ import (
 // tempName returns a name for a new file beside the store.
 func (s *Store) tempName() string { return fmt.Sprintf("%s.tmp%08x", s.name, rand.Uint32()) }
 
-// removeTemps removes the files that a crash has left behind.
+// removeTemps removes the files that a crash has left behind. The caller holds the lock, so
+// hardly anybody uses them: only a Backup of a store that was closed meanwhile, which has its
+// file open and does not miss the name. Other files with a similar name are left alone.
 func (s *Store) removeTemps() error {
 	files, err := fs.ReadDir(s.folder.FS(), ".")
 	if err != nil {

@@ -7,6 +7,9 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// Two cursors with one shape, for scan.read to merge: first goes to the first entry of a
+// range, next to the following one, both in the direction of the range.
+
 // A fileCursor walks over what the file holds of a range.
 type fileCursor struct {
 	cursor *bbolt.Cursor
@@ -14,6 +17,8 @@ type fileCursor struct {
 	ok     bool // there is an entry
 }
 
+// first goes to the first entry of r. bbolt cannot seek backwards: in reverse it is the
+// one before the first that is at the end of r or behind it.
 func (c *fileCursor) first(r storage.Range) {
 	switch {
 	case !r.Reverse:
@@ -37,6 +42,7 @@ func (c *fileCursor) next(r storage.Range) {
 	}
 }
 
+// set takes the result of a bbolt cursor, which is a nil key at the end.
 func (c *fileCursor) set(r storage.Range) func(k, v []byte) {
 	return func(k, v []byte) {
 		c.entry = entry{string(k), v, c.coder}

@@ -11,10 +11,18 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// Objects of one kind have their members, and the ids of what they belong to, in
-// common. So values are compressed with a dictionary: pieces of values that the
-// store has seen. It is kept twice in metaBucket, because without it the values
-// are lost, and until Compact, because each value names the one that it needs.
+// Objects of one type have their members, and the ids of what they belong to, in
+// common. A body of a few KiB alone repeats itself little, but it repeats its
+// neighbours. So values are compressed with a dictionary: pieces of values that the
+// store has seen, to which a compressed value can refer as to its own beginning.
+//
+// A dictionary is never changed. A newer one is added with the next number and used
+// from then on; each value names the one that it needs. They are kept until Compact,
+// which compresses all values anew with one dictionary, and twice in metaBucket,
+// because without it the values are lost.
+//
+// The invariant: a dictionary is stored in the transaction that stores the first
+// value which needs it, or in an earlier one.
 const (
 	maxDicts = 3
 	dictSize = 64 << 10
@@ -22,7 +30,7 @@ const (
 	// The next ones, each after dictGrowth times as many, know more kinds.
 	firstDict  = 4 * dictSize
 	dictGrowth = 16
-	// sampleSize is what is taken of one value, so that long ones leave room.
+	// sampleSize is what is taken of one value in bytes, so that long ones leave room.
 	sampleSize = 4 << 10
 )
 
@@ -32,10 +40,11 @@ func dictKey(n, replica int) []byte { return fmt.Appendf(nil, "dict/%d/%d", n, r
 // replicas is how many copies there are of each dictionary.
 const replicas = 2
 
-// A learner collects samples of the values that commits store. The goroutine
-// that may write owns it.
+// A learner collects samples of the values that commits store, by reservoir
+// sampling: whenever it is asked, each value so far is among the samples with the
+// same probability, however many there were. The goroutine that may write owns it.
 type learner struct {
-	values  int // that were seen
+	values  int // that were seen, but for small ones
 	size    int // bytes of them
 	samples [][]byte
 }
@@ -47,7 +56,8 @@ func (l *learner) see(value []byte) {
 	}
 }
 
-// choose reports whether to take a value of that size as a sample, and where to.
+// choose reports whether to take a value of that size as a sample, and where to. It
+// is asked before a value is decoded, as most need not be.
 func (l *learner) choose(size int) (place *[]byte, ok bool) {
 	if size < minCompressed {
 		return nil, false
@@ -66,7 +76,8 @@ func (l *learner) choose(size int) (place *[]byte, ok bool) {
 }
 
 // learn looks at what b stores and makes a new dictionary when it is time for
-// one, which it stores in tx. It returns the coder that knows it as well.
+// one, which it stores in tx. It returns the coder that knows it as well, to be used
+// once tx is committed: the values of b are encoded already, without it.
 func (s *Store) learn(tx *bbolt.Tx, b *storage.Batch) (*coder, error) {
 	old := s.codec.coder.Load()
 	if len(old.dicts) >= maxDicts {
@@ -89,7 +100,8 @@ func (s *Store) learn(tx *bbolt.Tx, b *storage.Batch) (*coder, error) {
 	return newCoder(append(old.dicts[:n:n], dict))
 }
 
-// dict returns a dictionary of the samples.
+// dict returns a dictionary of the samples: one after the other, as far as there is
+// room. zstd finds by itself what to refer to.
 func (l *learner) dict() (dict []byte) {
 	for _, sample := range l.samples {
 		dict = append(dict, sample[:min(len(sample), dictSize-len(dict))]...)

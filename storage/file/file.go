@@ -1,19 +1,15 @@
-// Package file keeps a [storage.Store] in one file, on bbolt. It needs no care:
-// a commit is on the disk when Commit returns, values are compressed and carry
-// a checksum over key and value, a second process is told who holds the file,
-// and [Store.Backup], [Store.Compact] and [Store.Verify] run while the store is
-// in use.
+// Package file keeps a storage.Store in one file, on bbolt. It needs no care: a commit is on the
+// disk when Commit returns, values are compressed and carry a checksum over key and value, a second
+// process is told who holds the file, and [Store.Backup], [Store.Compact] and [Store.Verify] run
+// while the store is in use.
 //
 // # Durability
 //
-// A commit that has returned nil survives the end of the process and a power
-// failure, as far as the disk keeps what it has synced. Readers see a commit only
-// when it is that safe. After a failed write or sync the store refuses
-// everything until it is opened again, which brings back the last commit that is
-// safe: the kernel may have dropped what it could not write, so a second try
-// that succeeds proves nothing. TestCrash kills processes while they commit,
-// TestFailingDisk fails every write and sync in turn, and
-// TestEveryFlippedByteOfValuesIsReported and FuzzDamagedFile damage the file.
+// A commit that has returned nil survives the end of the process and a power failure, as far as the
+// disk keeps what it has synced. Readers see a commit only when it is that safe. After a failed write
+// or sync the store refuses everything until it is opened again, which brings back the last commit
+// that is safe: the kernel may have dropped what it could not write, so a second try that succeeds
+// proves nothing.
 //
 // # Files
 //
@@ -38,6 +34,23 @@
 // Until a commit is safe the store holds in memory what it changes, deleted
 // values included, so delete much in steps. A scan holds a chunk, and of what it
 // has still to read the values that commits change meanwhile.
+//
+// # Design
+//
+// bbolt gives atomic transactions and a B+tree; what this package adds is around it:
+//
+//   - codec.go and dict.go: what the file holds for a value, its checksum and its compression,
+//   - commit.go, scan.go and cursor.go: readers never wait for the disk, and a scan is a snapshot
+//     that holds no transaction open,
+//   - create.go, folder.go, lock.go and guard.go: the file itself, and what a damaged one does,
+//   - pages.go and tree.go: the check of the pages of bbolt before bbolt relies on them,
+//   - compact.go: a new file in the place of the old one, while the store is in use.
+//
+// # Proofs
+//
+//   - TestCrash kills processes while they commit.
+//   - TestFailingDisk fails every write and sync in turn.
+//   - TestEveryFlippedByteOfValuesIsReported and FuzzDamagedFile damage the file.
 package file
 
 import (
@@ -68,10 +81,10 @@ type Store struct {
 	folder  *os.Root // the one that the file is in, wherever it is moved
 	name    string   // of the file in it
 	opts    Options
-	opening string
+	opening string // names this opening of the store, in leases; see storage.Exclusive
 	lock    *lock
 	codec   *codec
-	ended   atomic.Pointer[error] // why the store does nothing any more
+	ended   atomic.Pointer[error] // why the store does nothing any more: closed, or failed
 
 	learner    learner       // of dictionaries
 	writer     chan struct{} // holds a token while one goroutine may write
@@ -97,10 +110,11 @@ var _ interface {
 	storage.Exclusive
 } = (*Store)(nil)
 
-// Open opens the store in the file path, which it creates if it does not exist,
-// and the folder around it. A relative path is relative to the working directory of
-// now; the store stays where it is when that changes. Open fails at once with a [storage.LockedError] if the
-// file is open already, in this process or another.
+// Open opens the store in the file path, which it creates if it does not exist, and the folder around
+// it. A relative path is relative to the working directory of now; the store stays where it is when
+// that changes. Open fails at once with a [storage.LockedError] if the file is open already, in this
+// process or another, and with storage.ErrCorrupt if it is damaged where it could mislead bbolt. It
+// reads few pages, so it takes no longer for a large file.
 func Open(path string, opts *Options) (*Store, error) {
 	s := &Store{path: path, opening: storage.NewHolder(), writer: make(chan struct{}, 1), compacting: make(chan struct{}, 1), scans: map[*scan]struct{}{}}
 	if opts != nil {
@@ -115,6 +129,8 @@ func Open(path string, opts *Options) (*Store, error) {
 // Opening implements [storage.Exclusive].
 func (s *Store) Opening() string { return s.opening }
 
+// open acquires what the store needs, in an order in which each step relies on the one before: the
+// lock before the file is touched. On an error it gives all up again.
 func (s *Store) open() (err error) {
 	if s.codec, err = newCodec(); err != nil {
 		return err
@@ -131,7 +147,7 @@ func (s *Store) open() (err error) {
 	return nil
 }
 
-// load opens the file under the lock.
+// load opens the file under the lock, after checking the pages that bbolt would trust.
 func (s *Store) load() error {
 	if err := s.removeTemps(); err != nil {
 		return err
@@ -159,7 +175,8 @@ func (s *Store) load() error {
 	})
 }
 
-// Close implements storage.Store.
+// Close implements storage.Store. It waits for a commit that is under way; reads, scans and a Compact
+// that go on fail with storage.ErrClosed. A store that has failed can be closed too.
 func (s *Store) Close() error {
 	if !s.end() {
 		return nil
@@ -187,7 +204,8 @@ func (s *Store) end() bool {
 
 var errClosed error = storage.ErrClosed
 
-// release gives up all that open has acquired.
+// release gives up all that open has acquired, the lock last but one, so that nobody else opens a file
+// that is still in use.
 func (s *Store) release() error {
 	var err error
 	switch {

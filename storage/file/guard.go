@@ -10,7 +10,9 @@ import (
 )
 
 // guard calls f, which works on mapped pages, and turns into an error what a
-// damaged file makes of that: a panic of bbolt, or a fault of the memory.
+// damaged file makes of that: a panic of bbolt, or a fault of the memory, which is
+// what reading a page behind the end of the file is. Whatever bbolt does on a file that
+// may be damaged goes through it.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

@@ -17,6 +17,7 @@ type lock struct{ f *os.File }
 // errHeld is what tryLock returns if the lock is not free.
 var errHeld = errors.New("held")
 
+// acquire takes the lock, or returns a storage.LockedError that says who holds it.
 func (s *Store) acquire() (*lock, error) {
 	name := s.name + ".lock"
 	f, err := s.folder.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)

@@ -17,6 +17,18 @@ import (
 // machine. bbolt trusts these bytes, and on a damaged page it panics, loops or,
 // after a wrong list of free pages, overwrites what is in use. So they are
 // checked before it sees them.
+//
+// Pages 0 and 1 are the meta pages: two states of the file, of which the newer
+// sound one counts, so that a commit is one write of one page. It names the root
+// page of a B+tree of buckets, and the page with the list of free pages. A value of
+// the root is a bucket: the root page of its own tree, or, if it is small, its only
+// page in place. A page that is too small for what it holds goes on in the pages
+// right behind it, its overflow.
+//
+// The invariant that the check establishes: each page from 2 up to the first that
+// was never used is either in use once or free. Then bbolt, which writes only to free
+// and new pages, cannot overwrite anything. What values hold is not needed for that:
+// a damaged value is found when it is read, by its checksum.
 const (
 	pageHeaderSize = 16
 	elementSize    = 16 // of the elements that follow the header
@@ -35,7 +47,7 @@ const (
 	maxProblems = 1000 // that one check reports
 )
 
-var native = binary.NativeEndian
+var native = binary.NativeEndian // bbolt maps pages as structs
 
 // A meta is what a meta page says: the state after one transaction.
 type meta struct {
@@ -44,7 +56,8 @@ type meta struct {
 	txid                 uint64
 }
 
-// readMeta reads the meta page at an offset.
+// readMeta reads the meta page at an offset. It is not ok if magic, version, sum or the size of a page
+// are not those of a bbolt file.
 func readMeta(r io.ReaderAt, offset int64) (m meta, ok bool) {
 	var b [metaSize]byte
 	if _, err := r.ReadAt(b[:], offset+pageHeaderSize); err != nil {
@@ -102,7 +115,7 @@ type checker struct {
 
 	meta
 	state    []pageState // of each page
-	problems []error
+	problems []error     // that were found, maxProblems at most
 }
 
 // A pageState says what a page is used for.
@@ -142,6 +155,7 @@ func (c *checker) check() error {
 	return errors.Join(c.problems...)
 }
 
+// report notes what is wrong with a page.
 func (c *checker) report(page uint64, format string, args ...any) {
 	c.add(fmt.Errorf("%w: page %d: %s", storage.ErrCorrupt, page, fmt.Sprintf(format, args...)))
 }
@@ -152,7 +166,8 @@ func (c *checker) add(err error) {
 	}
 }
 
-// claim notes that n pages from id on are used, and reports if they cannot be.
+// claim notes that n pages from id on are used, and reports if they cannot be: because they are out of
+// the file, or used or free already. That also ends every walk in a circle.
 func (c *checker) claim(id, n uint64, as pageState) bool {
 	if id < 2 || id >= c.high || n > c.high-id {
 		c.report(id, "out of the file, which has %d pages", c.high)
@@ -176,7 +191,8 @@ func (p page) flags() uint16    { return native.Uint16(p[8:]) }
 func (p page) count() int       { return int(native.Uint16(p[10:])) }
 func (p page) overflow() uint64 { return uint64(native.Uint32(p[12:])) }
 
-// read returns the page id after claiming it, or nil.
+// read returns the page id with its overflow, after claiming both, or nil after
+// reporting what is wrong. It never trusts a size before it is checked.
 func (c *checker) read(id uint64) page {
 	if c.ctx.Err() != nil || !c.claim(id, 1, used) {
 		return nil
@@ -205,7 +221,8 @@ func (c *checker) read(id uint64) page {
 	return p
 }
 
-// checkFreelist notes which pages are free.
+// checkFreelist notes which pages are free. bbolt writes their numbers in ascending
+// order, so a list in disorder is a damaged one.
 func (c *checker) checkFreelist() {
 	if c.freelist == noFreelist {
 		c.report(0, "the list of free pages is missing")

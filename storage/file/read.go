@@ -8,7 +8,8 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// Get implements storage.Store.
+// Get implements storage.Store. It reads through the undo records of a commit that is not
+// safe yet; see commit.go.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := storage.CheckKey(key); err != nil {
 		return nil, err
@@ -31,7 +32,8 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	return value, err
 }
 
-// value decodes raw, nil if key is absent, into memory of its own.
+// value decodes raw, nil if key is absent, into memory of its own. What is decompressed
+// has its own already; a value that is stored as it is lies in a mapped page.
 func (s *Store) value(key string, raw []byte) ([]byte, error) {
 	if raw == nil {
 		return nil, &storage.KeyError{Key: key, Err: storage.ErrNotFound}

@@ -23,10 +23,13 @@ const (
 // between two chunks the scan gets as undo records beforehand, and prefers to
 // what the file holds by then. So the memory of a scan depends on what changes
 // meanwhile, not on what it reads.
+//
+// The invariant: for each key of rest, old holds what the snapshot had, nil if it was
+// absent, or the file still does.
 type scan struct {
 	rest storage.Range            // what is still to be read
 	old  btree.Map[string, entry] // of the snapshot that have changed since
-	all  bool                     // keep the undo records of what has been read too
+	all  bool                     // keep the records of what has been read too: Compact asks what changed
 }
 
 // keep takes over what a commit changes, unless an earlier one changed it first.
@@ -71,6 +74,8 @@ func (s *Store) Scan(ctx context.Context, r storage.Range) iter.Seq2[storage.Ent
 	}
 }
 
+// openScan begins a snapshot. A commit that is being written is not in it, so the
+// scan takes over its undo records.
 func (s *Store) openScan(r storage.Range, all bool) *scan {
 	sc := &scan{rest: r, all: all}
 	s.mu.Lock()
@@ -87,7 +92,7 @@ func (s *Store) closeScan(sc *scan) {
 }
 
 // rawEntries iterates over the snapshot of sc. The caller owns the memory of the
-// entries.
+// entries. No lock is held while the caller's code runs, which may commit.
 func (s *Store) rawEntries(ctx context.Context, sc *scan) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		for size := minChunk; !sc.rest.Empty(); size = min(4*size, maxChunk) {
@@ -141,7 +146,9 @@ func (sc *scan) skip(key string) {
 	}
 }
 
-// read merges what the file holds with sc.old, which has precedence.
+// read merges what the file holds with sc.old, which has precedence: a key of both is
+// taken from there, and one that the snapshot did not have is left out. The values are
+// copied, because those of the file are valid within the transaction only.
 func (sc *scan) read(c *bbolt.Cursor, coder *coder, size int) (chunk []entry) {
 	now := fileCursor{cursor: c, entry: entry{coder: coder}}
 	now.first(sc.rest)

@@ -6,14 +6,17 @@ import (
 	"fmt"
 )
 
-// A tree is a B+tree that a checker walks. All its leaves are at one depth.
+// A tree is a B+tree that a checker walks. All its leaves are at one depth, so one way
+// down tells at which depth there are none but leaves. When a store is opened these are
+// not read: they are nearly all of the file, and only which pages they take matters then.
 type tree struct {
 	leaf func(id uint64, e element) // called for each element of a leaf
 	// leafDepth is the depth of leaves that need not be read, or -1.
 	leafDepth int
 }
 
-// An element is a key of a page with what belongs to it.
+// An element is a key of a page with what belongs to it: a value or a bucket on a leaf, the
+// page below on a branch.
 type element struct {
 	key, value []byte
 	bucket     bool   // value is a bucket
@@ -96,7 +99,7 @@ func (p page) elements() ([]element, error) {
 	return elements, nil
 }
 
-// ordered checks the order of keys.
+// ordered checks that keys ascend, begin with low and stay below high; nil is no bound.
 func ordered(elements []element, low, high []byte) error {
 	for i, e := range elements {
 		if i > 0 && bytes.Compare(elements[i-1].key, e.key) >= 0 || i == 0 && low != nil && !bytes.Equal(e.key, low) {
@@ -154,7 +157,7 @@ func (c *checker) leafDepth(root uint64) int {
 	return -1
 }
 
-// value checks an entry.
+// value checks an entry: that it is a value, and its checksum.
 func (c *checker) value(id uint64, e element) {
 	if e.bucket {
 		c.report(id, "%q is a bucket", e.key)

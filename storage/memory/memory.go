@@ -1,6 +1,10 @@
-// Package memory keeps a [storage.Store] in memory, for tests and for programs
-// that need no history of their last run. Scans read copy-on-write snapshots
-// and block nobody. TestStore proves the contract.
+// Package memory keeps a storage.Store in memory, for tests and for programs that need no history of
+// their last run.
+//
+// Reads and scans block nobody and are blocked by nobody: a commit changes a copy of the tree, which
+// shares with the old one whatever did not change, and replaces the pointer to it. So a scan goes on
+// over the tree that it began with, which is its snapshot. The package passes the suite of package
+// storagetest.
 package memory
 
 import (
@@ -16,8 +20,7 @@ import (
 
 // A Store is a storage.Store in memory. What it holds ends with the process.
 type Store struct {
-	// tree is never changed once it is here: a commit replaces it by a changed
-	// copy, which shares with it what did not change.
+	// tree is never changed once it is here, and nil once the store is closed.
 	tree   atomic.Pointer[tree]
 	writer chan struct{} // holds a token while a commit runs
 }
@@ -33,7 +36,8 @@ func New() *Store {
 	return s
 }
 
-// snapshot returns the current state, which nobody changes.
+// snapshot returns the current state, which nobody changes. The error is that of ctx, or
+// storage.ErrClosed.
 func (s *Store) snapshot(ctx context.Context) (*tree, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -45,7 +49,7 @@ func (s *Store) snapshot(ctx context.Context) (*tree, error) {
 	return t, nil
 }
 
-// Get implements storage.Store.
+// Get implements storage.Store. The value is a copy, which the caller may change.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := storage.CheckKey(key); err != nil {
 		return nil, err
@@ -61,7 +65,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	return bytes.Clone(v), nil
 }
 
-// Scan implements storage.Store.
+// Scan implements storage.Store. It looks at ctx, and whether the store was closed, before each entry.
 func (s *Store) Scan(ctx context.Context, r storage.Range) iter.Seq2[storage.Entry, error] {
 	return func(yield func(storage.Entry, error) bool) {
 		t, err := s.snapshot(ctx)
@@ -81,7 +85,8 @@ func (s *Store) Scan(ctx context.Context, r storage.Range) iter.Seq2[storage.Ent
 	}
 }
 
-// entries iterates over what t holds of r.
+// entries iterates over what t holds of r. Descend begins with the end of r itself, if there is such a
+// key, which is not in r.
 func entries(t *tree, r storage.Range) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		visit := func(key string, value []byte) bool {
@@ -101,7 +106,8 @@ func entries(t *tree, r storage.Range) iter.Seq2[string, []byte] {
 	}
 }
 
-// Commit implements storage.Store.
+// Commit implements storage.Store. Commits are serial, so that the state which the requirements are
+// checked against is the one that is changed.
 func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	if err := b.Check(); err != nil {
 		return err
@@ -125,6 +131,8 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	return nil
 }
 
+// apply executes the operations of b on t, which nobody else has seen yet. Values are not copied: a
+// Batch owns its own, and nobody gets what is in the tree.
 func apply(t *tree, b *storage.Batch) *tree {
 	for op := range b.Ops() {
 		switch op.Kind {
@@ -133,7 +141,7 @@ func apply(t *tree, b *storage.Batch) *tree {
 		case storage.OpDelete:
 			t.Delete(op.Key)
 		case storage.OpDeleteRange:
-			var keys []string
+			var keys []string // first, as a tree must not change while it is walked
 			for key := range entries(t, op.Range) {
 				keys = append(keys, key)
 			}
