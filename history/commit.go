@@ -11,6 +11,13 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// Several processes may write one environment: two engines by mistake, a console, a person with a
+// command line. No lock keeps them apart. Instead every commit is a compare-and-swap of the counters:
+// it reads them, builds what it writes from heads that it reads afterwards, and requires that the
+// counters are still those. If somebody else was faster, it is built again from what is there by then.
+// A lease, where there is one, comes on top, by Options.Fence: it keeps two passes from doing the same
+// work, and whoever has lost it from writing.
+
 // counters is the value of the state key. A commit that writes heads or appends
 // to the log requires the one that it has read and stores the next. So these
 // commits of an environment are serial, whoever makes them, and what one has
@@ -25,9 +32,9 @@ type counters struct {
 // A tx is one commit in the making.
 type tx struct {
 	batch  storage.Batch
-	now    counters
+	now    counters // as this commit leaves them
 	origin origin
-	frames frameWriter
+	frames frameWriter // entries that this commit appends
 }
 
 // An origin is what the entries of a frame have in common.
@@ -37,11 +44,13 @@ type origin struct {
 	after    time.Time // what they found happened after it
 }
 
-// append adds an entry to the log and returns its sequence number.
+// append adds an entry to the log and returns its sequence number. The entry leaves out After where it
+// is that of the frame, which is the usual case. An After that is not before the commit says nothing
+// and counts as unknown.
 func (t *tx) append(r record) (uint64, error) {
 	t.now.Seq++
 	r.Seq = t.now.Seq
-	if !r.After.Before(t.now.At) { // the clock went back since
+	if !r.After.Before(t.now.At) { // the clock of After was ahead of that of now
 		r.After = time.Time{}
 	}
 	r.NoSpan = r.After.IsZero() && !t.origin.after.IsZero()
@@ -90,6 +99,8 @@ func lostRace(err error, key string) bool {
 	return ok && ke.Key == key && errors.Is(err, storage.ErrConflict)
 }
 
+// tryCommit makes one try of a commit. Its time is that of the clock, but never before that of the
+// newest entry, so that times do not decrease along the log.
 func (h *History) tryCommit(ctx context.Context, o origin, build func(*tx) error) error {
 	t := tx{origin: o}
 	if err := h.readCounters(ctx, &t); err != nil {

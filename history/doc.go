@@ -71,10 +71,37 @@
 //     the next one completes. TestFence: who lost the right to write cannot.
 //   - TestRetention, TestTrimBesidePass, TestForget: what is removed, and what never is.
 //
+// # Design
+//
+// What is stored of an environment are heads and a log. A head says what is known of an object
+// now; its body lies beside it, as it came. The log holds all changes, in the order of their
+// sequence numbers, and each entry names the one before it of the same object. A change has the
+// old values too, so the past is the newest body with the changes since taken back. Nothing is
+// stored twice, and no snapshot has to be made or found.
+//
+// A commit writes heads, bodies and entries at once. It requires the counters that it has read,
+// so commits of one environment are serial, whoever makes them, and the log is always exactly
+// what leads to the heads.
+//
+// Where to look, by what the files are about:
+//
+//   - a pass: source.go (what is asked), reader.go (how answers are taken), parents.go and
+//     parentrecord.go (types that are listed below others), pass.go and sighting.go (what was
+//     seen), reread.go (lagging replicas, rotation), missing.go, settle.go, confirm.go and end.go
+//     (what is gone), release.go and sample.go (what the platform did), below.go (a part of a type)
+//   - what is written: queue.go and record.go, head.go, rules.go, commit.go, frame.go and keys.go;
+//     identity.go and move.go where ids turn out to be wrong; rewrite.go, trim.go and forget.go,
+//     which take away
+//   - the log: query.go, logread.go, summary.go, volatility.go
+//   - the past: version.go (one object), asof.go, behind.go and snapshot.go (a type), between.go
+//   - questions over objects: search.go, references.go, idindex.go, naturalkey.go, compare.go and
+//     portrait.go, export.go, replay.go, undo.go and overlay.go
+//   - who made a change: evidence.go, auditrecords.go, attribution.go, join.go, judge.go, who.go
+//
 // # Errors
 //
-// Callers branch on [ErrNotFound], [ErrTrimmed], [ErrBody], [ErrSuperseded] and
-// [ErrDeleted]. An error that matches storage.ErrConflict means that a
-// requirement of Options.Fence does not hold any more, or, from Trim and
-// Forget, that somebody else rewrites the same log.
+// Callers branch on [ErrNotFound], [ErrUnknown], [ErrTrimmed], [ErrBody], [ErrSuperseded],
+// [ErrDeleted], [ErrReadOnly], [ErrNoTime] and [ErrUndone]. An error that matches
+// storage.ErrConflict means that a requirement of Options.Fence does not hold any more, or, from
+// Trim and Forget, that somebody else rewrites the same log.
 package history

@@ -37,6 +37,8 @@ func (p *Pass) endWith(ctx context.Context, add func(*storage.Batch, Summary) er
 	return p.sum, nil
 }
 
+// end makes the last commits of the pass. The record of the pass is in the very last one, with what add
+// puts there: a pass that is recorded as complete has nothing left to write.
 func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error) error {
 	if !p.settled {
 		p.addReason("", "the walk was not settled")

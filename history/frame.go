@@ -13,6 +13,17 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// The log is a sequence of frames. A frame is one value of the store with many entries of one commit:
+// they are small and alike, so they compress together, and one key for each would be as large as what
+// it names. Its key has the number of the first entry, the time of the commit, which all entries share,
+// and the type. So a reader finds the frame of an entry (the last one that begins at it or before), the
+// first frame of a time (by bisection, as neither numbers nor times decrease), and skips frames of
+// other types without reading them.
+//
+// The invariant: a frame is written by the commit that appends its entries, and later only rewritten to
+// hold fewer of them (rewrite.go). An entry never changes and never moves to another frame; its number
+// is never given again, and may lead nowhere once it is trimmed.
+
 // A record is an entry of the log: a Change, or a hidden one.
 type record struct {
 	Seq    uint64             `json:"seq"`
@@ -39,12 +50,14 @@ type record struct {
 	frameID // set when it is read
 }
 
+// hidden reports whether people never see the entry: it only keeps the chain of its object exact.
 func (r *record) hidden() bool { return r.Kind == kindRebased || r.Kind == kindSuperseded }
 
 // first reports whether the object was unknown before it.
 func (r *record) first() bool { return r.Kind == KindImported || r.Kind == KindCreated }
 
-// step returns what leads from the canonical form before to the one after.
+// step returns what leads from the canonical form before to the one after. Fields are mostly that; but
+// they leave out what a release did and what only other rules show.
 func (r *record) step() []diff.FieldChange {
 	if r.Was != "" {
 		return r.Step
@@ -55,6 +68,7 @@ func (r *record) step() []diff.FieldChange {
 	return r.Fields
 }
 
+// change returns what people see of an entry.
 func (h *History) change(r *record) Change {
 	return Change{
 		Seq: r.Seq, Environment: h.environment, Type: r.typeName, ID: r.ID, Name: r.Name, Kind: r.Kind,
@@ -66,8 +80,7 @@ func (h *History) change(r *record) Change {
 // its frame, and larger ones hardly compress better.
 const maxFrame = 64 << 10
 
-// A frameWriter cuts entries into frames: values of the log that hold many
-// entries of one commit, because they compress well together.
+// A frameWriter cuts the entries of one commit into frames.
 type frameWriter struct {
 	done  []encodedFrame
 	next  encodedFrame
@@ -75,9 +88,10 @@ type frameWriter struct {
 	total int // of all entries
 }
 
+// An encodedFrame is a frame that is about to be written.
 type encodedFrame struct {
-	first   uint64
-	entries []json.RawMessage
+	first   uint64            // sequence number of the first entry
+	entries []json.RawMessage // records as JSON
 }
 
 func (w *frameWriter) add(r record) error {
@@ -97,6 +111,7 @@ func (w *frameWriter) add(r record) error {
 	return nil
 }
 
+// flush ends the frame that was begun.
 func (w *frameWriter) flush() {
 	if len(w.next.entries) > 0 {
 		w.done = append(w.done, w.next)
@@ -104,7 +119,8 @@ func (w *frameWriter) flush() {
 	w.next, w.size = encodedFrame{}, 0
 }
 
-// encode returns the value of a frame.
+// encode returns the value of a frame. It is JSON that is put together here, because the entries are
+// encoded already.
 func (f encodedFrame) encode(o origin) []byte {
 	var b bytes.Buffer
 	b.WriteByte('{')
@@ -163,8 +179,8 @@ func (r *record) decode(raw []byte, id frameID, after time.Time) error {
 	return nil
 }
 
-// frames iterates over the frames of a range whose type is wanted. Entries have the ids by which their objects are
-// known today.
+// frames iterates over the frames of a range whose type is wanted. Entries have the ids by which their
+// objects are known today; those are read with the first frame, so that an empty range costs nothing.
 func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typeName string) bool) iter.Seq2[storedFrame, error] {
 	return func(yield func(storedFrame, error) bool) {
 		var former map[string]map[string]string
@@ -188,7 +204,7 @@ func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typeN
 	}
 }
 
-// framesAsRecorded is frames with the ids as they were.
+// framesAsRecorded is frames with the ids as they were recorded.
 func (h *History) framesAsRecorded(ctx context.Context, r storage.Range, wanted func(typeName string) bool) iter.Seq2[storedFrame, error] {
 	return func(yield func(storedFrame, error) bool) {
 		for e, err := range h.store.Scan(ctx, r) {

@@ -12,7 +12,8 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// A Head is what is known about an object without its body.
+// A Head is what is known about an object without its body. A pass needs the heads of all objects of a
+// type, and hardly any of their bodies.
 type Head struct {
 	Type      string    `json:"type"`
 	ID        string    `json:"id"`
@@ -23,7 +24,11 @@ type Head struct {
 	Changed   time.Time `json:"changed"` // when its newest change was recorded
 }
 
-// head is the stored form of a Head. Its type and id are in the key.
+// head is the stored form of a Head. Its type and id are in the key. It stays when the object is
+// deleted, with the last body, so that an object which comes back can be compared.
+//
+// The invariant: Raw, Canonical and Rules are those of the body that is stored, and the chain of
+// entries that begins at tip leads from its canonical form back to the first sight of the object.
 type head struct {
 	Name      string    `json:"name,omitempty"`
 	Parent    string    `json:"parent,omitempty"`
@@ -36,7 +41,8 @@ type head struct {
 	Changed time.Time `json:"changed"`
 	Kind    Kind      `json:"kind"`
 
-	// The newest entry of the log if it is a hidden one behind the change.
+	// The newest entry of the log if it is a hidden one behind the change: a step to other rules, or
+	// to the body after a release of the platform, which is no news of the object.
 	Hidden   uint64    `json:"hidden,omitempty"`
 	HiddenAt time.Time `json:"hidden_at,omitzero"`
 
@@ -54,7 +60,7 @@ func (hd *head) change(seq uint64, at time.Time, kind Kind) {
 	hd.Hidden, hd.HiddenAt = 0, time.Time{}
 }
 
-// label takes over what an object says of itself beside its body.
+// label takes over what an object says of itself beside its body, and the doubt that is left.
 func (hd *head) label(o *pending) {
 	hd.Name, hd.Parent, hd.Marker, hd.Reread = o.Name, o.Parent, o.Marker, nil
 	if o.again != (reread{}) {
@@ -62,6 +68,7 @@ func (hd *head) label(o *pending) {
 	}
 }
 
+// doubt returns the doubt about the body, zero for none; see reread.go.
 func (hd *head) doubt() reread {
 	if hd.Reread == nil {
 		return reread{}
@@ -82,6 +89,7 @@ func (hd *head) tipAt() time.Time {
 	return hd.Changed
 }
 
+// export returns what others see of a head.
 func (hd *head) export(typeName, id string) Head {
 	firstSeen := hd.FirstSeen
 	if firstSeen.IsZero() {

@@ -21,8 +21,9 @@ func (h *History) decodeHead(e storage.Entry, hd *idHead) (err error) {
 	return nil
 }
 
-// UnmarshalJSON decodes what encoding/json makes of a head. There is one for every object in every pass, so it is several
-// times as fast, and strings that stay the same from head to head are shared.
+// UnmarshalJSON decodes what encoding/json makes of a head. There is one for every object in every
+// pass, so it is several times as fast, and strings that stay the same from head to head, such as the
+// fingerprint of the rules, are shared. A scan therefore decodes into one head again and again.
 func (hd *head) UnmarshalJSON(text []byte) error {
 	last := *hd
 	*hd = head{}
@@ -35,6 +36,7 @@ func (hd *head) UnmarshalJSON(text []byte) error {
 	return it.Err()
 }
 
+// decodeMember decodes one member. One that is not known is skipped: a newer version wrote it.
 func (hd *head) decodeMember(key, raw []byte, last *head) (err error) {
 	switch string(key) {
 	case `"name"`:
@@ -80,6 +82,7 @@ func decodeString[T ~string](raw []byte, last T) (T, error) {
 	return T(s), nil
 }
 
+// decodeDigest decodes the hexadecimal digits of a digest.
 func decodeDigest(raw []byte) (d diff.Digest, err error) {
 	if raw[0] != '"' {
 		return d, errNoString

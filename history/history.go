@@ -44,9 +44,9 @@ type Options struct {
 	// Logger gets what a pass withheld and why. Silent by default.
 	Logger *slog.Logger
 
-	// BatchObjects bounds the objects of one commit. A commit also ends at
-	// 4 MiB of bodies, and with the first call that finds its oldest object
-	// waiting for 10 seconds. Defaults to 500.
+	// BatchObjects bounds the objects of one commit. A commit also ends at 4 MiB of bodies, and
+	// with the first call that finds its oldest object waiting for 10 seconds. Defaults to 500. A
+	// negative number is an error of Open.
 	BatchObjects int
 
 	// Rotation is the number of passes within which every object is read again,
@@ -72,11 +72,13 @@ type Options struct {
 	Models map[string]Model
 }
 
+// Bounds of one commit of a pass, beside Options.BatchObjects.
 const (
-	batchBytes = 4 << 20
-	batchDelay = 10 * time.Second
+	batchBytes = 4 << 20          // of the bodies that wait
+	batchDelay = 10 * time.Second // that the oldest one waits: how late a change shows
 )
 
+// withDefaults returns a copy of o, which may be nil, with defaults for what is not set.
 func (o *Options) withDefaults() Options {
 	var c Options
 	if o != nil {
@@ -106,10 +108,12 @@ type shared struct {
 	environment int64
 	keys        keys
 	opts        Options
-	secret      *[32]byte
+	secret      *[32]byte      // that digests are keyed with
 	plain       *diff.Comparer // ignores nothing and knows no sets
 
-	writing chan struct{} // holds a token while a commit is in the making
+	// writing holds a token while a commit is in the making. Correctness does not need it, as
+	// commits require what they have read; it spares this process most of the second tries.
+	writing chan struct{}
 
 	mu       sync.Mutex
 	passes   map[string]*Pass    // the newest pass of each type
@@ -152,8 +156,8 @@ func (h *History) Fenced(fence func(*storage.Batch)) *History {
 	return &History{shared: h.shared, fences: append(slices.Clone(h.fences), fence), readOnly: h.readOnly}
 }
 
-// ReadOnly returns the same history for those who only read. What writes fails
-// with ErrReadOnly: Begin, AcceptRemovals, Trim unless it is a dry run, Forget and Delete.
+// ReadOnly returns the same history for those who only read. What writes fails with ErrReadOnly:
+// Begin, AcceptRemovals, Attribute, Trim unless it is a dry run, Forget and Delete.
 func (h *History) ReadOnly() *History {
 	return &History{shared: h.shared, fences: h.fences, readOnly: true}
 }
@@ -165,7 +169,8 @@ func (h *History) fence(b *storage.Batch) {
 	}
 }
 
-// openSecret returns the secret of the store and makes one if it has none.
+// openSecret returns the secret of the store and makes one if it has none. All environments of a
+// store share it. Of two that make one at the same time the first one counts, for both.
 func openSecret(ctx context.Context, store storage.Store) (*[32]byte, error) {
 	var secret [32]byte
 	text, err := storage.GetJSON[string](ctx, store, secretKey)

@@ -15,7 +15,7 @@ const secretKey = "history/secret"
 // keys makes the keys of one environment:
 //
 //	state                    the counters that serialize all commits
-//	shape/<fingerprint>      how bodies were compared
+//	shape/<fingerprint>      rules that bodies were or are compared by; "shape" is what they were called once
 //	pass/<type>              the newest pass of a type
 //	head/<type>/<id>         what is known about an object, without its body
 //	body/<type>/<id>         its body, as it came
@@ -24,13 +24,17 @@ const secretKey = "history/secret"
 //	missing/<type>/<id>      a live object that a complete walk did not list
 //	parent/<type>/<id>       what a type knows of an object that it is listed under
 //	former/<type>/<id>       the id of today of an object that was recorded under that one
-//	log/<seq>/<time>/<type>  a frame: changes that one commit appended
+//	log/<seq>/<time>/<type>  a frame: changes that one commit appended, by the first of them
 //	audits                   how far audits were read, and what came of it
 //	who/<seq>                who made a change; written when audits are first read after it, final a day later
 //	fact/<seq>               what the join needs of a change, from then on until two days after it
 //	evidence/<time>/<id>     an audit record that may still explain a change
 //	undetected/<time>/<id>   an audit record that no change explains
 //	erased/<digest>          an id that Forget erased: older records that name it are not taken in, for two days
+//
+// An id or a name is escaped, so that it is one part of a key whatever stands in it; see storage.Key.
+// Numbers are 16 hexadecimal digits and times have all their digits, so that keys come in the order of
+// what they name. A frame has in its key what decides whether it is read at all.
 type keys struct{ root string }
 
 func newKeys(environment int64) keys {
@@ -76,7 +80,10 @@ func (k keys) evidence(e *Evidence) string {
 
 // evidenceIn returns the range of the records from one time to another, both included.
 func (k keys) evidenceIn(since, until time.Time) storage.Range {
-	return storage.Range{Start: k.key("evidence", plain(since).Format(logTime)), End: k.key("evidence", plain(until).Add(1).Format(logTime))}
+	return storage.Range{
+		Start: k.key("evidence", plain(since).Format(logTime)),
+		End:   k.key("evidence", plain(until).Add(1).Format(logTime)),
+	}
 }
 
 // logTime orders bytewise as times do.
@@ -86,8 +93,8 @@ func (k keys) frame(first uint64, at time.Time, typeName string) string {
 	return k.key("log", hex16(first), at.UTC().Format(logTime), typeName)
 }
 
-// frames returns the range of the frames that start at first up to, but not
-// including, end.
+// frames returns the range of the frames whose first entry is first or later, but before end. The last
+// one of them may hold entries from end on.
 func (k keys) frames(first, end uint64) storage.Range {
 	return storage.Range{Start: k.key("log", hex16(first)), End: k.key("log", hex16(end))}
 }
@@ -118,7 +125,8 @@ func (k keys) lastSeq(key string) (uint64, error) {
 	return strconv.ParseUint(part, 16, 64)
 }
 
-// A frameID is what the key of a frame says.
+// A frameID is what the key of a frame says: the number of its first entry, and the time and the type
+// of all of them.
 type frameID struct {
 	first    uint64
 	at       time.Time

@@ -9,6 +9,9 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// How single entries of the log are found: by their number, as the chain of an object needs them, and
+// the first one of a time.
+
 // record returns the entry with a sequence number, or ErrTrimmed if it is gone. Its
 // ID is the one that it was recorded under; see identity.go.
 func (h *History) record(ctx context.Context, seq uint64) (r record, err error) {
@@ -36,7 +39,9 @@ func (h *History) record(ctx context.Context, seq uint64) (r record, err error) 
 	return r, ErrTrimmed
 }
 
-// frameTextOf returns the entry of the store that holds the one with a sequence number, or none.
+// frameTextOf returns the frame, as it is stored, that holds the entry with a sequence number if any
+// does: the last one that begins at it or before. There is none, with an empty key, before the first
+// frame.
 func (h *History) frameTextOf(ctx context.Context, seq uint64) (storage.Entry, frameID, error) {
 	r := h.keys.frames(0, seq+1)
 	r.Reverse = true
@@ -60,6 +65,7 @@ func (h *History) frameOf(ctx context.Context, seq uint64) (storedFrame, error) 
 	return decodeFrame(e, id)
 }
 
+// record returns the entry with a sequence number, or ErrTrimmed.
 func (f *storedFrame) record(seq uint64) (record, error) {
 	for _, r := range f.records {
 		if r.Seq == seq {
@@ -69,19 +75,24 @@ func (f *storedFrame) record(seq uint64) (record, error) {
 	return record{}, ErrTrimmed
 }
 
-// A recall finds entries and remembers others of the same frames, because a
-// query over many objects meets the same frames again and again. Of those that
-// are not behind a time, or not behind an entry, it does not remember what they changed.
+// A recall finds entries and remembers others of the same frames, because a query over many objects
+// meets the same frames again and again.
+//
+// It serves questions about one moment of the past, given as a time or as an entry. What came behind it
+// is taken back, for which its fields are needed, once: such frames are not remembered. Of what came
+// at that moment or before, only kind, name and predecessor are of interest, so it is remembered
+// without what it changed.
 type recall struct {
 	h     *History
-	until time.Time
-	known map[uint64]record
-	seq   uint64
+	until time.Time         // the moment, unless seq says it; zero for none
+	known map[uint64]record // by sequence number, without fields
+	seq   uint64            // the moment as an entry, which may move on; 0 for none
 }
 
 // maxRecall is how many entries a recall remembers.
 const maxRecall = 100_000
 
+// record returns the entry with a sequence number, or ErrTrimmed; it is a finder.
 func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 	if r, ok := c.known[seq]; ok {
 		return r, nil
@@ -102,7 +113,8 @@ func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 	return f.record(seq)
 }
 
-// seek returns the first sequence number that a frame at t or later can have.
+// seek returns the first sequence number that a frame at t or later can have, by bisection of the
+// numbers: times do not decrease along the log, and numbers may be missing. Each step is one short scan.
 func (h *History) seek(ctx context.Context, t time.Time) (uint64, error) {
 	newest, err := h.Cursor(ctx)
 	if err != nil {

@@ -117,7 +117,8 @@ func (r *reader) parentRecord(id string) (now parentRecord, changed bool) {
 	return now, r.below.deleted[id] || !isKnown || !before.equal(now)
 }
 
-// unproven returns the record of a parent about which a pass could tell nothing.
+// unproven returns the record of a parent about which a pass could tell nothing: it keeps since when that
+// is so, and takes over from now how it was refused.
 func (r parentRecord) unproven(now parentRecord, since time.Time) parentRecord {
 	r.Asked, r.Refusals, r.Lasting = now.Asked, now.Refusals, now.Lasting
 	if !r.Unproven {

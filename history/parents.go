@@ -10,6 +10,20 @@ import (
 	"time"
 )
 
+// Some types have no list of their own: the members of a queue are listed below each queue. A pass
+// over them makes one walk below each parent that is on record. Each of these walks has its own result
+// (parentState), because an answer below one parent says nothing about another one; what is absent
+// below a parent is proven only by that parent's own list, or by the parent's deletion.
+//
+// Reading below thousands of parents in every pass would take most of a quota. Where the marker of a
+// parent moves with what is below it, a parent whose marker did not move is skipped, and what is below
+// it is as it was. What holds for markers of objects holds here too: doubt, and a slow rotation; see
+// reread.go. What a pass learnt about each parent is kept in a parentRecord.
+//
+// Two things must not go wrong. A type that the org refuses altogether must not cost a request for
+// each parent in every pass: when the first 20 refuse and none answers, the pass ends. And nobody may
+// be recorded as deleted because of a parent that was not read.
+
 // parents is what a pass knows of the objects that its type is listed under.
 type parents struct {
 	before  map[string]parentRecord // as it was when the pass began
@@ -34,7 +48,7 @@ const (
 	skipped                    // its marker did not move, so it is as it was
 )
 
-// marked is how many parents have a marker.
+// marked is how many live parents have a marker.
 func (b *parents) marked() int {
 	n := 0
 	for _, head := range b.live {
@@ -45,7 +59,7 @@ func (b *parents) marked() int {
 	return n
 }
 
-// cost returns what reading one parent takes.
+// cost returns how many requests reading below one parent takes, one at least.
 func (b *parents) cost() float64 {
 	if b.read == 0 {
 		return 1
@@ -53,7 +67,9 @@ func (b *parents) cost() float64 {
 	return max(1, float64(b.sent)/float64(b.read))
 }
 
-// parents lists what is below every parent that is on record.
+// parents lists what is below every parent that is on record and has to be read. The error is a
+// *RefusedError if none answers and that will last, or an *UnclearError if it may not. If all say that
+// they do not exist, that is the parents' news and no error.
 func (r *reader) parents(ctx context.Context) error {
 	if err := r.loadParents(ctx); err != nil {
 		return err
@@ -237,8 +253,9 @@ func (r *reader) skip() {
 	}
 }
 
-// span returns when what is below a parent was last known, of an object that is
-// known or of one that is new; zero if nobody knows.
+// span returns when what is below a parent was last known, of an object that is known or of one that
+// is new; zero if nobody knows. It is what a change below the parent counts from: the last pass that
+// would have shown it, which for a parent that was skipped, refused or in doubt lies further back.
 func (r *reader) span(parent string, isKnown bool) time.Time {
 	known, ok := r.below.before[parent]
 	switch {

@@ -146,6 +146,7 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	return p, nil
 }
 
+// hashLabels stands for name and parent, which a sighting has no room for. Its seed is the pass's own.
 func (p *Pass) hashLabels(name, parent string) uint64 {
 	var m maphash.Hash
 	m.SetSeed(p.seed)
@@ -208,6 +209,10 @@ func (p *Pass) observeOwn(ctx context.Context, o Object, own string) error {
 	return p.commitIfDue(ctx)
 }
 
+// observe compares an object with its sighting, and so with its head, by digests alone: no body is read
+// for an object that did not change. It goes from the cheap to the dear: equal bytes, equal canonical
+// form, then the queue, where the stored body is read and the fields are compared (record.go). Labels and
+// markers that changed alone only rewrite the head.
 func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	if err := p.check(&o); err != nil {
 		return err

@@ -11,19 +11,28 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
-// pending is what a pass has found out about an object and not yet committed.
+// What a pass finds waits in its queue until a commit is due: many objects share one write. An object is
+// in the queue once, so the order among objects does not matter, and for one object nothing is
+// overtaken.
+//
+// The invariant: what a commit writes follows from the heads as they are in that commit, never from
+// what the pass saw when it began. So a pass that is killed and one that is repeated leave the same,
+// and an object that somebody else has recorded meanwhile is not recorded twice.
+
+// pending is what a pass has found out about an object and not yet committed: its body, its removal,
+// or only that it is to be read again.
 type pending struct {
 	Object
-	remove         bool
+	remove         bool               // it is gone; nothing else counts
 	unread         bool               // only again counts: see keepUnread
-	held           bool               // back by the commit that met it, to be decided about
+	held           bool               // back by the commit that met it, to be decided about; see release.go
 	decided        bool               // it was held back before
 	fields         []diff.FieldChange // of an object that is held back
 	edited         bool               // a witness of an edit moved in it
-	raw, canonical diff.Digest
-	again          reread
-	after          time.Time // when it was known to be what it was
-	isFirst        bool      // nobody can tell whether it was there before, if it is new
+	raw, canonical diff.Digest        // of Body
+	again          reread             // the doubt that is left, zero for none
+	after          time.Time          // when it was known to be what it was
+	isFirst        bool               // nobody can tell whether it was there before, if it is new
 }
 
 // flush commits the queue. What it writes follows from the heads as they are at
@@ -65,8 +74,8 @@ func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) err
 	}
 }
 
-// flushOne makes one commit of flushWith and returns how many of the queue are
-// in it.
+// flushOne makes one commit of flushWith and returns how many of the queue are in it. The commit may be
+// built several times, so nothing of the pass changes before it has succeeded.
 func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n int, err error) {
 	var sum Summary
 	first := p.first

@@ -18,6 +18,11 @@ type Reading struct {
 	Steady float64
 }
 
+// A pass goes in stages: list the type (below each parent, if it has parents), find out about what was
+// not listed, remember what was learnt about parents, and end. Whatever a stage could not find out is
+// not guessed: it is noted as a reason why the walk proves no absence (Pass.addReason), for the whole
+// type or below one parent, and the pass goes on. Only an error that is no *UnclearError ends it.
+
 // A reader makes one pass over a source.
 type reader struct {
 	p    *Pass
@@ -101,7 +106,8 @@ func (r *reader) run(ctx context.Context) (Reading, error) {
 	return result, err
 }
 
-// steady returns the requests of a pass in which nothing changes.
+// steady returns the requests of a pass in which nothing changes: those of this one, without what it
+// read because markers had moved, and with the usual share of the rotation instead of this pass's.
 func (r *reader) steady() float64 {
 	read := float64(r.opts.Requests() - r.once - r.rotated)
 	marked, each := 0, 1.0
@@ -138,7 +144,9 @@ func (r *reader) list(ctx context.Context, parent *Head) (n int, err error) {
 	return n, nil
 }
 
-// observe takes down one object that was listed, and reads it where that is needed.
+// observe takes down one object that was listed, and reads it where that is needed: the list shows it
+// only in part, and no marker says that it is what it was. An object that was listed and cannot be
+// read is there; what it is like stays unknown, so the walk is not complete.
 func (r *reader) observe(ctx context.Context, scope string, item Item) error {
 	switch {
 	case item.Deleted:

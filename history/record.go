@@ -10,10 +10,20 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// readAhead is how many of the objects of a commit are read at a time.
+// How the entry of the log and the head of an object follow from what a pass found and from what the
+// store has of it:
+//
+//   - not known: imported or created,
+//   - known and equal: nothing, or the head alone,
+//   - known and different: updated, restored if it was deleted, or a hidden step if only other rules
+//     or a release of the platform make the difference,
+//   - to be removed: deleted, unless it is already.
+
+// readAhead is how many of the objects of a commit are read at a time: enough for a store to read them
+// at once, few enough to stop where the commit is full.
 const readAhead = 64
 
-// A knownObject is what the store has of an object.
+// A knownObject is what the store has of an object at the moment of the commit.
 type knownObject struct {
 	head
 	found bool
@@ -21,7 +31,8 @@ type knownObject struct {
 	since missing // if the last complete walk missed it
 }
 
-// known reads what the store has of objects.
+// known reads what the store has of objects: heads first, in one read, then the bodies of those that
+// are to be compared.
 func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, error) {
 	var keys []string
 	for _, o := range objects {
@@ -123,7 +134,8 @@ func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 	return kind, p.putHead(t, o, hd)
 }
 
-// writeNext records what differs between an object and its head.
+// writeNext records what differs between an object and its head. If a complete walk has missed it
+// before, it may have been edited while it was out of sight, so the span of the change begins there.
 func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
 	hd := old.head
 	if p.same(o, hd) {
@@ -165,8 +177,9 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 	return r.Kind, p.putHead(t, o, hd)
 }
 
-// compare sets what r says about fields: the difference between the stored body
-// and that of o.
+// compare sets what r says about fields: the difference between the stored body and that of o. Under
+// other rules it also sets the exact step between the two canonical forms. A step that replaces the
+// whole body would hold the new form too, which is known; so only the old one is kept.
 func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObject) error {
 	fingerprint := p.rules.comparer.Fingerprint()
 	was, err := old.body, error(nil)

@@ -15,21 +15,33 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// When the platform is released, a field may come to all objects of a type, or go from them. Nobody edited them, so that
-// is one change of the type: an entry of KindShape. A pass can tell only when it has compared all objects, so it holds
-// back those in which a field came or went. Then it recognises a release where all of these hold:
+// When the platform is released, a field may come to all objects of a type, or go from them. Nobody
+// edited them, so that is one change of the type: an entry of KindShape. A pass can tell only when it
+// has compared all objects, so it holds back those in which a field came or went. Then it recognises a
+// release where all of these hold:
 //
-//   - the pass has compared at least 10 objects, besides those in which a field came or went and a witness of an edit
-//     moved (a pass that has compared fewer reads more: sample.go),
+//   - the pass has compared at least 10 objects, besides those in which a field came or went and a
+//     witness of an edit moved (a pass that has compared fewer reads more: sample.go),
 //   - the field came, or went, in at least 80 % of them,
 //   - with one value in all of these.
 //
-// The rest are edits. A release is remembered: an object that shows the same later, because it is read again later, joins
-// it. An object that was edited as well is a change without that field.
+// The rest are edits. A release is remembered: an object that shows the same later, because it is read
+// again later, joins it. An object that was edited as well is a change without that field.
+//
+// The path of an object through this: write meets a field that came or went (separate) and holds it
+// back; decide, at the end of the walk, finds the releases (recognise), records them, and queues what
+// was held back a second time; then separate knows these releases and moves their fields out of the
+// change, to record.Platform, which keeps the step exact.
+//
+// The invariant: an entry that people see has no field of a release that was recognised, and a field
+// is never lost: it is in the edit or in the release.
 const (
 	releaseObjects = 10
 	releaseShare   = 0.8
-	maxHeld        = 64 << 20 // bytes of bodies that are held back; with more the pass decides by what it has compared so far
+
+	// maxHeld is how many bytes of bodies are held back. With more the pass decides by what it has
+	// compared so far.
+	maxHeld = 64 << 20
 )
 
 // A release is a field that the platform brought to the objects of a type, or took from them.
@@ -47,7 +59,8 @@ type releaseKey struct {
 	path, value string
 }
 
-// releaseOf returns the release that a field change may be a part of: a member that came or went.
+// releaseOf returns the release that a field change may be a part of: a member that came or went,
+// wherever it is. An element of a list that came is somebody's edit, and so is a changed value.
 func releaseOf(c diff.FieldChange) (releaseKey, bool) {
 	if c.Path == "" || c.Op != diff.OpAdd && c.Op != diff.OpRemove {
 		return releaseKey{}, false
@@ -68,6 +81,7 @@ func releaseOf(c diff.FieldChange) (releaseKey, bool) {
 	return key, true
 }
 
+// isIndex reports whether a token of a pointer is the index of an element, as far as it shows.
 func isIndex(token string) bool { return token != "" && strings.Trim(token, "0123456789") == "" }
 
 // change returns the release as a field change.
@@ -81,7 +95,7 @@ func (k releaseKey) change() diff.FieldChange {
 	return c
 }
 
-// releases reads what is remembered of the releases of a type.
+// releases reads what is remembered of the releases of a type: the sequence number of each.
 func (h *History) releases(ctx context.Context, typeName string) (map[releaseKey]uint64, error) {
 	known := map[releaseKey]uint64{}
 	for e, err := range h.store.Scan(ctx, h.keys.below("release", typeName)) {
@@ -104,7 +118,7 @@ func (h *History) releases(ctx context.Context, typeName string) (map[releaseKey
 	return known, nil
 }
 
-// released iterates over the ids of the objects that a release reached, as far as they were read since.
+// released returns the ids of the objects that a release reached, as far as they were read since.
 func (h *History) released(ctx context.Context, typeName string, seq uint64) (ids []string, err error) {
 	for e, err := range h.store.Scan(ctx, h.keys.below("released", typeName, hex16(seq))) {
 		var id string
@@ -129,8 +143,8 @@ func (h *History) withObjects(ctx context.Context, c Change) (Change, error) {
 	return c, err
 }
 
-// separate takes from the fields of a record what known releases have done, and reports whether to hold the object
-// back: because a field came or went that may be part of another one.
+// separate takes from the fields of a record what known releases have done, and reports whether to
+// hold the object back: because a field came or went that may be part of another one.
 func (p *Pass) separate(t *tx, r *record, o *pending, old knownObject) (hold bool) {
 	var edits []diff.FieldChange
 	seqs := map[uint64]bool{}
@@ -178,7 +192,9 @@ func (p *Pass) unhold(id string) {
 	}
 }
 
-// decide tells releases from edits among what was held back, and records both. All that was queued is committed.
+// decide tells releases from edits among what was held back, and records both. All that was queued is
+// committed. A release is recorded before the objects that it reached: should the pass die in between,
+// the next one finds them as parts of a release that is known.
 func (p *Pass) decide(ctx context.Context) error {
 	if len(p.held) == 0 {
 		return nil
@@ -199,6 +215,7 @@ func (p *Pass) decide(ctx context.Context) error {
 }
 
 // recognise returns the releases among what was held back, with the ids of the objects that show them.
+// Objects that were edited as well count neither for nor against one.
 func (p *Pass) recognise() map[releaseKey][]string {
 	shown := map[releaseKey][]string{}
 	values := map[releaseKey]int{} // how many there are of a field that came or went
@@ -259,8 +276,8 @@ func (p *Pass) recordReleases(ctx context.Context, found map[releaseKey][]string
 	return err
 }
 
-// witnessMoved reports whether something says that an object was edited: its marker, or a version or a modification date
-// of the object itself, compared or not.
+// witnessMoved reports whether something says that an object was edited: its marker, or a version or a
+// modification date of the object itself, compared or not. One that came or went says nothing.
 func (p *Pass) witnessMoved(o *pending, old knownObject) bool {
 	if old.Marker != "" && o.Marker != "" && old.Marker != o.Marker {
 		return true
@@ -292,6 +309,7 @@ func isWitness(key []byte) bool {
 	return false
 }
 
+// sameValue reports whether two raw values mean the same.
 func (h *History) sameValue(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
@@ -301,7 +319,8 @@ func (h *History) sameValue(a, b []byte) bool {
 	return errors.Join(errA, errB) == nil && bytes.Equal(canonicalA, canonicalB)
 }
 
-// withoutPlatform returns the fields that no release brought or took, as records say that are not after a time.
+// withoutPlatform returns the fields that no release brought or took, as those of the records say that
+// count.
 func withoutPlatform(fields []diff.FieldChange, records []record, counts func(*record) bool) []diff.FieldChange {
 	platform := map[releaseKey]bool{}
 	for i := range records {

@@ -8,15 +8,19 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// Bounds of a commit that rewrites frames.
+// Bounds of a commit that rewrites frames, so that a large removal never holds much in memory.
 const (
 	rewriteFrames = 64
 	rewriteBytes  = 4 << 20
 )
 
-// rewrite removes entries from the frames of a range and returns how many
-// changes they were. It asks about the newest entry first. An entry stays where
-// it is: no reader is led astray, and nobody who appends is in the way.
+// rewrite removes entries from the frames of a range and returns how many changes they were; hidden
+// entries do not count. It asks about the newest entry first, once about each; a dry run only counts.
+//
+// It needs no counters and makes no commit of a pass wait: others only ever add frames, under keys of
+// their own. Each frame is required to be what was read, so that two who rewrite the same one cannot
+// undo each other's work; the second one fails with storage.ErrConflict. What is left of a frame keeps
+// its key, so entries are found as before.
 func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*record) bool, dry bool) (removed int, err error) {
 	if h.readOnly && !dry {
 		return 0, fmt.Errorf("history: environment %d: %w", h.environment, ErrReadOnly)
@@ -82,7 +86,8 @@ func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*rec
 	return removed, commit()
 }
 
-// without adds to b what leaves in the frame only the entries to keep.
+// without adds to b what leaves in the frame only the entries to keep, as they were written. A frame
+// with nothing left is deleted.
 func (f *storedFrame) without(b *storage.Batch, keep []bool) error {
 	var stored struct {
 		Entries []json.RawMessage `json:"entries"`

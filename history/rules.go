@@ -10,11 +10,22 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// Rules change: a person ignores one more field, a newer catalogue knows another set. A body is kept as
+// it came, and its canonical form was made under the rules of then; so each head and each step of the
+// log names the rules that it is of, by their fingerprint, and the store keeps all rules that were ever
+// used.
+//
+// Two bodies under different rules compare by the union of what both ignore. What differs under the
+// union was compared before and is compared now, so it is an edit; what differs beside it only came
+// into sight, or went out of it. The entry of the log then has two lists of fields: the edits, which
+// people see, and the exact step from one canonical form to the other, which the past is made of. An
+// entry without edits is hidden (kindRebased).
+
 // A ruleSet holds rules that bodies were or are compared by.
 type ruleSet struct {
 	diff.Rules
 	comparer *diff.Comparer
-	stored   atomic.Bool
+	stored   atomic.Bool // the store has them: a commit need not write them
 }
 
 // comparerOf returns the comparer that a stored body was compared with.
@@ -26,6 +37,7 @@ func (h *History) comparerOf(ctx context.Context, fingerprint string) (*diff.Com
 	return sh.comparer, nil
 }
 
+// ruleSet returns the rules with a fingerprint, which some commit has stored.
 func (h *History) ruleSet(ctx context.Context, fingerprint string) (*ruleSet, error) {
 	h.mu.Lock()
 	known, ok := h.ruleSets[fingerprint]
@@ -115,7 +127,8 @@ func (h *History) unionOf(ctx context.Context, fingerprints ...string) (*diff.Co
 
 // edits returns what changed between two bodies that compare by the rules with
 // these fingerprints, perhaps different ones: the differences in fields that both
-// rules compare, and, if the bodies were read in different ways, that both have.
+// rules compare, and, if the bodies were read in different ways, that both have. A
+// call that is asked for from now on brings fields that nobody edited.
 func (h *History) edits(ctx context.Context, before, after string, old, new []byte) ([]diff.FieldChange, error) {
 	both, err := h.union(ctx, before, after)
 	if err != nil {

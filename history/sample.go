@@ -5,13 +5,13 @@ import (
 	"context"
 )
 
-// A release reaches all objects of a type at once. But where a marker tells that an object was not edited, its body is
-// not read again, and only the few whose turn in the rotation it is show what the platform did: in a type of 60 objects
-// one in each pass, too few to tell a release from an edit.
+// A release reaches all objects of a type at once. But where a marker tells that an object was not
+// edited, its body is not read again, and only the few whose turn in the rotation it is show what the
+// platform did: in a type of 60 objects one in each pass, too few to tell a release from an edit.
 //
-// So when a field came or went in an object that nothing says was edited, the same pass reads more of those that it has
-// skipped, until it has compared enough to decide. That costs ten requests or so, once for a release, because what was
-// recognised is remembered; and once for an edit of that kind.
+// So when a field came or went in an object that nothing says was edited, the same pass reads more of
+// those that it has skipped, until it has compared enough to decide. That costs ten requests or so,
+// once for a release, because what was recognised is remembered; and once for an edit of that kind.
 
 // sampleSize is how many objects a pass keeps at hand to be read, and below how many parents.
 const sampleSize = 20
@@ -59,8 +59,8 @@ func (r *reader) sample(ctx context.Context) error {
 	return nil
 }
 
-// wantsSample reports whether a field came or went in an object that nothing says was edited, while too few others were
-// compared to tell why.
+// wantsSample reports whether a field came or went in an object that nothing says was edited, while too
+// few others were compared to tell why. It commits the queue, because only a commit finds that out.
 func (p *Pass) wantsSample(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,6 +10,17 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
+// An object that a list does not have is not deleted for that. The list may be cut, the client may see
+// less than before, an outage may make a list short without an error. To record a deletion that was
+// none is the worst that this package can do, as consumers act on it. So between "not seen" and
+// "deleted" there are three filters, each with a file:
+//
+//   - Settle (here): only a complete walk counts, with the coverage of the one before; a sudden drop
+//     waits for a second walk.
+//   - confirm.go: an absence is proven by asking for the object, or by a second complete walk.
+//   - missing.go: what is neither proven nor seen is withheld, and shown as such until it is either, or
+//     a person decides.
+
 // A Walk is what the caller knows about how the objects of a type were listed.
 type Walk struct {
 	// Complete says that every page arrived, decoded and agreed with the others.
@@ -51,8 +62,9 @@ const (
 // misses it.
 func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) { return p.settle(ctx, w, nil) }
 
-// settle is Settle for a walk that proves the absence of those ids alone; nil
-// stands for all if the walk is complete, and else for none.
+// settle is Settle for a walk that proves the absence of those ids alone; nil stands for all if the
+// walk is complete, and else for none. A type that is listed below parents has such a list even if the
+// walk is not complete: what is absent below the parents that were read.
 func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,6 +112,7 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	return absences, err
 }
 
+// coverageOf stands for a coverage in the record of a pass: long names need not be kept.
 func (p *Pass) coverageOf(name string) string {
 	return diff.RawDigest(p.h.secret, []byte(name)).String()
 }

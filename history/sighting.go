@@ -40,7 +40,8 @@ func (p *Pass) count(s *sighting) {
 	}
 }
 
-// see notes that an object was listed, and that it is known what it is like.
+// see notes that an object was listed, and that it is known what it is like. If it was missing, the next
+// commit takes that back.
 func (p *Pass) see(id string, s *sighting) {
 	p.count(s)
 	if s.missing && !s.returned {

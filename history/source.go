@@ -9,9 +9,9 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// A Source is what a pass reads: how the objects of one type are listed, how one
-// is read, and how much of the type can be seen. [Pass.Read] asks it and decides
-// what its answers prove; a Source decides nothing.
+// A Source is what a pass reads: how the objects of one type are listed, how one is read, and how
+// much of the type can be seen. [Pass.Read] asks it and decides what its answers prove; a Source
+// decides nothing. It is called from one goroutine; Read is called while List is being ranged over.
 //
 // An answer that proves nothing is an *UnclearError, which costs what was asked
 // for and no more. Any other error but those named here ends the pass.

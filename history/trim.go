@@ -41,11 +41,10 @@ type TrimResult struct {
 	Changes int `json:"changes"`
 }
 
-// Trim removes the changes that r does not keep, with what is known of who made them. It works in small commits, may
-// be stopped at any moment and called again, and never makes a pass wait. Age is by
-// Options.Clock, and by that of this machine where it is younger; while it is not
-// confirmed, MaxAge ends Trim with ErrNoTime. If
-// somebody else removes from the same log meanwhile, the error matches
+// Trim removes the changes that r does not keep, with what is known of who made them. It works in
+// small commits, may be stopped at any moment and called again, and never makes a pass wait. Age is by
+// Options.Clock, and by that of this machine where it is younger; while it is not confirmed, MaxAge
+// ends Trim with ErrNoTime. If somebody else removes from the same log meanwhile, the error matches
 // storage.ErrConflict.
 func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (TrimResult, error) {
 	if err := r.Validate(); err != nil || r == (Retention{}) {
@@ -78,10 +77,11 @@ func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (Tri
 	return TrimResult{Changes: n}, err
 }
 
-// A trimmer says what expires, asked about each entry of the log, newest first.
+// A trimmer says what expires, asked about each entry of the log, newest first. What it has met of an
+// object so far is what supersedes the entry that it is asked about.
 type trimmer struct {
-	cut        time.Time
-	MaxChanges int
+	cut        time.Time           // what was superseded before it goes; zero for no age
+	MaxChanges int                 // that stay of each object; 0 for no bound
 	newer      map[[2]string]newer // by type and id
 }
 
