@@ -59,7 +59,6 @@ var printers = []any{
 	poller.Schedule{},
 	ratelimit.DeadlineError{},
 	ratelimit.Limit{},
-	ratelimit.Priority(0),
 	ratelimit.State{},
 	storage.KeyError{},
 	storage.LockedError{},

@@ -17,13 +17,13 @@ func BenchmarkAcquireDone(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			const n = 60000
-			l := mustNew(b, Limits{Minute: n}, &Options{BackgroundBurst: n})
+			l := mustNew(b, Limits{Minute: n}, nil)
 			b.ReportAllocs()
 			for b.Loop() {
 				if l.cooling.len() == n {
 					b.StopTimer()
-					l = mustNew(b, Limits{Minute: n}, &Options{BackgroundBurst: n})
-					l.cooling.buf = make([]int64, n)
+					l = mustNew(b, Limits{Minute: n}, nil)
+					l.cooling.buf = make([]int64, 0, n)
 					b.StartTimer()
 				}
 				p, err := l.Acquire(ctx)
@@ -42,7 +42,7 @@ func BenchmarkSharedLedger(b *testing.B) {
 	for _, latency := range []time.Duration{0, time.Millisecond} {
 		for _, n := range []int{1, 4, 16} {
 			b.Run(fmt.Sprintf("limiters=%d/latency=%s", n, latency), func(b *testing.B) {
-				ledger := &delayedLedger{Ledger: NewMemoryLedger(), latency: latency}
+				ledger := &delayedLedger{Ledger: new(memoryLedger), latency: latency}
 				ctx := WithPriority(b.Context(), Interactive)
 				var left atomic.Int64
 				left.Store(int64(b.N))
@@ -104,7 +104,7 @@ func TestMemory(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := heap()
-	l := mustNew(t, Limits{Day: n}, &Options{BackgroundBurst: -1})
+	l := mustNew(t, Limits{Day: n}, nil)
 	permits := make(chan Permit, 100)
 	for range n {
 		permits <- mustAcquire(t, l)
@@ -128,7 +128,7 @@ func TestMemory(t *testing.T) {
 func TestAcquireDoneDoesNotAllocate(t *testing.T) {
 	ctx, cancel := context.WithTimeout(WithPriority(t.Context(), Interactive), time.Hour)
 	defer cancel()
-	l := mustNew(t, Limits{Minute: 100000}, &Options{BackgroundBurst: -1})
+	l := mustNew(t, Limits{Minute: 100000}, nil)
 	for range 1 << 15 { // the log has grown to its size
 		mustAcquire(t, l).Done()
 	}

@@ -2,178 +2,141 @@ package ratelimit
 
 import "time"
 
-// pump serves the callers that can be served and sets the alarm for the next.
+// turnAt returns when there is a turn for the background request after the next k ones.
+func (l *Limiter) turnAt(now int64, k int) int64 {
+	if l.spread == nil {
+		return now
+	}
+	missing := float64(k+1) - l.spread.TokensAt(l.time(now))
+	if missing <= 0 {
+		return now
+	}
+	wait := missing / float64(l.spread.Limit()) * float64(time.Second)
+	return now + int64(wait) + int64(time.Microsecond) // its float64 may round down
+}
+
+// pump serves the callers that can be served, asks the ledger for more if need be, and sets
+// the alarm for the next time.
 func (l *Limiter) pump(now int64) {
-	at := int64(never)
-	for l.waiters.n > 0 {
-		if at = l.opensAt(now, 0); at > now {
-			break
-		}
+	again := int64(never)
+	for l.waiters.n() > 0 {
 		var w *waiter
-		var isSpreadOut bool
-		if w, isSpreadOut, at = l.choose(now); w == nil {
+		if w, again = l.choose(now); w == nil {
+			again = min(again, l.freezes.thaw(now))
 			break
 		}
-		l.waiters.leave(w)
-		w.permit = l.admit(now, w.route, isSpreadOut)
-		close(w.ready)
-		at = never
+		l.waiters.leave(w, l.admit(now, w.priority, w.route), nil)
+		again = never
 	}
-	if l.share != nil && l.waiters.n > 0 {
-		at = min(at, l.supply(now))
+	if again = min(again, l.supply(now)); again == never {
+		l.alarm.Stop()
+	} else {
+		l.alarm.Reset(time.Duration(again - now))
 	}
-	at = min(at, l.freezes.wakeAt())
-	l.alarm.set(now, at, l.wake)
 }
 
 func (l *Limiter) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.alarm.at = never
 	l.pump(l.tick())
 }
 
-// choose returns the caller who gets the slot that is open, or when there may be
-// one. Interactive callers go first, but when background callers wait as well,
-// every so manieth slot is theirs, whether they are spread out or not.
-func (l *Limiter) choose(now int64) (w *waiter, isSpreadOut bool, again int64) {
-	interactive := l.front(now, Interactive)
-	background := l.front(now, Background)
+// choose returns the caller who gets the slot that is open, or when there may be one.
+// Interactive callers go first, but when background callers wait as well, every so manieth
+// slot is theirs, whether they are spread out or not.
+func (l *Limiter) choose(now int64) (w *waiter, again int64) {
+	if at := l.opensAt(now, 0); at > now {
+		return nil, at
+	}
+	interactive, background := l.front(now, Interactive), l.front(now, Background)
 	switch {
 	case background == nil:
-		return interactive, false, never
+		return interactive, never
 	case interactive == nil:
-		if at := l.opensAt(now, l.reserve(now, Background)); at > now {
-			return nil, false, min(at, l.waiters.lastInteractive+int64(reserveFor)+1) // there is no reserve any more by then
+		if at := l.opensFor(now, Background, background.route); at > now {
+			if noReserve := l.waiters.lastInteractive + int64(reserveFor) + 1; noReserve > now {
+				at = min(at, noReserve)
+			}
+			return nil, at
 		}
-		if l.spread.take(l.time(now)) {
-			return background, true, 0
-		}
-		return nil, false, now + l.spread.wait(l.time(now), 0)
-	case l.waiters.turn >= l.waiters.every-1:
-		l.waiters.turn = 0
-		return background, l.spread.take(l.time(now)), 0
+		return background, 0
 	}
-	l.waiters.turn++
-	return interactive, false, 0
+	if l.waiters.turn++; l.waiters.turn < backgroundTurn {
+		return interactive, 0
+	}
+	l.waiters.turn = 0
+	return background, 0
 }
 
-// front returns the first caller of a priority, after moving those whose route is
-// frozen out of the way.
+// front returns the first caller of a priority whose route is not frozen, or nil.
 func (l *Limiter) front(now int64, p Priority) *waiter {
-	q := &l.waiters.queues[p]
-	for w := q.first; w != nil; w = q.first {
-		if l.freezes.endsAt(now, w.route) <= now {
-			return w
+	var first *waiter
+	l.waiters.all(p, func(w *waiter) bool {
+		isFrozen := l.freezes.endsAt(w.route) > now
+		if !isFrozen {
+			first = w
 		}
-		q.remove(w)
-		l.freezes[w.route].parked[p].push(w)
-	}
-	return nil
+		return isFrozen
+	})
+	return first
 }
 
-// refuse returns an error if a caller has a deadline that cannot be met, given how
-// many others take a slot before it, and how many of its own priority.
-func (l *Limiter) refuse(w *waiter, now int64, ahead, equals int) error {
+// refuse returns an error if a caller has a deadline that cannot be met, given how many of its
+// own priority go before it.
+func (l *Limiter) refuse(w *waiter, now int64, equals int) error {
 	if w.deadline == never {
 		return nil
 	}
-	at, why := now, ""
-	later := func(t int64, because string) {
-		if t > at {
-			at, why = t, because
-		}
+	ahead := equals
+	if w.priority == Background {
+		ahead += min(l.waiters.queues[Interactive].Len(), (backgroundTurn-1)*(equals+1))
+	}
+	at, why := l.expect(now, ahead), "all slots are taken"
+	if turn := l.turnAt(now, equals); w.priority == Background && turn > at {
+		at, why = turn, "background work is spread out"
 	}
 	for _, route := range []string{"", w.route} {
-		if z := l.freezes[route]; z != nil {
-			later(z.until, z.why)
+		if z := l.freezes[route]; z != nil && z.until > at {
+			at, why = z.until, z.why
 		}
 	}
-	if s := &l.server; s.known && s.count >= max(s.allowed, 1) {
-		later(s.end, "the server's window is full")
-	}
-	if w.priority == Background {
-		later(now+l.spread.wait(l.time(now), equals), "background work is spread out")
-	}
-	later(l.expect(now, ahead), "all slots are taken")
 	if at <= w.deadline {
 		return nil
 	}
-	return &DeadlineError{
-		Limit:    l.limit,
-		Why:      why,
-		Free:     l.time(at),
-		Deadline: l.time(w.deadline),
-	}
+	return &DeadlineError{Limit: l.limit, Why: why, Free: l.time(at), Deadline: l.time(w.deadline)}
 }
 
-// expect returns when the slot after the next k ones is to be expected, or now if
-// that cannot be known.
+// expect returns when the slot after the next k ones is to be expected, or now if that cannot
+// be known.
 func (l *Limiter) expect(now int64, k int) int64 {
-	n := l.limit.N
-	if n == 0 {
+	s := l.share
+	switch {
+	case l.limit.N == 0:
+		return now
+	case s == nil:
+		return l.slotAt(now, k, l.limit.N)
+	case !s.others.isKnown || s.others.isLive || s.busy != nil:
 		return now
 	}
-	next := int64(never)
-	if s := l.share; s != nil {
-		if !s.others.isKnown || s.others.isLive || s.renewal.busy != nil {
-			return now
-		}
-		n, next = n-s.others.slots, s.others.next
-	}
-	return max(now, min(l.slotAt(now, k, n), next))
+	return max(now, min(l.slotAt(now, k, l.limit.N-s.others.slots), s.others.next))
 }
 
-// fail ends the wait of a caller with an error.
-func (l *Limiter) fail(w *waiter, err error) {
-	l.waiters.leave(w)
-	w.err = err
-	close(w.ready)
-}
-
-// failAll ends the wait of all callers.
-func (l *Limiter) failAll(err error) {
-	for p := range l.waiters.queues {
-		for w := l.waiters.queues[p].first; w != nil; w = l.waiters.queues[p].first {
-			l.fail(w, err)
-		}
-	}
-}
-
-// refuseLate ends the wait of callers whose deadline cannot be met by what is
-// now known.
-func (l *Limiter) refuseLate(now int64) {
+// refuseAll ends the wait of all callers with an error, or, if it is nil, of those whose
+// deadline cannot be met by what is now known.
+func (l *Limiter) refuseAll(now int64, err error) {
 	for p := range l.waiters.queues {
 		k := 0
-		for w := l.waiters.queues[p].first; w != nil; {
-			next := w.next
-			if err := l.refuse(w, now, k, k); err != nil {
-				l.fail(w, err)
-			} else {
-				k++
+		l.waiters.all(Priority(p), func(w *waiter) bool {
+			why := err
+			if why == nil {
+				why = l.refuse(w, now, k)
 			}
-			w = next
-		}
-	}
-}
-
-// An alarm is a timer that knows when it is set for.
-type alarm struct {
-	timer *time.Timer
-	at    int64 // never: not set
-}
-
-func (a *alarm) set(now, at int64, ring func()) {
-	if at == a.at {
-		return
-	}
-	a.at = at
-	switch {
-	case at == never:
-		a.timer.Stop()
-	case a.timer == nil:
-		a.timer = time.AfterFunc(time.Duration(at-now), ring)
-	default:
-		a.timer.Reset(time.Duration(at - now))
+			if why == nil {
+				k++
+			} else {
+				l.waiters.leave(w, Permit{}, why)
+			}
+			return true
+		})
 	}
 }

@@ -22,23 +22,24 @@
 // The context says what a request is for, see [WithPriority]. Interactive requests go before
 // background ones and may use all that is free at once; for ten minutes after the last of them,
 // background requests leave one slot in twenty free for the next. Background requests are spread
-// evenly over the window by golang.org/x/time/rate, and while both wait, they get every tenth slot,
-// or what Options.BackgroundShare says. A caller that gives up leaves no trace, and one whose
-// deadline cannot be met is told so at once, see [DeadlineError].
+// evenly over the window by golang.org/x/time/rate: a tenth of the limit may go at once. While both
+// wait, they get every tenth slot. A caller that gives up leaves no trace, and one whose deadline
+// cannot be met is told so at once, see [DeadlineError].
 //
 // # What the server says
 //
-// A server that tells its window in response headers is believed: there is room for as many
-// requests as it allows, less those that it has counted and those on their way, until the window
-// begins anew. So other clients of the same quota lead to no refusals, unless they take the last
-// of it while a request is on its way. Once others were seen, the first request of each window
-// goes alone: its answer tells what is left.
+// A server that tells its window in response headers, as Genesys Cloud does, is believed: there is
+// room for as many requests as it allows, less those that it has counted and those on their way,
+// until the window begins anew. After a window that was full, or in which other clients were seen,
+// the first request goes alone: its answer tells what is left. So other clients of the same quota
+// lead to no refusals, unless they take the last of it while a request is on its way.
 //
 // A 429 or 503 with Retry-After holds back what it says is limited: all requests if the limit named
 // in its body is that of a token or an org, or if its headers show a full window; those of the same
-// route if it names another limit, or if its window has room; all of them if it says nothing. All
-// of this only tightens, lasts for Options.MaxFreeze at most, is shown by [Limiter.State], and ends
-// when a person calls [Limiter.Thaw].
+// route if it names another limit, or if its window has room; all of them if it says nothing. When
+// the time is over, one request goes alone, and the others wait for its answer. All of this only
+// tightens, lasts for Options.MaxFreeze at most, is shown by [Limiter.State], and ends when a person
+// calls [Limiter.Thaw].
 //
 // # Many processes
 //

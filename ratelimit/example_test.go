@@ -1,6 +1,7 @@
 package ratelimit_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cxsync/cxsync/ratelimit"
@@ -68,9 +70,32 @@ func ExampleLimiter_Acquire() {
 	// Output: 1 an hour leaves no slot for 1h0m0s
 }
 
+// A cell is a ledger for limiters of one process. In earnest a ledger is one key of a store
+// with conditional commits, which outlives the process.
+type cell struct {
+	mu      sync.Mutex
+	content []byte
+}
+
+func (c *cell) Load(context.Context) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.content, nil
+}
+
+func (c *cell) Swap(_ context.Context, prev, next []byte) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !bytes.Equal(prev, c.content) {
+		return false, nil
+	}
+	c.content = bytes.Clone(next)
+	return true, nil
+}
+
 // Two processes that share a ledger share one quota.
 func ExampleLedger() {
-	ledger := ratelimit.NewMemoryLedger() // in earnest, one that both can reach
+	ledger := new(cell) // in earnest, one that both can reach
 	opts := &ratelimit.Options{Ledger: ledger}
 	first, _ := ratelimit.New(ratelimit.Limits{Day: 60000}, opts)
 	second, _ := ratelimit.New(ratelimit.Limits{Day: 60000}, opts)

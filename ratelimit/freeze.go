@@ -1,99 +1,76 @@
 package ratelimit
 
-// freezes are the times in which the server wants no requests, by route; those
-// of the empty route concern all requests.
+// freezes are the times in which the server wants no requests, by route; those of the empty
+// route concern all requests.
 //
-// A freeze lasts as long as the server asked for, but at most Options.MaxFreeze.
-// One that was cut so is not simply over then: the first request that comes goes
-// alone, as a probe, and the others wait for its answer.
+// A freeze is not simply over when its time is: the first request that comes goes alone, and
+// the others wait for its answer, for Options.MaxFreeze at most. So a server that is asked too
+// early refuses one request, not all that wait.
 type freezes map[string]*freeze
 
 type freeze struct {
-	until  int64
-	why    string
-	isCut  bool     // the server asked for longer
-	probe  uint32   // the request that goes alone; 0: none
-	parked [2]queue // its callers, out of the way of others
+	until int64
+	why   string
+	probe uint64 // the request that goes alone; 0: none yet
 }
 
 // add freezes a route because of an answer. It makes no freeze shorter.
-func (f *freezes) add(route string, now, wait, most int64, why string) {
+func (f *freezes) add(route string, until int64, why string) {
 	if *f == nil {
 		*f = make(freezes)
 	}
-	z := (*f)[route]
-	if z == nil {
-		z = new(freeze)
-		(*f)[route] = z
-	}
-	if until := now + min(wait, most); until > z.until || z.probe != 0 {
-		z.until, z.why, z.isCut, z.probe = until, why, wait > most, 0
+	if z := (*f)[route]; z == nil || until > z.until || z.probe != 0 {
+		(*f)[route] = &freeze{until: until, why: why}
 	}
 }
 
-// endsAt returns when requests of a route may be sent again.
-func (f freezes) endsAt(now int64, route string) int64 {
-	if len(f) > 0 && f[route] != nil {
-		return f[route].until
+// endsAt returns when requests of a route may be sent again, an instant of the past if now.
+func (f freezes) endsAt(route string) int64 {
+	if len(f) == 0 || f[route] == nil {
+		return 0
 	}
-	return now
+	return f[route].until
 }
 
-// wakeAt returns when the next freeze ends whose callers are out of the way.
-func (f freezes) wakeAt() int64 {
+// thaw returns when the next freeze ends.
+func (f freezes) thaw(now int64) int64 {
 	at := int64(never)
 	for _, z := range f {
-		if z.parked[Background].n+z.parked[Interactive].n > 0 {
+		if z.until > now {
 			at = min(at, z.until)
 		}
 	}
 	return at
 }
 
-// thaw ends what is over. Its callers go first: they have waited longest.
-func (f freezes) thaw(now int64, w *waiters) {
+// start notes that a request starts: after a freeze it is the one that goes alone.
+func (f freezes) start(route string, id uint64, until int64) {
+	for _, z := range []*freeze{f[""], f[route]} {
+		if z != nil {
+			z.probe, z.until = id, until
+		}
+	}
+}
+
+// pass notes that a request was answered without being refused, or is over. If it went alone,
+// the others follow.
+func (f freezes) pass(id uint64) {
+	if len(f) == 0 {
+		return
+	}
 	for route, z := range f {
-		if z.until > now {
-			continue
-		}
-		for p := range z.parked {
-			w.queues[p].prepend(&z.parked[p])
-		}
-		if !z.isCut || z.probe != 0 {
+		if z.probe == id {
 			delete(f, route)
 		}
 	}
 }
 
-// probe notes that a request starts: if it is the first one after a freeze that
-// was cut, the freeze goes on until it is over.
-func (f freezes) probe(now int64, route string, id uint32, most int64) {
-	for _, z := range []*freeze{f[""], f[route]} {
-		if z != nil && z.isCut && z.probe == 0 && z.until <= now {
-			z.probe, z.until = id, now+most
-		}
-	}
-}
-
-// probed notes that a request is over. If it was a probe, nothing is frozen any
-// more: an answer that asks to wait would have begun a new freeze.
-func (f freezes) probed(id uint32) {
-	for _, z := range f {
-		if z.probe == id {
-			z.until, z.isCut, z.probe = 0, false, 0
-		}
-	}
-}
-
-// Thaw forgets all that the server has asked to hold back, as [State] shows it:
-// requests are sent again at once. It is for a person who knows better. The next
-// answer may ask to wait anew.
+// Thaw forgets all that the server has asked to hold back, as [State] shows it: requests are
+// sent again at once. It is for a person who knows better. The next answer may ask to wait
+// anew.
 func (l *Limiter) Thaw() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, z := range l.freezes {
-		z.until, z.isCut = 0, false
-	}
-	l.server = serverWindow{}
+	l.freezes, l.server = nil, serverWindow{}
 	l.pump(l.tick())
 }

@@ -1,10 +1,6 @@
 package ratelimit
 
-import (
-	"bytes"
-	"context"
-	"sync"
-)
+import "context"
 
 // A Ledger is one cell of bytes that outlives the process and may be shared by
 // many: the account of one quota. Limiters write their claims there before they
@@ -25,43 +21,6 @@ type Ledger interface {
 	// Swap makes next the content if the content is prev byte for byte, where nil
 	// is no content yet, and reports whether it did. What it has stored is durable
 	// when it returns true. After an error the content may be either, and may become
-	// next later, as long as it is still prev. It does not
-	// change or keep the slices.
+	// next later, as long as it is still prev. It does not change or keep the slices.
 	Swap(ctx context.Context, prev, next []byte) (bool, error)
-}
-
-// A MemoryLedger is a Ledger for several limiters of one process, and for tests.
-// The zero value is empty and ready for use.
-type MemoryLedger struct {
-	mu      sync.Mutex
-	content []byte
-}
-
-var _ Ledger = (*MemoryLedger)(nil)
-
-// NewMemoryLedger returns an empty ledger.
-func NewMemoryLedger() *MemoryLedger { return new(MemoryLedger) }
-
-// Load implements [Ledger].
-func (m *MemoryLedger) Load(ctx context.Context) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.content, nil
-}
-
-// Swap implements [Ledger].
-func (m *MemoryLedger) Swap(ctx context.Context, prev, next []byte) (bool, error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if (prev == nil) != (m.content == nil) || !bytes.Equal(prev, m.content) {
-		return false, nil
-	}
-	m.content = bytes.Clone(next)
-	return true, nil
 }

@@ -6,14 +6,16 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
-const never = math.MaxInt64
+// never is an instant that does not come, in 146 years; time can be added to it.
+const never = math.MaxInt64 / 2
 
-// A Limiter admits requests under one quota so that in no rolling window more
-// than N of them reach the server. It is safe for concurrent use. It has no
-// goroutine of its own; while callers wait, and while a ledger has to be told
-// something, it has a timer.
+// A Limiter admits requests under one quota so that in no rolling window more than N of them
+// reach the server. It is safe for concurrent use. It has no goroutine of its own; while
+// callers wait, and while a ledger has to be told something, it has a timer.
 //
 // All instants inside are nanoseconds since base by the monotonic clock.
 type Limiter struct {
@@ -23,17 +25,17 @@ type Limiter struct {
 	mu       sync.Mutex
 	limit    Limit
 	inFlight inFlight
-	cooling  fifo   // completions less than a window ago
-	share    *share // of the quota in the ledger; nil without one: all of it
-	spread   spread
+	cooling  fifo          // completions less than a window ago
+	share    *share        // of the quota in the ledger; nil without one: all of it
+	spread   *rate.Limiter // spreads background requests over the window; nil: unlimited
 	waiters  waiters
 	freezes  freezes
 	server   serverWindow
-	alarm    alarm
+	alarm    *time.Timer // rings when callers can be served, or the ledger is to be told something
 }
 
-// New returns a limiter for the effective limit of limits. nil options are the
-// defaults. It uses neither the ledger nor any goroutine yet.
+// New returns a limiter for the effective limit of limits. nil options are the defaults. It
+// uses neither the ledger nor any goroutine yet.
 func New(limits Limits, opts *Options) (*Limiter, error) {
 	limit, err := limits.Effective()
 	if err != nil {
@@ -44,8 +46,9 @@ func New(limits Limits, opts *Options) (*Limiter, error) {
 		return nil, err
 	}
 	l := &Limiter{opts: o, base: time.Now()}
-	l.waiters = waiters{every: int(1 / o.BackgroundShare), lastInteractive: -int64(reserveFor) - 1}
-	l.alarm.at = never
+	l.waiters.lastInteractive = -never
+	l.alarm = time.AfterFunc(never, l.wake)
+	l.alarm.Stop()
 	if o.Ledger != nil {
 		l.share = newShare(o.Ledger, o.HoldTimeout, l.base)
 	}
@@ -53,10 +56,10 @@ func New(limits Limits, opts *Options) (*Limiter, error) {
 	return l, nil
 }
 
-// SetLimits replaces the limits, for callers that wait too. No window that begins
-// after SetLimits has returned holds more than the new limit allows. Requests of
-// the past count in the new window as far as the old one has not forgotten them.
-// On an error, which is that of [Limits.Effective], nothing changes.
+// SetLimits replaces the limits, for callers that wait too. No window that begins after
+// SetLimits has returned holds more than the new limit allows. Requests of the past count in
+// the new window as far as the old one has not forgotten them. On an error, which is that of
+// [Limits.Effective], nothing changes.
 func (l *Limiter) SetLimits(limits Limits) error {
 	limit, err := limits.Effective()
 	if err != nil {
@@ -78,22 +81,22 @@ func (l *Limiter) SetLimits(limits Limits) error {
 
 func (l *Limiter) setLimit(limit Limit) {
 	l.limit = limit
-	l.spread = newSpread(limit, l.opts.burst(limit))
 	if limit.N == 0 {
-		l.cooling = fifo{}
+		l.spread, l.cooling = nil, fifo{}
+		return
 	}
+	perSecond := rate.Limit(float64(limit.N) / limit.Window.Seconds())
+	l.spread = rate.NewLimiter(perSecond, max(1, limit.N/10))
 }
 
-// Acquire waits until a request may be sent and returns its permit. The caller
-// sends the request and then calls [Permit.Done], or [Permit.Cancel] if it sent
-// nothing.
+// Acquire waits until a request may be sent and returns its permit. The caller sends the
+// request and then calls [Permit.Done], or [Permit.Cancel] if it sent nothing.
 //
-// The priority is that of the context, see [WithPriority]; an unknown one is an
-// error. Callers of equal priority are served in their order. When the context
-// ends, the caller leaves the queue as if it had never been there, and the error
-// is the context's. When it has a deadline that cannot be met as things stand,
-// Acquire returns a [*DeadlineError] at once. A ledger that fails makes the
-// callers that need it fail too.
+// The priority is that of the context, see [WithPriority]; an unknown one is an error. Callers
+// of equal priority are served in their order. When the context ends, the caller leaves the
+// queue as if it had never been there, and the error is the context's. When it has a deadline
+// that cannot be met as things stand, Acquire returns a [*DeadlineError] at once. A ledger
+// that fails makes the callers that need it fail too.
 func (l *Limiter) Acquire(ctx context.Context) (Permit, error) {
 	return l.acquire(ctx, "")
 }
@@ -105,23 +108,22 @@ func (l *Limiter) acquire(ctx context.Context, route string) (Permit, error) {
 	}
 	priority := priorityOf(ctx)
 	if priority > Interactive {
-		return Permit{}, fmt.Errorf("ratelimit: %s: want Background or Interactive", priority)
+		return Permit{}, fmt.Errorf("ratelimit: priority %d: want Background or Interactive", priority)
 	}
 	l.mu.Lock()
 	now := l.tick()
 	if priority == Interactive {
 		l.waiters.lastInteractive = now
 	}
-	if l.waiters.n == 0 && l.opensAt(now, l.reserve(now, priority)) <= now &&
-		l.freezes.endsAt(now, route) <= now && (priority == Interactive || l.spread.take(l.time(now))) {
-		p := l.admit(now, route, priority == Background)
+	if l.waiters.n() == 0 && l.opensFor(now, priority, route) <= now {
+		p := l.admit(now, priority, route)
 		l.mu.Unlock()
 		return p, nil
 	}
 	w := &waiter{priority: priority, route: route, deadline: never, ready: make(chan struct{})}
 	if d, ok := ctx.Deadline(); ok {
 		w.deadline = int64(d.Sub(l.base))
-		if err := l.refuse(w, now, l.waiters.ahead(priority), l.waiters.queues[priority].n); err != nil {
+		if err := l.refuse(w, now, l.waiters.queues[priority].Len()); err != nil {
 			l.mu.Unlock()
 			return Permit{}, err
 		}
@@ -134,17 +136,17 @@ func (l *Limiter) acquire(ctx context.Context, route string) (Permit, error) {
 	case <-w.ready:
 		return w.permit, w.err
 	case <-ctx.Done():
-		l.abandon(w)
+		l.abandon(w, ctx.Err())
 		return Permit{}, fmt.Errorf("ratelimit: waiting for a slot: %w", ctx.Err())
 	}
 }
 
-// abandon removes a waiter whose context ended. If it was served at the same
-// time, its slot goes to the next one.
-func (l *Limiter) abandon(w *waiter) {
+// abandon removes a waiter whose context ended. If it was served at the same time, its slot
+// goes to the next one.
+func (l *Limiter) abandon(w *waiter, err error) {
 	l.mu.Lock()
-	if w.in != nil {
-		l.waiters.leave(w)
+	if w.place != nil {
+		l.waiters.leave(w, Permit{}, err)
 		l.pump(l.tick())
 	}
 	l.mu.Unlock()
@@ -158,13 +160,12 @@ func (l *Limiter) tick() int64 {
 		l.share.noticeLeap(now, time.Now().UnixNano())
 	}
 	hold := int64(l.opts.HoldTimeout)
-	l.inFlight.overdue(now-hold, func(entry uint32, r pending) { l.end(entry, r.id, r.started+hold) })
+	l.inFlight.overdue(now-hold, func(r *pending) { l.end(r, r.started+hold) })
 	for l.cooling.len() > 0 && l.cooling.at(0) <= now-int64(l.limit.Window) {
 		l.cooling.pop()
 	}
-	l.server.roll(now, l.inFlight.unanswered())
-	if len(l.freezes) > 0 {
-		l.freezes.thaw(now, &l.waiters)
+	if l.server.roll(now, l.inFlight.count()) {
+		l.freezes.add("", now, "the first answer of a window tells how much of it is left")
 	}
 	return now
 }
@@ -172,67 +173,67 @@ func (l *Limiter) tick() int64 {
 // time turns an instant of the limiter into one for people.
 func (l *Limiter) time(at int64) time.Time { return l.base.Add(time.Duration(at)) }
 
-// admit takes the slot that is open, and remembers whether it took a token of
-// spread as well.
-func (l *Limiter) admit(now int64, route string, isSpreadOut bool) Permit {
-	var flags uint32
-	if isSpreadOut {
-		flags = isSpread
-	}
-	entry, id := l.inFlight.start(now, flags)
+// admit takes the slot that is open.
+func (l *Limiter) admit(now int64, p Priority, route string) Permit {
+	r := l.inFlight.start(now)
 	l.server.own++
+	if p == Background && l.spread != nil {
+		l.spread.AllowN(l.time(now), 1)
+	}
 	if len(l.freezes) > 0 {
-		l.freezes.probe(now, route, id, int64(l.opts.MaxFreeze))
+		l.freezes.start(route, r.id, now+int64(l.opts.MaxFreeze))
 	}
 	if l.share != nil && l.limit.N > 0 {
-		l.share.start()
+		l.share.started(1)
 		l.supply(now)
 	}
-	return Permit{l, entry, id}
+	return Permit{l, r, r.id}
 }
 
-// end ends a request that completed at the given instant, now or before, and
-// reports whether it was in flight.
-func (l *Limiter) end(entry, id uint32, at int64) bool {
-	r, ok := l.inFlight.end(entry, id)
-	if !ok {
-		return false
-	}
-	if r.next&isAnswered == 0 {
-		l.server.missed(at)
-	}
-	if len(l.freezes) > 0 {
-		l.freezes.probed(id)
-	}
+// end ends a request that completed at the given instant, now or before.
+func (l *Limiter) end(r *pending, at int64) {
+	l.freezes.pass(r.id)
+	l.inFlight.end(r)
 	if l.limit.N > 0 {
-		l.cooling.push(at, l.limit.N)
-		if l.share != nil {
-			l.share.lookBy(l.cooling.at(l.cooling.len()-1) + int64(l.limit.Window) - l.horizon()/2)
-		}
+		l.cooling.push(at)
 	}
-	return true
 }
 
 // taken is how many slots are in use: in flight, or less than a window ago.
-func (l *Limiter) taken() int { return l.inFlight.count + l.cooling.len() }
+func (l *Limiter) taken() int { return l.inFlight.count() + l.cooling.len() }
 
-// opensAt returns when the next request may be sent that leaves so many slots
-// in reserve. It is now if one may be sent now.
+// slots is how many slots this limiter may take, as far as it has asked for them.
+func (l *Limiter) slots() int {
+	if l.share == nil {
+		return l.limit.N
+	}
+	return l.share.grant.slots
+}
+
+// opensFor returns when the next request of a priority and a route may be sent. It is now if
+// one may be sent now.
+func (l *Limiter) opensFor(now int64, p Priority, route string) int64 {
+	at := max(l.opensAt(now, l.reserve(now, p)), l.freezes.endsAt(route))
+	if p == Background {
+		at = max(at, l.turnAt(now, 0))
+	}
+	return at
+}
+
+// opensAt returns when the next request may be sent that leaves so many slots in reserve. It
+// is now if one may be sent now.
 func (l *Limiter) opensAt(now int64, reserve int) int64 {
-	at := max(now, l.freezes.endsAt(now, ""))
-	if !l.server.room(l.inFlight.unanswered()) {
+	at := max(now, l.freezes.endsAt(""))
+	if !l.server.hasRoom(l.inFlight.count()) {
 		at = max(at, l.server.end)
 	}
 	if l.limit.N == 0 {
 		return at
 	}
-	if l.share == nil {
-		return max(at, l.slotAt(now, reserve, l.limit.N))
-	}
-	if !l.share.mayStart(now) {
+	if l.share != nil && !l.share.mayStart(now) {
 		return never // until the ledger has been asked
 	}
-	return max(at, l.slotAt(now, reserve, l.share.grant.slots))
+	return max(at, l.slotAt(now, reserve, l.slots()))
 }
 
 // slotAt returns when the slot after the next k ones is free, out of n.
@@ -258,15 +259,12 @@ const (
 	reserveFor  = 10 * time.Minute // for so long after the last of them came
 )
 
-// reserve is how many free slots a caller has to leave: background callers keep
-// some for interactive ones, as long as there are any.
+// reserve is how many free slots a caller has to leave: background callers keep some for
+// interactive ones, as long as there are any.
 func (l *Limiter) reserve(now int64, p Priority) int {
 	if p == Interactive || now-l.waiters.lastInteractive > int64(reserveFor) {
 		return 0
 	}
-	n := l.limit.N
-	if l.share != nil {
-		n = l.share.grant.slots
-	}
+	n := l.slots()
 	return min(max(n/reservePart, 1), n/4)
 }

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -48,15 +49,9 @@ type Limit struct {
 
 // String returns the limit in words, such as "250 a minute" or "unlimited".
 func (l Limit) String() string {
-	switch {
-	case l.N == 0:
+	if l.N == 0 {
 		return "unlimited"
-	case l.Window == time.Minute:
-		return fmt.Sprintf("%d a minute", l.N)
-	case l.Window == time.Hour:
-		return fmt.Sprintf("%d an hour", l.N)
-	case l.Window == day:
-		return fmt.Sprintf("%d a day", l.N)
 	}
-	return fmt.Sprintf("%d in %s", l.N, l.Window)
+	words := map[time.Duration]string{time.Minute: "a minute", time.Hour: "an hour", day: "a day"}
+	return fmt.Sprintf("%d %s", l.N, cmp.Or(words[l.Window], "in "+l.Window.String()))
 }

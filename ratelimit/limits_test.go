@@ -38,8 +38,8 @@ func TestLimitsEffective(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	_, err := New(Limits{Minute: -1}, nil)
 	require.ErrorContains(t, err, "per minute is -1")
-	_, err = New(Limits{}, &Options{HoldTimeout: 2 * time.Hour, BackgroundShare: 0.6, BackgroundBurst: -2, MaxFreeze: -1})
-	for _, field := range []string{"HoldTimeout is 2h0m0s", "BackgroundShare is 0.6", "BackgroundBurst is -2", "MaxFreeze is -1ns"} {
+	_, err = New(Limits{}, &Options{HoldTimeout: 2 * time.Hour, MaxFreeze: -1})
+	for _, field := range []string{"HoldTimeout is 2h0m0s: want at most 1h0m0s", "MaxFreeze is -1ns: want at most 24h0m0s"} {
 		require.ErrorContains(t, err, field)
 	}
 }

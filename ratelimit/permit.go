@@ -1,19 +1,22 @@
 package ratelimit
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+)
 
-// A Permit allows one request. It is a small value; copies stand for the same
-// request. Of all calls of Done and Cancel only the first counts. The zero Permit
-// allows nothing, and its methods do nothing.
+// A Permit allows one request. It is a small value; copies stand for the same request. Of all
+// calls of Done and Cancel only the first counts. The zero Permit allows nothing, and its
+// methods do nothing.
 type Permit struct {
 	limiter *Limiter
-	entry   uint32 // in the table of requests in flight
-	id      uint32
+	request *pending
+	id      uint64
 }
 
-// Done says that the request is over: it failed, or its response is consumed. Its
-// slot is free again one window from now. A request whose end nobody reports is
-// taken for done after Options.HoldTimeout.
+// Done says that the request is over: it failed, or its response is consumed. Its slot is
+// free again one window from now. A request whose end nobody reports is taken for done after
+// Options.HoldTimeout.
 func (p Permit) Done() {
 	l := p.limiter
 	if l == nil {
@@ -21,8 +24,11 @@ func (p Permit) Done() {
 	}
 	l.mu.Lock()
 	now := l.tick()
-	if l.end(p.entry, p.id, now) && l.waiters.n > 0 {
-		l.pump(now)
+	if p.request.id == p.id {
+		l.end(p.request, now)
+		if l.waiters.n() > 0 || l.share != nil {
+			l.pump(now)
+		}
 	}
 	l.mu.Unlock()
 }
@@ -36,63 +42,48 @@ func (p Permit) Cancel() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.tick()
-	r, ok := l.inFlight.end(p.entry, p.id)
-	if !ok {
+	if p.request.id != p.id {
 		return
 	}
+	l.inFlight.end(p.request)
 	l.server.own--
-	l.freezes.probed(p.id)
-	if r.next&isSpread != 0 {
-		l.spread.giveBack()
-	}
+	l.freezes.pass(p.id)
 	if l.share != nil && l.limit.N > 0 {
-		l.share.undoStart()
+		l.share.started(-1)
 	}
 	l.pump(now)
 }
 
-// Observe takes in what the response to the request says about the server's
-// quota. It can make requests wait, never let more of them through. The request
-// is not over before Done. [Limiter.Transport] calls it by itself.
-func (p Permit) Observe(resp *http.Response) {
-	if resp == nil {
-		return
-	}
-	route := ""
-	if resp.Request != nil {
-		route = routeOf(resp.Request)
-	}
-	p.observe(resp, route)
-}
-
-// observe is Observe for the response to a request of a route.
+// observe takes in what the response to the request says about the server's quota and time.
+// It can make requests wait, never let more of them through than the limit allows. The
+// request is not over before Done.
 func (p Permit) observe(resp *http.Response, route string) {
 	l := p.limiter
 	if l == nil {
 		return
 	}
-	t, isTold := l.opts.Headers.read(resp, l.opts.MaxFreeze)
-	refusal, isRefusal := refusalOf(resp, t, isTold)
+	t, isTold := readWindow(resp.Header, l.opts.MaxFreeze)
+	refusal, isRefusal := refusalOf(resp, isTold && t.count < t.allowed)
 	if !refusal.isRoute {
 		route = ""
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.tick()
-	if l.share != nil {
-		if started, ok := l.inFlight.startOf(p.entry, p.id); ok {
-			l.hearDate(resp.Header, started, now)
-		}
-	}
 	if isRefusal {
-		l.freezes.add(route, now, int64(refusal.wait), int64(l.opts.MaxFreeze), refusal.why)
+		l.freezes.add(route, now+int64(min(refusal.wait, l.opts.MaxFreeze)), refusal.why)
+	} else {
+		l.freezes.pass(p.id)
 	}
-	if isTold {
-		if started, first := l.inFlight.answer(p.entry, p.id); first {
-			l.server.tell(started, now, l.inFlight.unanswered(), t)
+	if p.request.id == p.id && l.share != nil {
+		l.hearDate(resp.Header, p.request.started, now)
+	}
+	if p.request.id == p.id && isTold {
+		l.server.tell(p.request.started, now, l.inFlight.count(), t)
+		if t.count >= t.allowed {
+			why := fmt.Sprintf("the server has counted %d requests of %d", t.count, t.allowed)
+			l.freezes.add("", l.server.end, why)
 		}
 	}
-	if isRefusal || isTold {
-		l.pump(now)
-	}
+	l.pump(now)
 }

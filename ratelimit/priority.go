@@ -1,9 +1,6 @@
 package ratelimit
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // A Priority says who goes first when slots are scarce.
 type Priority uint8
@@ -18,17 +15,6 @@ const (
 	// may use all that is free at once.
 	Interactive
 )
-
-// String returns "background", "interactive" or, for an unknown one, "priority 7".
-func (p Priority) String() string {
-	switch p {
-	case Background:
-		return "background"
-	case Interactive:
-		return "interactive"
-	}
-	return fmt.Sprintf("priority %d", uint8(p))
-}
 
 // WithPriority returns a context whose requests have the priority p.
 func WithPriority(ctx context.Context, p Priority) context.Context {

@@ -124,7 +124,7 @@ func (p *process) disturb() {
 		if p.share != nil {
 			leaps := []time.Duration{time.Millisecond, time.Second, time.Minute, 24 * time.Hour}
 			p.Limiter.mu.Lock()
-			p.share.wall.skew += time.Duration((p.rng.Float64()*2 - 1) * float64(leaps[p.rng.IntN(len(leaps))]))
+			p.share.skew += time.Duration((p.rng.Float64()*2 - 1) * float64(leaps[p.rng.IntN(len(leaps))]))
 			p.Limiter.mu.Unlock()
 		}
 	case 2:
@@ -168,7 +168,7 @@ func (p *process) call(ctx context.Context, rng *rand.Rand) {
 		answer := p.world.server.answer()
 		time.Sleep(time.Duration(rng.Int64N(int64(p.latency) + 1)))
 		if p.hasDate {
-			permit.Observe(answer)
+			permit.observe(answer, "")
 		}
 	}
 	if fate != 6 {
@@ -185,7 +185,7 @@ func TestNeverOverLimit(t *testing.T) {
 	for hours < float64(*hoursFlag)/raceSlowdown {
 		for _, window := range []time.Duration{time.Minute, time.Hour, day} {
 			s := seed + uint64(worlds)
-			most, n, length := runWorld(t, s, window, NewMemoryLedger())
+			most, n, length := runWorld(t, s, window, new(memoryLedger))
 			if most.got > most.limit.N {
 				t.Errorf("-seed=%d: %d requests arrived in a window, limit is %s", s, most.got, most.limit)
 			}

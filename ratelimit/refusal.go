@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,21 +19,20 @@ type refusal struct {
 	why     string
 }
 
-// refusalOf returns what a response asks to wait, if it does. It may read a part of the
+// refusalOf returns what a response asks to wait, if it does. hasRoom says that the response
+// tells of a window that has room, and so is not what is limited. It may read a part of the
 // body, and puts it back.
-func refusalOf(resp *http.Response, t told, isTold bool) (r refusal, ok bool) {
-	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
-		return r, false
+func refusalOf(resp *http.Response, hasRoom bool) (r refusal, ok bool) {
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		r.wait = retryAfter(resp.Header)
 	}
-	r.wait = retryAfter(resp.Header)
 	if r.wait == 0 {
 		return r, false
 	}
 	key := limitKey(resp)
-	switch key {
-	case "": // a window that has room is not what is limited
-		r.isRoute = isTold && t.count < t.allowed
-	default:
+	r.isRoute = hasRoom
+	if key != "" {
 		r.isRoute = !concernsAll(key)
 		key = " (" + key + ")"
 	}
@@ -42,29 +43,24 @@ func refusalOf(resp *http.Response, t told, isTold bool) (r refusal, ok bool) {
 // concernsAll reports whether the name of a limit is that of a token or an org, such as
 // "client.credentials.token.rate.per.minute" or "org.user.rate.per.minute".
 func concernsAll(key string) bool {
-	for word := range strings.SplitSeq(key, ".") {
-		switch word {
-		case "token", "org", "organization", "client", "user":
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(strings.Split(key, "."), func(word string) bool {
+		return slices.Contains([]string{"token", "org", "organization", "client", "user"}, word)
+	})
 }
 
 const maxRefusalBody = 64 << 10
 
-// limitKey returns the name of the limit in a body such as
+// limitKey returns the name of the limit in the body of a 429 such as
 // {"limit":{"key":"token.rate.per.minute"}}, or "".
 func limitKey(resp *http.Response) string {
-	if resp.Body == nil || resp.Body == http.NoBody || resp.StatusCode != http.StatusTooManyRequests {
+	if resp.Body == nil || resp.StatusCode != http.StatusTooManyRequests {
 		return ""
 	}
-	start, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody))
-	rest := io.Reader(resp.Body)
-	if err != nil {
-		rest = failing{err}
-	}
-	resp.Body = &rewound{io.MultiReader(bytes.NewReader(start), rest), resp.Body}
+	start, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody))
+	resp.Body = struct {
+		io.Reader // an error comes again from the body itself
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
 	var body struct {
 		Limit struct {
 			Key string `json:"key"`
@@ -82,18 +78,8 @@ func isName(s string) bool {
 	return len(s) <= 100 && strings.Trim(s, allowed) == ""
 }
 
-// A rewound is a body whose start was read and is there again.
-type rewound struct {
-	io.Reader
-	io.Closer
-}
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-
-// routeOf returns the route of a request: the method and the path, with "*" in place of
-// what looks like an identifier.
+// routeOf returns the route of a request: the method and the path, with "*" in place of what
+// looks like an identifier.
 func routeOf(req *http.Request) string {
 	if req.URL == nil {
 		return ""
@@ -106,4 +92,36 @@ func routeOf(req *http.Request) string {
 		}
 	}
 	return req.Method + " " + strings.Join(parts, "/")
+}
+
+// retryAfter returns for how long an answer asks to send nothing more, or 0. A date is
+// compared with the clock of the server that wrote it, and means nothing without it.
+func retryAfter(h http.Header) time.Duration {
+	if s, ok := wholeNumber(h, "Retry-After"); ok {
+		return time.Duration(s) * time.Second
+	}
+	until, err := http.ParseTime(h.Get("Retry-After"))
+	if err != nil {
+		return 0
+	}
+	sent, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return max(0, until.Sub(sent))
+}
+
+// wholeNumber reads a header that holds digits only. Numbers beyond any sense count as the
+// largest that makes sense.
+func wholeNumber(from http.Header, name string) (n int, ok bool) {
+	const most = 1 << 30
+	s := from.Get(name)
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n > most {
+		return most, true
+	}
+	return n, true
 }

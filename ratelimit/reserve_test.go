@@ -13,7 +13,7 @@ import (
 func TestBackgroundSoonAfterInteractive(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Minute, 5 * time.Minute, 9 * time.Minute, 11 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			l := mustNew(t, Limits{Day: 60_000}, &Options{Ledger: NewMemoryLedger()})
+			l := mustNew(t, Limits{Day: 60_000}, &Options{Ledger: new(memoryLedger)})
 			for range 16 {
 				p, err := l.Acquire(WithPriority(t.Context(), Interactive))
 				require.NoError(t, err)

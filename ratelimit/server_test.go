@@ -17,57 +17,42 @@ func TestServerWindow(t *testing.T) {
 		var w serverWindow
 		tell(&w, 0, s, 0, 5, 5, 10)
 		w.roll(12*s-1, 0)
-		require.False(t, w.room(0))
+		require.False(t, w.hasRoom(0))
 		w.roll(12*s, 0)
-		require.True(t, w.room(0))
+		require.True(t, w.hasRoom(0))
 	})
 	t.Run("requests on their way count", func(t *testing.T) {
 		var w serverWindow
 		tell(&w, 0, s, 2, 3, 6, 10)
-		require.True(t, w.room(2))
-		require.False(t, w.room(3))
-	})
-	t.Run("requests without an answer count until a later one is answered", func(t *testing.T) {
-		var w serverWindow
-		tell(&w, 0, s, 0, 3, 6, 10)
-		w.missed(2 * s)
-		w.missed(3 * s)
-		require.True(t, w.room(0))
-		require.False(t, w.room(1))
-		tell(&w, 2*s, 4*s, 0, 4, 6, 7) // sent before the last was missed
-		require.False(t, w.room(0))
-		tell(&w, 3*s, 4*s, 0, 5, 6, 7)
-		require.True(t, w.room(0))
+		require.True(t, w.hasRoom(2))
+		require.False(t, w.hasRoom(3))
 	})
 	t.Run("a late response loosens nothing", func(t *testing.T) {
 		var w serverWindow
 		tell(&w, 0, s, 0, 6, 6, 10)
 		tell(&w, 0, 2*s, 0, 1, 600, 1)
 		w.roll(11*s, 0)
-		require.False(t, w.room(0))
+		require.False(t, w.hasRoom(0))
 	})
 	t.Run("a new window may be larger", func(t *testing.T) {
 		var w serverWindow
 		tell(&w, 0, s, 0, 6, 6, 10)
 		tell(&w, 20*s, 21*s, 0, 1, 9, 60)
-		require.True(t, w.room(7))
-		require.False(t, w.room(8))
+		require.True(t, w.hasRoom(7))
+		require.False(t, w.hasRoom(8))
 	})
-	t.Run("an assumed window gives way to what is told", func(t *testing.T) {
-		var w serverWindow
-		tell(&w, 0, s, 0, 1, 1, 60)
-		w.roll(62*s, 0)
-		require.True(t, w.room(0))
-		require.False(t, w.room(1))
-		tell(&w, 62*s, 63*s, 0, 1, 300, 60)
-		require.True(t, w.room(298))
-	})
-	t.Run("a quota of nothing leaves room to ask", func(t *testing.T) {
-		var w serverWindow
-		tell(&w, 0, s, 0, 0, 0, 60)
-		require.False(t, w.room(0))
-		w.roll(62*s, 0)
-		require.True(t, w.room(0))
-		require.False(t, w.room(1))
+	t.Run("the next window may have less room than there seems", func(t *testing.T) {
+		for name, tt := range map[string]struct {
+			count, allowed int
+			isTight        bool
+		}{
+			"ours alone": {1, 9, false}, "others": {2, 9, true}, "full": {1, 1, true}, "nothing allowed": {0, 0, true},
+		} {
+			var w serverWindow
+			tell(&w, 0, s, 0, tt.count, tt.allowed, 10)
+			require.False(t, w.roll(12*s-1, 0), name)
+			require.Equal(t, tt.isTight, w.roll(12*s, 0), name)
+			require.True(t, w.hasRoom(1000), "nothing is known of it")
+		}
 	})
 }

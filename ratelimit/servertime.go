@@ -5,26 +5,24 @@ import (
 	"time"
 )
 
-// A serverClock tells the server's time, from the Date of its last answer and the
-// monotonic time since. It is what lasts over a restart: the time that has passed
-// since another process wrote something is the difference of the server's time then
-// and now.
+// A serverClock tells the server's time, from the Date of its last answer and the monotonic
+// time since. It is what lasts over a restart: the time that has passed since another process
+// wrote something is the difference of the server's time then and now.
 type serverClock struct {
 	isKnown     bool
-	heard       int64 // when
 	early, late int64 // at an instant t of the limiter, it is t+early to t+late, in Unix nanoseconds
 }
 
 const (
-	dateGrain = time.Second // a Date is cut to whole seconds
-	dateSlack = time.Second // the servers of one service may differ by as much
+	dateGrain = int64(time.Second) // a Date is cut to whole seconds
+	dateSlack = int64(time.Second) // the servers of one service may differ by as much
 )
 
-// hear takes in the Date of an answer to a request sent at sent and answered now. It
-// reports whether the time was unknown before.
+// hear takes in the Date of an answer to a request sent at sent and answered now. It reports
+// whether the time was unknown before.
 func (c *serverClock) hear(h http.Header, sent, now int64) bool {
-	if c.isKnown && now < c.heard+int64(time.Second) || h.Get("Age") != "" {
-		return false // it is recent enough, or a cache repeats an answer of long ago
+	if h.Get("Age") != "" {
+		return false // a cache repeats an answer of long ago
 	}
 	date, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
@@ -32,36 +30,31 @@ func (c *serverClock) hear(h http.Header, sent, now int64) bool {
 	}
 	wasKnown := c.isKnown
 	at := date.UnixNano()
-	*c = serverClock{
-		isKnown: true, heard: now,
-		early: at - now - int64(dateSlack),
-		late:  at - sent + int64(dateGrain+dateSlack),
-	}
+	*c = serverClock{true, at - now - dateSlack, at - sent + dateGrain + dateSlack}
 	return !wasKnown
 }
 
-// latest returns the server's time at the latest in Unix milliseconds, or 0.
+// latest returns the server's time at the latest, or 0.
 func (c *serverClock) latest(now int64) int64 {
 	if !c.isKnown {
 		return 0
 	}
-	return (now+c.late)/int64(time.Millisecond) + 1
+	return now + c.late
 }
 
-// since returns for how many milliseconds at least it has been later than a time
-// that latest returned, in this process or another.
+// since returns for how long at least it has been later than a time that latest returned, in
+// this process or another.
 func (c *serverClock) since(at, now int64) int64 {
 	if !c.isKnown || at == 0 {
 		return 0
 	}
-	return max(0, (now+c.early)/int64(time.Millisecond)-at)
+	return max(0, now+c.early-at)
 }
 
-// ObserveDate takes in the server's time from an answer that took no slot, such as
-// one of its login service, to a request that was sent at the time given. A limiter
-// with a ledger needs the server's time after a restart: before the first answer it
-// uses only what nobody can have used before. The answers that Transport or
-// [Permit.Observe] see tell it as well.
+// ObserveDate takes in the server's time from an answer that took no slot, such as one of its
+// login service, to a request that was sent at the time given. A limiter with a ledger needs
+// the server's time after a restart: before the first answer it uses only what nobody can have
+// used before. The answers that [Limiter.Transport] sees tell it as well.
 func (l *Limiter) ObserveDate(resp *http.Response, sent time.Time) {
 	if l.share == nil {
 		return
@@ -71,11 +64,11 @@ func (l *Limiter) ObserveDate(resp *http.Response, sent time.Time) {
 	l.hearDate(resp.Header, int64(sent.Sub(l.base)), l.tick())
 }
 
-// hearDate takes in the server's time. The first time, callers that wait may find
-// that what others had used is free by now.
+// hearDate takes in the server's time. The first time, callers that wait may find that what
+// others had used is free by now.
 func (l *Limiter) hearDate(h http.Header, sent, now int64) {
 	if l.share.clock.hear(h, sent, now) {
-		l.share.lookBy(now)
+		l.share.notBefore, l.share.lookAt = now, now
 		l.pump(now)
 	}
 }

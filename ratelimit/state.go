@@ -31,10 +31,8 @@ type State struct {
 	// one is, or if that depends on requests in flight.
 	NextFree time.Time `json:"next_free,omitzero"`
 
-	// Waiting is how many callers wait for a slot, in all and by priority.
-	Waiting     int `json:"waiting"`
-	Interactive int `json:"interactive"`
-	Background  int `json:"background"`
+	// Waiting is how many callers wait for a slot.
+	Waiting int `json:"waiting"`
 
 	// Frozen lists what the server has asked to hold back, by route. The empty route
 	// stands for all requests and comes first. See [Limiter.Thaw].
@@ -62,7 +60,7 @@ func (s State) String() string {
 		fmt.Fprintf(&b, ", next at %s", s.NextFree.Format(time.RFC3339))
 	}
 	if s.Waiting > 0 {
-		fmt.Fprintf(&b, "; %d interactive and %d background wait", s.Interactive, s.Background)
+		fmt.Fprintf(&b, "; %d wait", s.Waiting)
 	}
 	for _, f := range s.Frozen {
 		what := "all"
@@ -80,17 +78,11 @@ func (l *Limiter) State() State {
 	defer l.mu.Unlock()
 	now := l.tick()
 	s := State{
-		Limit:       l.limit,
-		InFlight:    l.inFlight.count,
-		Used:        l.taken(),
-		Waiting:     l.waiters.n,
-		Interactive: l.waiters.queues[Interactive].n,
-		Background:  l.waiters.queues[Background].n,
-		Frozen:      l.frozen(now),
-	}
-	for _, z := range l.freezes {
-		s.Interactive += z.parked[Interactive].n
-		s.Background += z.parked[Background].n
+		Limit:    l.limit,
+		InFlight: l.inFlight.count(),
+		Used:     l.taken(),
+		Waiting:  l.waiters.n(),
+		Frozen:   l.frozen(now),
 	}
 	if l.limit.N == 0 {
 		s.Free = math.MaxInt
@@ -120,9 +112,5 @@ func (l *Limiter) frozen(now int64) []Freeze {
 		}
 	}
 	slices.SortFunc(list, func(a, b Freeze) int { return strings.Compare(a.Route, b.Route) })
-	if s := &l.server; s.known && s.count >= max(s.allowed, 1) {
-		why := fmt.Sprintf("the server has counted %d requests of %d", s.count, s.allowed)
-		list = slices.Insert(list, 0, Freeze{"", l.time(s.end), why})
-	}
 	return list
 }

@@ -53,20 +53,22 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.done()
 		return resp, nil
 	}
-	resp.Body = &body{resp.Body, x}
+	x.body, resp.Body = resp.Body, x
 	return resp, nil
 }
 
-// An exchange is one request with its response, and the slots it takes: one for
-// each time it is sent.
+// An exchange is one request with its response, and the slots it takes: one for each time it
+// is sent. It is the body of its response, and ends when that is read to the end, fails or is
+// closed.
 type exchange struct {
 	limiter *Limiter
 	route   string
 	ctx     context.Context //nolint:containedctx // lives as long as the request it belongs to
 	cancel  context.CancelFunc
+	body    io.ReadCloser
 
 	mu      sync.Mutex
-	sent    int
+	isSent  bool
 	permits []Permit
 	noSlot  error // why the request may not be sent again
 }
@@ -75,20 +77,20 @@ type exchange struct {
 func (x *exchange) sending(info httptrace.GotConnInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.sent++
-	if x.sent == 1 {
+	if !x.isSent {
+		x.isSent = true
 		return
 	}
 	permit, err := x.limiter.acquire(x.ctx, x.route)
-	if err != nil {
-		x.noSlot = err
-		x.cancel()
-		if conn, ok := info.Conn.(*tls.Conn); !ok || conn.ConnectionState().NegotiatedProtocol != "h2" {
-			_ = info.Conn.Close() // a request that is cancelled may still be written; not to this
-		}
+	if err == nil {
+		x.permits = append(x.permits, permit)
 		return
 	}
-	x.permits = append(x.permits, permit)
+	x.noSlot = err
+	x.cancel()
+	if conn, ok := info.Conn.(*tls.Conn); !ok || conn.ConnectionState().NegotiatedProtocol != "h2" {
+		_ = info.Conn.Close() // a request that is cancelled may still be written; not to this
+	}
 }
 
 func (x *exchange) last() Permit {
@@ -97,15 +99,15 @@ func (x *exchange) last() Permit {
 	return x.permits[len(x.permits)-1]
 }
 
-// fail ends a request that has no response and returns the reason. Only where no
-// connection came about is it certain that nothing was sent.
+// fail ends a request that has no response and returns the reason. Only where no connection
+// came about is it certain that nothing was sent.
 func (x *exchange) fail(err error) error {
 	dial, ok := errors.AsType[*net.OpError](err)
 	x.mu.Lock()
+	unsent := ok && dial.Op == "dial" && !x.isSent
 	if x.noSlot != nil {
 		err = x.noSlot
 	}
-	unsent := ok && dial.Op == "dial" && x.sent == 0
 	x.mu.Unlock()
 	if unsent {
 		x.last().Cancel()
@@ -123,24 +125,17 @@ func (x *exchange) done() {
 	x.cancel()
 }
 
-// A body ends its exchange when it is read to the end, fails or is closed.
-type body struct {
-	io.ReadCloser
-	x *exchange
-}
-
 // Read implements [io.Reader].
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+func (x *exchange) Read(p []byte) (int, error) {
+	n, err := x.body.Read(p)
 	if err != nil {
-		b.x.done()
+		x.done()
 	}
 	return n, err
 }
 
 // Close implements [io.Closer].
-func (b *body) Close() error {
-	err := b.ReadCloser.Close()
-	b.x.done()
-	return err
+func (x *exchange) Close() error {
+	defer x.done()
+	return x.body.Close()
 }

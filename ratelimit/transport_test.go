@@ -130,7 +130,7 @@ func breakingServer(t *testing.T) (server *httptest.Server, arrived *atomic.Int3
 // The server may have counted both.
 func TestTransportCountsWhatNetHTTPSendsAgain(t *testing.T) {
 	server, arrived := breakingServer(t)
-	l := mustNew(t, Limits{Minute: 10}, &Options{BackgroundBurst: -1})
+	l := mustNew(t, Limits{Minute: 10}, nil)
 	client := &http.Client{Transport: l.Transport(server.Client().Transport)}
 	require.NoError(t, fetch(t, client, server.URL))
 	require.NoError(t, fetch(t, client, server.URL))
@@ -141,7 +141,7 @@ func TestTransportCountsWhatNetHTTPSendsAgain(t *testing.T) {
 
 func TestTransportSendsNothingAgainWithoutSlot(t *testing.T) {
 	server, arrived := breakingServer(t)
-	l := mustNew(t, Limits{Minute: 2}, &Options{BackgroundBurst: -1})
+	l := mustNew(t, Limits{Minute: 2}, nil)
 	client := &http.Client{Transport: l.Transport(server.Client().Transport), Timeout: 30 * time.Second}
 	require.NoError(t, fetch(t, client, server.URL))
 	err := fetch(t, client, server.URL)
@@ -152,7 +152,7 @@ func TestTransportSendsNothingAgainWithoutSlot(t *testing.T) {
 
 func fetch(t *testing.T, client *http.Client, url string) error {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	req, err := http.NewRequestWithContext(WithPriority(t.Context(), Interactive), http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)
 	resp, err := client.Do(req)
 	if err != nil {

@@ -80,7 +80,7 @@ func TestGreedyUse(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				limit, err := tt.limits.Effective()
 				require.NoError(t, err)
-				shared := NewMemoryLedger()
+				shared := new(memoryLedger)
 				length := tt.windows * limit.Window
 				ctx, cancel := context.WithTimeout(WithPriority(t.Context(), tt.priority), length)
 				defer cancel()
@@ -92,7 +92,10 @@ func TestGreedyUse(t *testing.T) {
 					opts := &Options{}
 					if tt.ledger > 0 {
 						ledger := newSlowLedger(shared, rng, tt.ledger)
-						defer func() { swaps += ledger.swaps }()
+						defer func() {
+							swaps += ledger.swaps
+							t.Logf("%s: process %d: %d reads, %d writes", name, i, ledger.loads, ledger.swaps)
+						}()
 						opts.Ledger = ledger
 					}
 					l := mustNew(t, tt.limits, opts)

@@ -51,6 +51,34 @@ func (o *observer) count() int {
 	return len(o.arrivals)
 }
 
+// A memoryLedger is a ledger for several limiters of one process. The zero value is empty.
+type memoryLedger struct {
+	mu      sync.Mutex
+	content []byte
+}
+
+func (m *memoryLedger) Load(ctx context.Context) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.content, nil
+}
+
+func (m *memoryLedger) Swap(ctx context.Context, prev, next []byte) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if (prev == nil) != (m.content == nil) || !bytes.Equal(prev, m.content) {
+		return false, nil
+	}
+	m.content = bytes.Clone(next)
+	return true, nil
+}
+
 var errLedgerDown = errors.New("the ledger is down")
 
 // A slowLedger takes its time, and fails at times: before or after it has done
@@ -153,18 +181,19 @@ func mustNew(tb testing.TB, limits Limits, opts *Options) *Limiter {
 	return l
 }
 
+// mustAcquire returns a permit of an interactive caller, which nothing spreads out.
 func mustAcquire(tb testing.TB, l *Limiter) Permit {
 	tb.Helper()
-	p, err := l.Acquire(tb.Context())
+	p, err := l.Acquire(WithPriority(tb.Context(), Interactive))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return p
 }
 
-func mustAcquireNow(tb testing.TB, l *Limiter) Permit {
+func mustAcquireBackground(tb testing.TB, l *Limiter) Permit {
 	tb.Helper()
-	p, err := l.Acquire(WithPriority(tb.Context(), Interactive))
+	p, err := l.Acquire(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func acquireDone(ctx context.Context) func(*testing.B) {
 		for i := 0; b.Loop(); i++ {
 			if i%windowful == 0 { // a window's worth, log and all
 				var err error
-				if l, err = ratelimit.New(ratelimit.Limits{Minute: windowful}, &ratelimit.Options{BackgroundBurst: windowful}); err != nil {
+				if l, err = ratelimit.New(ratelimit.Limits{Minute: windowful}, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -119,12 +119,12 @@ func memoryRow() (row, error) {
 		return float64(m.HeapAlloc)
 	}
 	before := heap()
-	l, err := ratelimit.New(ratelimit.Limits{Day: windowful}, &ratelimit.Options{BackgroundBurst: -1})
+	l, err := ratelimit.New(ratelimit.Limits{Day: windowful}, nil)
 	if err != nil {
 		return row{}, err
 	}
 	for range windowful {
-		p, err := l.Acquire(context.Background())
+		p, err := l.Acquire(ratelimit.WithPriority(context.Background(), ratelimit.Interactive))
 		if err != nil {
 			return row{}, err
 		}

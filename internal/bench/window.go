@@ -104,7 +104,7 @@ func worstWindows(t *testing.T, seeds uint64) (results []windowResult) {
 		new  func() take
 	}{
 		{"cxsync", func() take {
-			l, err := ratelimit.New(ratelimit.Limits{Minute: windowLimit}, &ratelimit.Options{BackgroundBurst: -1})
+			l, err := ratelimit.New(ratelimit.Limits{Minute: windowLimit}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
