@@ -85,7 +85,9 @@ func (s *session) readTail(ctx context.Context, lease *lease) error {
 	if putErr := b.PutJSON(s.auditKey(), state); putErr != nil {
 		return putErr
 	}
-	return errors.Join(err, lease.finish(ctx, s.engine.store, &b))
+	err = errors.Join(err, lease.finish(ctx, s.engine.store, &b))
+	s.engine.recordedOf(s.record.ID).notify() // of who made changes
+	return err
 }
 
 // A tail is one reading of it.

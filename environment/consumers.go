@@ -70,6 +70,7 @@ type ConsumerStatus struct {
 	Seq    uint64        `json:"seq"`              // it has had the changes up to this one
 	Behind uint64        `json:"behind"`           // how many numbers of the log it has not had; not each is a change
 	Lag    time.Duration `json:"lag"`              // since the oldest change was recorded that it has not had, by the org's time; in JSON nanoseconds
+	Owed   int           `json:"owed"`             // changes it has had of which it is still to be told who made them; see FollowOptions.Attributed
 	Holder string        `json:"holder,omitempty"` // the Options.Instance of the process that delivers to it now
 }
 
@@ -84,10 +85,7 @@ func (e *Engine) Consumers(ctx context.Context, id int64) ([]ConsumerStatus, err
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	if s, err := e.session(ctx, id); err == nil { // who cannot open it has this machine's time alone
-		now = s.now()
-	}
+	now := e.orgNow(ctx, id)
 	consumers := []ConsumerStatus{}
 	for entry, err := range e.store.Scan(ctx, storage.Prefix(ownKey(id, "consumer")+"/")) {
 		if err != nil {
@@ -109,6 +107,12 @@ func (e *Engine) Consumers(ctx context.Context, id int64) ([]ConsumerStatus, err
 				return nil, err
 			}
 			c.Lag = max(0, now.Sub(change.At))
+		}
+		for _, err := range e.store.Scan(ctx, owedRange(id, c.Name, 0)) {
+			if err != nil {
+				return nil, err
+			}
+			c.Owed++
 		}
 		consumers = append(consumers, c)
 	}
@@ -133,7 +137,10 @@ func (e *Engine) consumerHolders(ctx context.Context, id int64, consumers []Cons
 // hands it every change again, ConsumerStatus.Seq plus Behind skips to now. While
 // somebody delivers to it, that is storage.ErrLocked.
 func (e *Engine) ResetConsumer(ctx context.Context, id int64, consumer string, seq uint64) error {
-	return e.editConsumer(ctx, id, consumer, func(b *storage.Batch, key string) error { return b.PutJSON(key, seq) })
+	return e.editConsumer(ctx, id, consumer, func(b *storage.Batch, key string) error {
+		b.DeleteRange(owedRange(id, consumer, seq))
+		return b.PutJSON(key, seq)
+	})
 }
 
 // DeleteConsumer forgets a consumer: under the same name it is a new one. While
@@ -141,6 +148,7 @@ func (e *Engine) ResetConsumer(ctx context.Context, id int64, consumer string, s
 func (e *Engine) DeleteConsumer(ctx context.Context, id int64, consumer string) error {
 	return e.editConsumer(ctx, id, consumer, func(b *storage.Batch, key string) error {
 		b.Delete(key)
+		b.DeleteRange(owedRange(id, consumer, 0))
 		return nil
 	})
 }

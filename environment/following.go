@@ -33,6 +33,18 @@ type FollowOptions struct {
 
 	// RetryMax is the longest pause. Defaults to a minute, or to Retry if that is longer.
 	RetryMax time.Duration
+
+	// WaitForWho is how long a change waits, from when it was recorded, for the org's audits to
+	// say who made it. Changes behind it wait, so that their order holds. One of which nothing is
+	// known by then is delivered as it is. Defaults to 0: no change waits.
+	WaitForWho time.Duration
+
+	// Attributed is handed a change again that the consumer has had before it was settled who made
+	// it, each time that Change.Who has become another: somebody is named, a late audit corrects
+	// that, or it is settled that nobody will be. Such changes come in the order of the log,
+	// before newer ones, at least once over restarts; an error counts as the consumer's.
+	// Defaults to nil: what comes later is not delivered.
+	Attributed Consumer
 }
 
 // following is one consumer's delivery from one environment.
@@ -43,6 +55,10 @@ type following struct {
 	consumer string
 	f        Consumer
 	opts     FollowOptions
+
+	edition uint64 // of what is known of who made changes, as the consumer was told last
+	waiting uint64 // the change that waits for who made it
+	since   time.Time
 }
 
 func (e *Engine) following(id int64, consumer string, f Consumer, opts *FollowOptions) (*following, error) {
@@ -74,6 +90,9 @@ func (e *Engine) following(id int64, consumer string, f Consumer, opts *FollowOp
 	if fo.opts.Retry < 0 || fo.opts.RetryMax < 0 {
 		return nil, fmt.Errorf("environment: a pause of %v is negative; 0 ends at the consumer's first error", min(fo.opts.Retry, fo.opts.RetryMax))
 	}
+	if fo.opts.WaitForWho < 0 {
+		return nil, fmt.Errorf("environment: a wait of %v for who made a change is negative; 0 does not wait", fo.opts.WaitForWho)
+	}
 	if fo.opts.RetryMax == 0 {
 		fo.opts.RetryMax = max(time.Minute, fo.opts.Retry)
 	}
@@ -94,6 +113,9 @@ func (fo *following) deliver(ctx context.Context, lease *lease) error {
 	if !known && fo.opts.FromNow {
 		return fo.move(ctx, lease, newest)
 	}
+	if err := fo.tell(ctx, lease); err != nil {
+		return err
+	}
 	if newest <= place {
 		return nil
 	}
@@ -102,11 +124,18 @@ func (fo *following) deliver(ctx context.Context, lease *lease) error {
 		if err != nil {
 			return err
 		}
-		if err := fo.hand(ctx, change); err != nil {
+		if fo.waits(ctx, change) {
+			return nil
+		}
+		if err := fo.hand(ctx, fo.f, change); err != nil {
 			return err
 		}
 		place = change.Seq
-		if err := fo.move(ctx, lease, place); err != nil {
+		var b storage.Batch
+		if err := fo.owe(&b, change); err != nil {
+			return err
+		}
+		if err := fo.moveWith(ctx, lease, &b, place); err != nil {
 			return err
 		}
 	}
@@ -117,9 +146,9 @@ func (fo *following) deliver(ctx context.Context, lease *lease) error {
 }
 
 // hand gives a change to the consumer, again and again if it is to be tried again.
-func (fo *following) hand(ctx context.Context, change history.Change) error {
+func (fo *following) hand(ctx context.Context, f Consumer, change history.Change) error {
 	for pause := fo.opts.Retry; ; pause = min(2*pause, fo.opts.RetryMax) {
-		err := fo.f(ctx, change)
+		err := f(ctx, change)
 		if err == nil || fo.opts.Retry == 0 {
 			return err
 		}
@@ -137,13 +166,21 @@ func (fo *following) hand(ctx context.Context, change history.Change) error {
 }
 
 func (fo *following) move(ctx context.Context, lease *lease, to uint64) error {
-	var b storage.Batch
+	return fo.moveWith(ctx, lease, new(storage.Batch), to)
+}
+
+// moveWith moves the consumer's place, together with what is in the batch.
+func (fo *following) moveWith(ctx context.Context, lease *lease, b *storage.Batch, to uint64) error {
 	if err := b.PutJSON(ownKey(fo.id, "consumer", fo.consumer), to); err != nil {
 		return err
 	}
-	lease.Fence(&b)
+	return fo.commit(ctx, lease, b)
+}
+
+func (fo *following) commit(ctx context.Context, lease *lease, b *storage.Batch) error {
+	lease.Fence(b)
 	// What the consumer has done is done, even if the context ended meanwhile.
-	return fo.engine.store.Commit(context.WithoutCancel(ctx), &b)
+	return fo.engine.store.Commit(context.WithoutCancel(ctx), b)
 }
 
 // place returns the sequence number up to which a consumer has had the changes.

@@ -47,21 +47,14 @@ type auditState struct {
 	Read    map[string]Span `json:"read,omitempty"`
 	Swept   time.Time       `json:"swept,omitzero"`
 	Tally   Tally           `json:"tally"`
+	Delay   mean            `json:"delay"`
+	Naming  mean            `json:"naming"`
 }
 
 // behind is what is left to look at: the changes behind Seq, by the records of Since to Until.
 type behind struct {
 	Seq uint64 `json:"seq"`
 	Span
-}
-
-// A Tally counts what came of audits.
-type Tally struct {
-	Settled    map[WhoStatus]int64 `json:"settled"`    // attributions that are final, by status
-	Corrected  int64               `json:"corrected"`  // times that a late audit made another attribution of a provisional one
-	Undetected int64               `json:"undetected"` // records of writes that no change explains
-	Pending    int                 `json:"pending"`    // attributions that are not settled yet
-	Until      time.Time           `json:"until,omitzero"`
 }
 
 func (h *History) auditState(ctx context.Context) (auditState, bool, error) {
@@ -73,6 +66,13 @@ func (h *History) auditState(ctx context.Context) (auditState, bool, error) {
 		return auditState{}, false, fmt.Errorf("history: %w", err)
 	}
 	return st, true, nil
+}
+
+// AuditEdition returns a number that moves whenever it may have become known who made a change. It is 0
+// while audits were never read.
+func (h *History) AuditEdition(ctx context.Context) (uint64, error) {
+	st, _, err := h.auditState(ctx)
+	return st.Edition, err
 }
 
 // now is until when audits were read, which is the time that attributions settle by.

@@ -76,8 +76,14 @@ func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error
 			}
 		}
 	}
+	if who.names() && (isNew || old.Status == WhoPending) {
+		a.state.Naming.add(now.Sub(f.At))
+	}
 	if who.Settled {
 		f.Settled = true
+		if who.names() {
+			a.state.Delay.add(f.At.Sub(who.At))
+		}
 		if !isTrimmed {
 			a.state.Tally.Settled[who.Status]++
 		}
@@ -105,6 +111,11 @@ func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error
 		a.state.Tally.Corrected++
 	}
 	return b.PutJSON(h.keys.who(f.Seq), who)
+}
+
+// names reports whether audits told of the act.
+func (a Attribution) names() bool {
+	return a.Status == WhoAttributed || a.Status == WhoSeveral || a.Status == WhoSystem
 }
 
 func (a Attribution) equal(b Attribution) bool {

@@ -175,28 +175,6 @@ func (w *whoReader) of(ctx context.Context, o touchedObject, until time.Time) (*
 	return together(o.seq, all), nil
 }
 
-// Tally counts what came of audits so far. It is false if none were ever read.
-func (h *History) Tally(ctx context.Context) (Tally, bool, error) {
-	st, found, err := h.auditState(ctx)
-	if err != nil || !found {
-		return Tally{}, false, err
-	}
-	st.Tally.Until = st.now()
-	for e, err := range h.store.Scan(ctx, h.keys.below("fact")) {
-		var f fact
-		if err == nil {
-			err = decode(e.Key, e.Value, &f)
-		}
-		if err != nil {
-			return Tally{}, false, fmt.Errorf("history: who made changes: %w", err)
-		}
-		if !f.Settled {
-			st.Tally.Pending++
-		}
-	}
-	return st.Tally, true, nil
-}
-
 // together returns who made several changes of one object, nil if there is none to say.
 func together(seq uint64, all []Attribution) *Attribution {
 	if len(all) == 0 {
