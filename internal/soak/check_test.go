@@ -43,6 +43,7 @@ func (m *month) check() {
 		m.t.Logf("%s: %d requests, %d passes, %d edits seen of %d, %d changes, %d as-of answers (%d with one possible answer)",
 			o.record.Name, len(o.requests), c.passes, c.seen, c.edits, c.changes, c.asked, c.exact)
 	}
+	m.checkWho(engine)
 	m.t.Log(m.counts)
 	for _, f := range append(monthFaults(), monthOthers...) {
 		if *monthDays >= 30 && m.faults[f.Name] == 0 {

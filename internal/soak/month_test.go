@@ -34,6 +34,8 @@ const monthProcesses = 2
 //   - Of a whole month, what referred to what at an instant is what a search through all bodies finds, and files that
 //     follow the log step by step are those of an export at any instant.
 //   - No rolling window holds more requests, as the org counted them, than the limit allows.
+//   - Nobody is named as who made a change who did not edit the object in its span, and what counts as undetected is
+//     in no change.
 //   - A consumer that fails at random gets each change, in order, and repeated only after a failure.
 //
 // What no client can know is left out: a page that a list without totals lost, and

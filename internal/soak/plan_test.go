@@ -78,6 +78,7 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 		o := &monthOrg{Org: genesystest.New(&opts), domain: opts.Domain, latency: opts.Latency, hiddenGet: opts.HiddenGet, byName: map[string]*monthType{}}
 		c := o.Config()
 		r.BaseURL, r.ClientID, r.ClientSecret = c.BaseURL, c.ClientID, environment.NewSecret(c.ClientSecret)
+		r.AuditMinutes = 10
 		toggles := map[string]string{}
 		for _, name := range slices.Sorted(maps.Keys(monthPlans[i])) {
 			cron := monthPlans[i][name]

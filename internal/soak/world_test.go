@@ -59,6 +59,8 @@ type monthOrg struct {
 	gone      []string // "type id" that could come back
 	lags      []monthLag
 	domain    string
+	people    []string   // who edits
+	dice      *rand.Rand // chooses one of them
 
 	mu        sync.Mutex       // guards the passes of types, and other
 	other     *genesystest.Org // answers instead
