@@ -40,6 +40,7 @@ var sections = []section{
 	{name: "questions", measure: questionRows},
 	{name: "git", measure: gitRows},
 	{name: "build", measure: buildRows, long: true},
+	{name: "delay", measure: delayRows, long: true},
 }
 
 // A run says how much is measured.
