@@ -14,10 +14,10 @@ import (
 // What the client can see of a type, and why a removal depends on it. Genesys Cloud answers a list
 // with the objects of the divisions that the client's roles cover, and says nothing of the others.
 // If an administrator takes a division from a role, its objects vanish from every list as if they
-// were deleted. So each pass finds out its coverage (the divisions it can see), history stores it with the
-// pass, and compares: what a walk with another coverage than the one before did not list proves
-// nothing until a second walk agrees. When coverage grows, or a list holds more than it once did,
-// what shows up is imported and not created.
+// were deleted. So each pass finds out its coverage (the divisions it can see), history stores it
+// with the pass, and compares: what a walk with another coverage than the one before did not list
+// proves nothing until a second walk agrees. When coverage grows, or a list holds more than it once
+// did, what shows up is imported and not created.
 //
 // Asking for the grants costs a request or two. They are known for a day; who needs to be surer
 // asks with a later asOf: an import, and history before it records a removal.

@@ -44,7 +44,8 @@ type TypeHealth struct {
 
 // A Health is the health of an environment: the worst of its types. A type that was never readable,
 // for lack of a permission or a product, is blind by itself but does not make the environment so:
-// nothing that was once on record goes stale. If no type was ever readable, the environment is blind.
+// nothing that was once on record goes stale. If no type was ever readable, the environment is
+// blind.
 type Health struct {
 	Environment int64  `json:"environment"`
 	Name        string `json:"name"`

@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/cxsync/cxsync/internal/spelling"
 )
 
 // How a person's record is read. encoding/json stops at the first error, takes unknown and repeated
@@ -169,7 +171,7 @@ var formerNames = map[string]string{"objects": "types", "object": "type"}
 func meantField(name string, fields map[string]reflect.Value) string {
 	best := formerNames[strings.ToLower(name)]
 	if _, ok := fields[best]; !ok {
-		best = closest(name, func(yield func(string) bool) {
+		best = spelling.Closest(name, func(yield func(string) bool) {
 			for field := range fields {
 				if !slices.Contains(ownFields, field) && !yield(field) {
 					return

@@ -17,7 +17,8 @@ import (
 
 // What callers tell apart, with errors.Is.
 var (
-	// ErrNotFound reports that one object, or the parent of a list, does not exist, or not yet: the answer means Deleted.
+	// ErrNotFound reports that one object, or the parent of a list, does not exist, or not yet: the
+	// answer means Deleted.
 	ErrNotFound = errors.New("genesys: not found")
 
 	// ErrUnavailable reports that this client cannot read what it asked for: the
@@ -55,7 +56,8 @@ type APIError struct {
 	MissingPermissions []string
 	AnyPermission      bool
 
-	// Limit is the limit that was hit, such as client.credentials.token.rate.per.minute, if the answer named it.
+	// Limit is the limit that was hit, such as client.credentials.token.rate.per.minute, if the
+	// answer named it.
 	Limit string
 
 	meaning Meaning

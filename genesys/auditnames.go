@@ -11,6 +11,10 @@ import (
 	"github.com/cxsync/cxsync/internal/spelling"
 )
 
+// The names that an audit query may hold. The table is of the official model; an org may be ahead of
+// it, so a name that the table does not know is looked for in the org's own mapping before it is
+// refused.
+
 // auditNamesTSV holds the services, entity types and actions of the official
 // model of an audit record, and whether an action changes something.
 //
@@ -80,22 +84,11 @@ func (q AuditQuery) check(m AuditMapping) error {
 		if _, ok := known[n.kind][n.value]; ok {
 			continue
 		}
-		meant := nearest(n.value, slices.Sorted(maps.Keys(known[n.kind])))
+		meant := spelling.Closest(n.value, maps.Keys(known[n.kind]))
 		if meant != "" {
 			meant = fmt.Sprintf("; did you mean %q?", meant)
 		}
 		return fmt.Errorf("genesys: an audit query knows no %s %q%s", n.field, label(n.value), meant)
 	}
 	return nil
-}
-
-// nearest returns the name that a person may have meant; "" if none is near.
-func nearest(name string, names []string) string {
-	best, least := "", max(3, len(name)/3)
-	for _, n := range names {
-		if edits := spelling.Edits(strings.ToLower(name), strings.ToLower(n)); edits < least {
-			best, least = n, edits
-		}
-	}
-	return best
 }

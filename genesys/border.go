@@ -14,7 +14,15 @@ import (
 //
 // One pass over the bytes finds what there is to change, as a list of edits. A
 // body without any, as nearly all are, is handed on as it came, and nothing is
-// allocated for it.
+// allocated for it. The edits are in the order of the source and do not overlap;
+// everything between them stays byte for byte, spelling of numbers and spaces
+// included, so that a body that passes twice is the same both times.
+//
+// What an edit is for is decided at each member by its name (treatment.go), by
+// its place in the type's bodies (place), and at each string by the URLs in it
+// (query.go). A secret may also be named by a sibling, as in {"key": "password",
+// "value": "…"}: then its value may come before its name, so it is only noted, and
+// masked when the object ends (property.go).
 
 // SecretMark stands in a body for a secret whose name a customer chose, such as
 // a column of a data table. That there is a secret shows; its value does not,
@@ -59,8 +67,9 @@ type border struct {
 	more    bool     // there is more to do than to cut the queries of URLs
 }
 
-// mayEdit reports whether clean may change a body in which suspect tells of a name that it looks for in every type. It
-// is quick and errs on the safe side: nearly no body has such a name or a query.
+// mayEdit reports whether clean may change a body in which suspect tells of a name that it looks
+// for in every type. It is quick and errs on the safe side: nearly no body has such a name or a
+// query.
 func (b *border) mayEdit(body []byte, suspect bool) bool {
 	if suspect || b != nil && (b.more || bytes.IndexByte(body, '#') >= 0) {
 		return true
@@ -81,6 +90,7 @@ type place struct {
 	settles map[string]string
 }
 
+// member returns the place of a member of p.
 func (p *place) member(name []byte) *place {
 	if p == nil {
 		return nil
@@ -102,24 +112,13 @@ func bucket[T []byte | string](name T) uint64 {
 	return (n*7 + uint64(name[0])*5 + uint64(name[n-1])*3 + uint64(name[n/2])) & 63
 }
 
-// A treatment says what becomes of strings below a place.
-type treatment uint8
-
-const (
-	plain     treatment = iota
-	chosen              // customers chose the names: secrets are masked, so that they show
-	defined             // the same, but what stands below a name describes a value and is none
-	described           // below a secret name in a definition: only examples of the value are masked
-	dropped             // below a secret name: strings go
-	hidden              // below a secret name that a customer chose: strings are masked
-)
-
 // An edit replaces a part of the source.
 type edit struct {
 	from, to int
 	with     string
 }
 
+// A cleaner is one pass over one body.
 type cleaner struct {
 	src     []byte
 	secrets []string
@@ -129,6 +128,7 @@ type cleaner struct {
 	depth   int
 }
 
+// quotedMark is SecretMark as a JSON string. An edit with it is counted as masked.
 const quotedMark = `"` + SecretMark + `"`
 
 func (c *cleaner) edit(from, to int, with string) {
@@ -153,7 +153,8 @@ func (c *cleaner) edited() (cleaned []byte, masked int) {
 	return append(cleaned, c.src[from:]...), masked
 }
 
-// hideSpans replaces the edits inside of the values to hide by those that hide them.
+// hideSpans replaces the edits inside of the values to hide by edits that mask every string in them.
+// A value may be inside of another one that is hidden; the outer one counts.
 func (c *cleaner) hideSpans() {
 	if c.hide == nil {
 		return
@@ -177,7 +178,8 @@ func (c *cleaner) hideSpans() {
 	c.edits = append(c.edits, before...)
 }
 
-// value goes over the value at i and returns its end, or ^offset where it is malformed.
+// value goes over the value at i, which is at that place and treated so, and returns its end, or
+// ^offset where it is malformed. A scalar that is no string passes as it is: no secret is a number.
 func (c *cleaner) value(i int, p *place, how treatment) int {
 	if i >= len(c.src) {
 		return ^i
@@ -230,6 +232,7 @@ func (c *cleaner) text(i, end int, form jsonscan.Form, p *place, how treatment) 
 	}
 }
 
+// array is value for an array. Its elements are treated as it is.
 func (c *cleaner) array(i int, p *place, how treatment) int {
 	i = jsonscan.Space(c.src, i+1)
 	if i < len(c.src) && c.src[i] == ']' {
@@ -251,6 +254,8 @@ func (c *cleaner) array(i int, p *place, how treatment) int {
 	}
 }
 
+// object is value for an object. A member that goes takes a comma with it: the one behind it as long
+// as no member was kept, else the one in front.
 func (c *cleaner) object(i int, p *place, how treatment) int {
 	start := i + 1 // of the member with the space in front of it
 	i = jsonscan.Space(c.src, start)
@@ -307,100 +312,4 @@ func (c *cleaner) object(i int, p *place, how treatment) int {
 		start = after + 1
 		i = jsonscan.Space(c.src, start)
 	}
-}
-
-// treat returns how the value of a member is to be treated, and whether the member goes.
-func (c *cleaner) treat(name []byte, value int, p *place, how treatment) (inside treatment, drop bool) {
-	if p != nil && p.secret || c.secrets != nil && slices.Contains(c.secrets, string(name)) {
-		return plain, true
-	}
-	isText := value < len(c.src) && c.src[value] == '"'
-	switch {
-	case how == dropped:
-		return dropped, isText
-	case how == hidden:
-		return hidden, false
-	case how == described && isExample(name):
-		return hidden, false
-	case how == chosen && isText && isCredentialHeader(name) && !c.refers(value):
-		return hidden, false
-	case !isSecretName(name):
-		return how, false
-	case how == plain:
-		return dropped, isText
-	case how == chosen || isText:
-		return hidden, false
-	}
-	return described, false
-}
-
-// isCredentialHeader reports whether a member is an HTTP header that says who asks.
-func isCredentialHeader(name []byte) bool {
-	return bytes.EqualFold(name, []byte("Authorization")) || bytes.EqualFold(name, []byte("Proxy-Authorization")) || bytes.EqualFold(name, []byte("Cookie"))
-}
-
-// refers reports whether the string at i only says where the credentials are kept: "Bearer ${credentials.token}".
-func (c *cleaner) refers(i int) bool {
-	end, _ := jsonscan.ScanString(c.src, i)
-	return end >= 0 && bytes.Contains(c.src[i:end], []byte("${"))
-}
-
-// isExample reports whether a member of a JSON schema holds values rather than a description.
-func isExample(name []byte) bool {
-	switch string(name) {
-	case "default", "const", "enum", "example", "examples":
-		return true
-	}
-	return false
-}
-
-// A pair looks for a property inside of an object: a member that names it, and
-// others that hold its value. They may stand in either order.
-type pair struct {
-	secret bool // the name is that of a secret
-	n      int
-	spans  [4]span
-	more   []span
-}
-
-type span struct{ from, to int }
-
-// see looks at a member and its value from one offset to another.
-func (p *pair) see(c *cleaner, name []byte, from, to int) {
-	switch {
-	case isPairValue(name) && p.n < len(p.spans):
-		p.spans[p.n] = span{from, to}
-		p.n++
-	case isPairValue(name):
-		p.more = append(p.more, span{from, to})
-	case c.src[from] == '"' && isPairName(name):
-		text := c.src[from+1 : to-1]
-		if bytes.IndexByte(text, '\\') >= 0 {
-			text = jsonscan.AppendString(nil, c.src[from:to])
-		}
-		p.secret = p.secret || isSecretName(text)
-	}
-}
-
-// hide has the values masked if the name is that of a secret.
-func (p *pair) hide(c *cleaner) {
-	if p.secret {
-		c.hide = append(append(c.hide, p.spans[:p.n]...), p.more...)
-	}
-}
-
-func isPairName(name []byte) bool {
-	switch string(name) {
-	case "key", "name", "id", "field", "property", "attribute", "header", "parameter":
-		return true
-	}
-	return false
-}
-
-func isPairValue(name []byte) bool {
-	switch string(name) {
-	case "value", "values", "defaultValue", "oldValue", "oldValues", "newValue", "newValues":
-		return true
-	}
-	return false
 }

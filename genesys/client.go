@@ -133,18 +133,22 @@ type Client struct {
 	api, login *url.URL
 	opts       Options
 	tokens     *tokens
-	http       *retryablehttp.Client
-	redact     func(string) string
-	sizes      sync.Map // name of a type -> page size that the service took, when it is not the type's own
-	stubborn   sync.Map // name of a type -> true, while its requests fail whatever is tried
+	http       *retryablehttp.Client // the stack of newHTTP
+	redact     func(string) string   // takes the client secret and tokens out of a text
 	stats      counters
 	clock      *clock
+
+	// What the service has taught about a type, by its name. Both only spare tries that failed
+	// before; a process that starts anew learns them again.
+	sizes    sync.Map // the page size that the service took, where it refused the type's own
+	stubborn sync.Map // true while its requests fail whatever is tried
 
 	auditNeedsService atomic.Int32 // see AuditNeedsService; 0 while it is not known
 }
 
-// NewClient returns a Client. It makes no request: a wrong secret shows with
-// the first call. The error says which field of the Config is wrong, and how.
+// NewClient returns a Client. It makes no request: a wrong secret shows with the first call. The
+// error says which field of the Config is wrong, and how. One Client for each OAuth client is
+// enough: it keeps one token, which all goroutines share.
 func NewClient(cfg Config, opts *Options) (*Client, error) {
 	api, login, err := resolveURLs(cfg.BaseURL, cfg.LoginURL)
 	if err != nil {
@@ -211,8 +215,9 @@ func (c *Client) GetJSON(ctx context.Context, path string, v any) error {
 	return c.readJSON(ctx, http.MethodGet, path, nil, v)
 }
 
-// QueryJSON sends a POST query: a call that only reads, although it is a POST,
-// and that may therefore be sent again when it fails.
+// QueryJSON sends a POST query: a call that only reads, although it is a POST, and that may
+// therefore be sent again when it fails. query is marshalled as the body; the answer is read into v
+// as GetJSON does.
 func (c *Client) QueryJSON(ctx context.Context, path string, query, v any) error {
 	return c.readJSON(ctx, http.MethodPost, path, query, v)
 }

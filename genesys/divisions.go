@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// Lists that hold the home division only, unless they are asked for others. They are asked for all
+// divisions of the org, 50 at a time.
+
 // divisionsPerList is how many IDs of divisions fit into the query of one list:
 // with 50 of them a path has less than 3,000 characters.
 const divisionsPerList = 50

@@ -8,8 +8,8 @@ import (
 )
 
 // A memberReader finds several fields of an object while the object is scanned, and sees on the way
-// whether there is anything in it that the border may have to change. So an object of a page, of which
-// nearly none has a secret, is gone over once and not three times.
+// whether there is anything in it that the border may have to change. So an object of a page, of
+// which nearly none has a secret, is gone over once and not three times.
 type memberReader struct {
 	names   []string // of the members at the top
 	starts  []int    // where their values begin in text; -1 for none

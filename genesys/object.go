@@ -19,10 +19,10 @@ type Object struct {
 	Name   string // for people: the Title fields, or the type's label for a singleton without
 	Parent string // ID of the parent; "" at the top
 
-	// Body is the object's JSON byte for byte as Genesys Cloud sent it, less
-	// its secrets and the queries of signed URLs; a value that is on its way to
-	// another one is the one it settles at (see UncomparedField). It is the caller's to keep, but shares its memory with the
-	// other objects of its page: clone it to keep one of many for long.
+	// Body is the object's JSON byte for byte as Genesys Cloud sent it, less its secrets and the
+	// queries of signed URLs; a value that is on its way to another one is the one it settles at
+	// (see UncomparedField). It is the caller's to keep, but shares its memory with the other
+	// objects of its page: clone it to keep one of many for long.
 	Body json.RawMessage
 
 	// Masked is how many secrets SecretMark stands for in Body: they are not compared.

@@ -10,17 +10,20 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// An objectReader makes Objects out of the bodies of one list.
+// An objectReader makes Objects out of the bodies of one list. It is made once for the list and used
+// for each body: what it prepares, such as which members to look for, is the same for all.
 type objectReader struct {
 	t       ObjectType
 	border  *border
-	parent  string
+	parent  string // ID of the parent; "" at the top
 	members memberReader
-	id      []field
-	title   []field
+	id      []field  // that make the ID
+	title   []field  // that make the name
 	graves  []field  // the members of the tombstones, in their order
-	parts   []string // of the ID being read
+	parts   []string // of the ID being read; kept to be used again
 }
+
+// newObjectReader returns the reader of a list of t below a parent.
 
 func newObjectReader(t ObjectType, parent string) *objectReader {
 	r := &objectReader{t: t, border: t.border(), parent: parent}
@@ -103,6 +106,7 @@ func (r *objectReader) isTombstone(raw []byte) bool {
 	return false
 }
 
+// name returns the name for people of what was read.
 func (r *objectReader) name(raw []byte) string {
 	if len(r.title) == 1 {
 		return text(r.members.raw(r.title[0], raw))

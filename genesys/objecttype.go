@@ -51,8 +51,8 @@ type ObjectType struct {
 	Get   string // path that reads one object; "" when there is none
 	Parts []Part // what belongs to an object but has a call of its own
 
-	// ByID is the query parameter of the list that takes the ID of one object and leaves the others out, so that one
-	// request tells of an object what the list does; "" when there is none.
+	// ByID is the query parameter of the list that takes the ID of one object and leaves the others
+	// out, so that one request tells of an object what the list does; "" when there is none.
 	ByID string
 
 	// Absent says that the service answers 404 for the singleton while it is not

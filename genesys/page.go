@@ -11,6 +11,13 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
+// How the service pages. There are five families of lists (Paging) and as many ways to say that
+// there is more: a page count, a total, a link to the next page, a cursor, or nothing but a full
+// page. A list may use several, and they may contradict each other: counts that are 0 beside a full
+// page, links without a page number. Two rules hold for all: more is believed from whoever
+// announces it, and an announcement of a form that the service is not known to use is no end of the
+// list but a doubt. An envelope is what one page says; a pager makes the next request of it.
+
 // An envelope is what a page says besides its objects.
 type envelope struct {
 	items     []byte // raw array; nil when there is none
@@ -24,7 +31,8 @@ type envelope struct {
 	beyond    string // the first announcement of more in a way that the type does not know
 }
 
-// readEnvelope goes over a whole page once and so proves it to be JSON.
+// readEnvelope goes over a whole page once, which also proves that it is JSON. The objects are left
+// as they are.
 func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 	e := envelope{total: -1, pageCount: -1}
 	if t.Items == "." {
@@ -136,6 +144,7 @@ func (e *envelope) cursor(name string, raw []byte, path string) string {
 	return text(at)
 }
 
+// misread notes an announcement that is not understood.
 func (e *envelope) misread(name string, raw []byte) {
 	e.unclear = cmp.Or(e.unclear, fmt.Sprintf("%s is %s", name, label(string(raw[:min(len(raw), maxLabel)]))))
 }
@@ -177,10 +186,13 @@ type pager struct {
 	empty  int       // empty pages in a row
 }
 
+// byNumber reports whether pages are asked for by their number; otherwise a token leads from one to
+// the next.
 func (p *pager) byNumber() bool {
 	return p.t.Paging == PagingPage || p.t.Paging == PagingSearch && !strings.Contains(p.t.Token, "=")
 }
 
+// paged reports whether the list has pages at all.
 func (p *pager) paged() bool {
 	return p.t.Paging != PagingNone && p.t.Paging != PagingSingleton
 }
@@ -211,7 +223,7 @@ func (p *pager) request() (path string, body []byte) {
 	return path, nil
 }
 
-// sizeParameter: the scans of external contacts name the size "limit".
+// sizeParameter is the parameter that takes the size of a page.
 func (p *pager) sizeParameter() string {
 	if p.t.Token == scanToken {
 		return "limit"
@@ -219,6 +231,8 @@ func (p *pager) sizeParameter() string {
 	return "pageSize"
 }
 
+// scanToken is the Token of the scans of external contacts, which differ from other lists in the
+// name of the size and in the least one that they take.
 const scanToken = "cursor=cursors.after"
 
 // leastPage is the smallest page that a list can be asked for.
@@ -229,6 +243,7 @@ func (t ObjectType) leastPage() int {
 	return 1
 }
 
+// searchBody returns the body of a POST query for the page.
 func (p *pager) searchBody() []byte {
 	b := []byte{'{'}
 	if p.t.Body != "" {
@@ -266,7 +281,8 @@ func (p *pager) next(e envelope, n int) (more bool, reason string) {
 	return more, reason
 }
 
-// moreByNumber believes whichever announces more of a link and a count.
+// moreByNumber decides whether there is a page after one with n objects: by whichever announces
+// more of a link and a page count; without both, by the total; without that, by the page itself.
 func (p *pager) moreByNumber(e envelope, n int) (more bool, reason string) {
 	p.linked = p.linked || e.nextURI != ""
 	// A link without a page number, as those of a search, says that there is more and nothing else.
@@ -292,6 +308,7 @@ func (p *pager) moreByNumber(e envelope, n int) (more bool, reason string) {
 	return n >= size || n%25 == 0 && e.pageSize == 0, ""
 }
 
+// nextByToken follows a cursor or a link. One that was followed before would go round for ever.
 func (p *pager) nextByToken(e envelope) (more bool, reason string) {
 	token, query := e.token, ""
 	if p.t.Paging == PagingNextURI {
@@ -320,6 +337,7 @@ func (p *pager) tokenIn(nextURI string) (token, query string) {
 	return "", queryOf(nextURI)
 }
 
+// queryOf returns the query of a URI without its question mark; "" if there is none.
 func queryOf(uri string) string {
 	_, query, _ := strings.Cut(uri, "?")
 	query, _, _ = strings.Cut(query, "#")
@@ -339,11 +357,12 @@ func parameterIn(uri, name string) (value string, found bool) {
 	return "", false
 }
 
-// customary page sizes, as services offer them.
+// customarySizes are page sizes that the lists of the service offer, the largest first.
 var customarySizes = []int{500, 200, 100, 50, 25, 10, 5, 2, 1}
 
-// shrink goes on with pages of at most that size, none smaller than least. It
-// reports whether that is possible.
+// shrink goes on with the largest customary page of at most that size, and none smaller than least.
+// It reports whether there is one. A page number is translated so that the first row of the page
+// that was refused is asked for again, and rows before it at most repeat.
 func (p *pager) shrink(most, least int) bool {
 	if !p.paged() {
 		return false

@@ -101,9 +101,9 @@ func withMember(body []byte, name string, value []byte) ([]byte, error) {
 	return append(bytes.TrimRight(slices.Clone(body[:len(body)-1]), " \t\r\n"), member...), nil
 }
 
-// Reads names what a body of the type is made of: the calls with what they are
-// asked for, the parts, and what passes the border. Bodies that were read in different ways differ in
-// what was asked for, although nobody edited anything.
+// Reads names what a body of the type is made of: the calls with what they are asked for, the
+// parts, and what passes the border. Bodies that were read in different ways differ in what was
+// asked for, although nobody edited anything.
 func (t ObjectType) Reads() string {
 	calls := []string{borderForm, t.method() + " " + t.Path}
 	if !t.Whole {

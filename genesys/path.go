@@ -9,6 +9,9 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
+// Templates of paths. ObjectType explains their variables; here they are filled. A variable with a
+// source may have many values, so one template may stand for many paths: the product of the values.
+
 // A target is one expansion of a path template.
 type target struct {
 	path   string
@@ -55,8 +58,9 @@ func hasSource(template string) bool {
 	return false
 }
 
-// expand fills a template with the parts of an ID, and its variables that have
-// a source with the values found in body: one target per combination.
+// expand fills a template with the parts of an ID, and its variables that have a source with the
+// values found in body: one target per combination, none if a source has no value. The last plain
+// variable takes the last part, because an ID may have more parts than the path has variables.
 func expand(template string, parts []string, body []byte) ([]target, error) {
 	vars, rest := parseTemplate(template)
 	plain := 0
@@ -106,6 +110,7 @@ func expandOne(template string, parts []string, body []byte) (string, error) {
 	return targets[0].path, nil
 }
 
+// multiply appends a text and each of the values to each of the targets.
 func multiply(targets []target, before string, values []string) []target {
 	product := make([]target, 0, len(targets)*len(values))
 	for _, t := range targets {

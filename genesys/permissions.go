@@ -10,6 +10,15 @@ import (
 	"strings"
 )
 
+// What the client may read, found out before it tries. Each policy of each role grants actions on
+// an entity in one division; a permission such as routing:queue:view is had where some policy
+// covers it, wildcards included. Three calls can tell the grants; the first one that the org
+// answers counts. If it answers none, nothing is known, and only a try tells.
+//
+// This saves requests, and a report can name the permission that is missing. A type that the grants
+// do not cover need not be asked for. That they cover it is no proof: the answer to the list
+// decides.
+
 // A Verdict says whether a client may read something.
 type Verdict string
 
@@ -30,9 +39,10 @@ type Permissions struct {
 	catalogue map[string]permissionInfo // by lower-case name; nil if it could not be read
 }
 
+// permissionInfo is what the org says of a permission.
 type permissionInfo struct {
 	name          string // as the org spells it
-	divisionAware bool
+	divisionAware bool   // a grant of it counts in its division only
 }
 
 // A grant is one policy of one role in one division.
@@ -42,6 +52,7 @@ type grant struct {
 	division       string
 }
 
+// covers reports whether the grant includes a permission, in its division.
 func (g grant) covers(permission string) bool {
 	domain, rest, _ := strings.Cut(permission, ":")
 	entity, action, _ := strings.Cut(rest, ":")
@@ -98,6 +109,8 @@ func (p *Permissions) Readable(t ObjectType) ObjectType {
 	return t
 }
 
+// inOrg reports whether the org has a permission at all: those of products that it did not buy are
+// not in its list.
 func (p *Permissions) inOrg(permission string) bool {
 	_, ok := p.catalogue[strings.ToLower(permission)]
 	return ok
@@ -139,6 +152,7 @@ func (p *Permissions) Coverage(t ObjectType) Coverage {
 	return c
 }
 
+// forType reports whether the grant lets its client read the type, in its division.
 func (g grant) forType(t ObjectType) bool {
 	return len(t.Permissions) == 0 || slices.ContainsFunc(t.Permissions, g.covers)
 }
@@ -195,8 +209,10 @@ func answered(err error) bool {
 	return declined || cut || typed || errors.Is(err, errNoGrants)
 }
 
+// errNoGrants reports an answer that has the form of one with grants, and none in it.
 var errNoGrants = errors.New("genesys: no grants were shown")
 
+// A subject is the answer to what somebody may do.
 type subject struct {
 	Grants []struct {
 		Division Named `json:"division"`
@@ -210,10 +226,12 @@ type subject struct {
 	} `json:"grants"`
 }
 
+// ownGrants asks what this client may do.
 func (c *Client) ownGrants(ctx context.Context, p *Permissions) error {
 	return c.subjectGrants(ctx, "/api/v2/authorization/subjects/me", p)
 }
 
+// grantsByID asks the same by the ID of the OAuth client.
 func (c *Client) grantsByID(ctx context.Context, p *Permissions) error {
 	a, err := c.Access(ctx)
 	if err != nil {
@@ -225,6 +243,7 @@ func (c *Client) grantsByID(ctx context.Context, p *Permissions) error {
 	return c.subjectGrants(ctx, "/api/v2/authorization/subjects/"+escapeVariable("", a.Client.ID), p)
 }
 
+// subjectGrants asks what a subject may do.
 func (c *Client) subjectGrants(ctx context.Context, path string, p *Permissions) error {
 	var s subject
 	if err := c.GetJSON(ctx, path, &s); err != nil {
@@ -311,6 +330,7 @@ func (c *Client) permissionCatalogue(ctx context.Context, p *Permissions) error 
 	return nil
 }
 
+// divisions reads which divisions the org has.
 func (c *Client) divisions(ctx context.Context, p *Permissions) error {
 	t, ok := c.Catalogue().Lookup("authorization.divisions")
 	if !ok {

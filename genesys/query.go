@@ -9,8 +9,16 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// signingParameters sign a URL, or say until when its signature is good: whoever
-// has such a URL has what it leads to, and the next answer has another one.
+// Queries of URLs that are as good as a secret. A signed URL lets whoever has it read what it leads
+// to, and is another one in each answer, so that an object would seem to change with every pass. So
+// the query of a signed URL is cut off. Of another URL only parameters with the name of a secret are
+// masked, since the rest of the query may be configuration.
+//
+// URLs stand in texts of any kind, JSON escapes them in several ways, and where one ends in a text
+// is a guess. So a query is looked at up to each place where it may end, from the nearest on, and
+// the first that makes it a signed one counts.
+
+// signingParameters sign a URL, or say until when its signature is good.
 var signingParameters = []string{
 	"__token__", "awsaccesskeyid", "expires", "googleaccessid", "hdnea", "hdntl", "hdnts", "hmac", "jwt", "key-pair-id",
 	"ossaccesskeyid", "sig", "sign", "signature", "x-expires", "x-signature",
@@ -160,7 +168,8 @@ func isURLEscape(hex []byte) bool {
 	return false
 }
 
-// classifyQuery reports whether a query signs its URL, and whether one of its parameters is a secret.
+// classifyQuery reports whether a query signs its URL, and whether one of its parameters is a
+// secret.
 func classifyQuery(query string) (signed, secret bool) {
 	expires := false
 	text := query
@@ -191,6 +200,7 @@ func classifyQuery(query string) (signed, secret bool) {
 	return secret && expires, secret
 }
 
+// parameters iterates over the parameters of a query, also behind a second question mark.
 func parameters(query string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for at := 0; at < len(query); {
@@ -211,6 +221,7 @@ func parameterLen(query string) int {
 	return len(query)
 }
 
+// parameterName returns the name of a parameter as it is compared: without escapes, in lower case.
 func parameterName(name string) string {
 	if plainer, err := url.QueryUnescape(name); err == nil {
 		name = plainer

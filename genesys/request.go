@@ -16,8 +16,8 @@ import (
 // A call is one request with all its tries; it travels in their context.
 type call struct {
 	body    []byte
-	attempt int
-	once    bool // what its like did not help against is not tried again
+	attempt int  // number of the present try, from 1
+	once    bool // a failure of this request alone is not tried again: see sendFor
 	text    bool // the answer may be text: it need not be JSON
 }
 
@@ -30,9 +30,10 @@ func (c *Client) send(ctx context.Context, asks role, method, path string, body 
 	return c.sendCall(ctx, asks, method, path, &call{body: body})
 }
 
-// sendFor is send for one of the many requests of a type. A request that fails for
-// itself, by a 500 or an answer that is not JSON, is tried again; but not if the one
-// before was, in vain.
+// sendFor is send for one of the many requests of a type. A request that fails by itself, with a 500
+// or an answer that is not JSON, is tried again; but not while the type is stubborn, because the
+// request before was tried again in vain: a type that has thousands of such requests would otherwise
+// spend all tries on each of them.
 func (c *Client) sendFor(ctx context.Context, t ObjectType, asks role, method, path string, body []byte) ([]byte, error) {
 	data, err := c.sendCall(ctx, asks, method, path, &call{body: body, once: c.isStubborn(t)})
 	_, broken := errors.AsType[*brokenError](err)
@@ -49,6 +50,8 @@ func (c *Client) isStubborn(t ObjectType) bool {
 	return stubborn
 }
 
+// sendCall makes the request, and translates the last answer or error. What of an error holds a URL
+// or the body of the answer has lost queries, secrets and tokens.
 func (c *Client) sendCall(ctx context.Context, asks role, method, path string, sent *call) ([]byte, error) {
 	body := sent.body
 	if !strings.HasPrefix(path, "/") {
@@ -106,6 +109,7 @@ func withoutURL(err error) error {
 	}
 }
 
+// readJSON is GetJSON or QueryJSON.
 func (c *Client) readJSON(ctx context.Context, method, path string, query, v any) error {
 	var body []byte
 	if method == http.MethodPost {

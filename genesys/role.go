@@ -9,6 +9,12 @@ import (
 	"github.com/cxsync/cxsync/internal/printable"
 )
 
+// The least role that reads given types. A type is readable with any one of a few permissions, so
+// the least set is not unique. The choice is greedy, in three steps: what is the only permission of
+// some type is taken; for a type that has none of these the best of its own is taken, one that lets
+// nobody write before one that unlocks more types; at last each that became needless is dropped. So
+// none can be left out, which is what a role has to hold, though there may be a smaller set.
+
 // A Role is a role as the service takes it: the body of POST
 // /api/v2/authorization/roles, and of the role of a tool such as Terraform.
 type Role struct {
@@ -17,12 +23,13 @@ type Role struct {
 	Policies    []Policy `json:"permissionPolicies"`
 }
 
-// A Policy allows actions on one kind of entity.
+// A Policy allows actions on one kind of entity: of routing:queue:view, the Domain is routing, the
+// EntityName queue, and view is one of the ActionSet.
 type Policy struct {
 	Domain          string   `json:"domain"`
 	EntityName      string   `json:"entityName"`
 	ActionSet       []string `json:"actionSet"`
-	AllowConditions bool     `json:"allowConditions"`
+	AllowConditions bool     `json:"allowConditions"` // always false: no grant depends on conditions
 }
 
 // String returns the permissions of the role, one a line.
@@ -130,6 +137,7 @@ func withParts(types []ObjectType) []ObjectType {
 	return all
 }
 
+// compareBool orders false before true.
 func compareBool(a, b bool) int {
 	switch {
 	case a == b:

@@ -32,8 +32,8 @@ func (c *Catalogue) Suggest(text string) (ObjectType, bool) {
 	return ObjectType{}, false
 }
 
-// near reports whether at most limit letters have to be added, dropped or
-// replaced to make b of a.
+// near reports, at little cost for texts of very different length, whether at most limit letters
+// have to be added, dropped or replaced to make b of a.
 func near(a, b string, limit int) bool {
 	return max(len(a), len(b))-min(len(a), len(b)) <= limit && spelling.Edits(a, b) <= limit
 }

@@ -2,6 +2,7 @@ package genesys
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"unicode"
 )
@@ -109,7 +110,8 @@ func opensCode(tag []byte) bool {
 	return false
 }
 
-// endOfCode returns where the > of the first closing tag of a script or style is; -1 if there is none.
+// endOfCode returns where the > of the first closing tag of a script or style is; -1 if there is
+// none.
 func endOfCode(page []byte) int {
 	for at := 0; ; at++ {
 		i := bytes.Index(page[at:], []byte("</"))
@@ -124,4 +126,9 @@ func endOfCode(page []byte) int {
 			}
 		}
 	}
+}
+
+func jsonString(s string) []byte {
+	b, _ := json.Marshal(s) //nolint:errchkjson // a string has no error
+	return b
 }

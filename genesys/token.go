@@ -11,20 +11,21 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// tokens keeps the one token of a client. However many goroutines want one,
-// one asks for it at a time and the others share what it got, a refusal too.
+// tokens keeps the one token of a client. The login service counts and throttles tokens, so however
+// many goroutines want one, one asks for it at a time and the others share what it got. They share a
+// refusal too: a hundred goroutines with a wrong secret make one login, not a hundred.
 type tokens struct {
 	c      *Client
 	conf   clientcredentials.Config
 	secret func(string) string // redacts the client secret
-	turn   chan struct{}       // holds the right to ask
+	asking chan struct{}       // has an element while a goroutine asks for a token
 
 	mu       sync.Mutex
-	current  string
-	until    time.Time // zero: unknown
-	asked    int       // how often, to tell a refusal that came while one waited
-	refusal  error     // of the last time
-	replaced string    // the token before, for redaction
+	current  string    // "" before the first
+	until    time.Time // when current is given up; zero if the service did not say how long it is good
+	asked    int       // how many logins ended, to tell a refusal that came while a goroutine waited
+	refusal  error     // of the last login; nil if it succeeded
+	replaced string    // the token before current; it may still be in an answer, to be redacted
 }
 
 func newTokens(cfg Config, c *Client, secret func(string) string) *tokens {
@@ -35,19 +36,20 @@ func newTokens(cfg Config, c *Client, secret func(string) string) *tokens {
 			TokenURL: c.login.String() + "/oauth/token", AuthStyle: oauth2.AuthStyleInHeader,
 		},
 		secret: secret,
-		turn:   make(chan struct{}, 1),
+		asking: make(chan struct{}, 1),
 	}
 }
 
-// get returns a token other than the rejected one.
+// get returns a token other than the rejected one, "" if none was rejected. Many requests may find
+// the same token rejected; the first one replaces it, and the others get the new one.
 func (s *tokens) get(ctx context.Context, rejected string) (string, error) {
 	token, asked := s.cached(rejected)
 	if token != "" {
 		return token, nil
 	}
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case s.asking <- struct{}{}:
+		defer func() { <-s.asking }()
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
@@ -61,6 +63,7 @@ func (s *tokens) get(ctx context.Context, rejected string) (string, error) {
 	return s.mint(ctx)
 }
 
+// cached returns the current token if it is good and not the rejected one, else "".
 func (s *tokens) cached(rejected string) (token string, asked int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,6 +79,7 @@ func (s *tokens) lastRefusal() error {
 	return s.refusal
 }
 
+// mint logs in. A login that its context ended leaves everything as it was.
 func (s *tokens) mint(ctx context.Context) (string, error) {
 	s.c.stats.tokens.Add(1)
 	hc := &http.Client{

@@ -17,8 +17,22 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// newHTTP stacks what one request goes through: retries, the whole body, the
-// bearer token, the pace, the wire.
+// What one request goes through, from the outside to the network:
+//
+//	retries   send it again where that can help: checkRetry and backoff
+//	whole     reads the answer to its end, so that a cut one is a failed try like any other
+//	bearer    adds the token, and replaces one that the API refuses, once
+//	Pace      the caller's limiter; so every try takes a slot, also the second one of bearer
+//	wire      bounds the time of a try, and marks what is the network's fault
+//
+// All requests of this package only read, so any of them may be sent twice. Whether to try again is
+// a question of what that can mend: the network, 429 and 5xx get all retries within about a minute;
+// a 500 or an answer that is not JSON gets two, because what one request breaks is seldom mended by
+// then; silence gets one, because a try takes 30 seconds; 501, other 4xx, a certificate that is not
+// trusted and a host that does not exist get none. sendFor adds a memory to that: while the requests
+// of a type fail for themselves, the next ones are tried once.
+
+// newHTTP returns that stack.
 func (c *Client) newHTTP() *retryablehttp.Client {
 	var rt http.RoundTripper = &wire{c, c.opts.Transport}
 	if c.opts.Pace != nil {
@@ -37,6 +51,7 @@ func (c *Client) newHTTP() *retryablehttp.Client {
 	}
 }
 
+// countTry counts a try that is about to be made.
 func (c *Client) countTry(_ retryablehttp.Logger, r *http.Request, retry int) {
 	if retry > 0 {
 		c.stats.retries.Add(1)
@@ -51,6 +66,8 @@ var (
 	errCircles  = errors.New("the API's redirects lead in circles")
 )
 
+// checkRedirect lets a redirect go to the API itself, and to a download where the call may be
+// answered with one; anywhere else a client would show its token.
 func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 	switch {
 	case len(via) > 3:
@@ -61,7 +78,7 @@ func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// checkRetry decides whether a try is repeated. All requests of this package only read.
+// checkRetry decides whether a try is repeated.
 func (c *Client) checkRetry(ctx context.Context, r *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
@@ -95,6 +112,7 @@ func triesOf(ctx context.Context) int {
 	return 1
 }
 
+// isOnce reports whether the request before, of the same type, was tried again in vain.
 func isOnce(ctx context.Context) bool {
 	call, ok := ctx.Value(callKey{}).(*call)
 	return ok && call.once
@@ -117,6 +135,7 @@ func mostRetries(ctx context.Context, err error) int {
 	return math.MaxInt
 }
 
+// retryable reports whether the next try may get an answer where this one got an error.
 func retryable(err error) bool {
 	if refusal, ok := errors.AsType[*AuthError](err); ok {
 		return refusal.Temporary()
@@ -152,8 +171,8 @@ func backoff(minWait, maxWait time.Duration, retry int, r *http.Response) time.D
 // A wireError is a failure of the network, as opposed to one of a layer above.
 type wireError struct{ err error }
 
-// Error clips what it says: net/http quotes a header that it does not understand, and crypto/tls the names in a
-// certificate, however long they are.
+// Error clips what it says: net/http quotes a header that it does not understand, and crypto/tls
+// the names in a certificate, however long they are.
 func (e *wireError) Error() string { return clip(oneLine(e.err.Error()), maxMessage) }
 func (e *wireError) Unwrap() error { return e.err }
 
@@ -166,6 +185,7 @@ type brokenError struct{ text string }
 
 func (e *brokenError) Error() string { return fmt.Sprintf("the answer is not JSON: %.100q", e.text) }
 
+// errSlow is the cause with which a try ends that took longer than maxSilence or Options.Timeout.
 var errSlow = errors.New("the answer took too long")
 
 // maxSilence is how long a try waits for an answer to begin. The official Go SDK
@@ -231,8 +251,9 @@ func (b *timedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// bearer adds the token, to requests for the API host only, and replaces it
-// once when the API no longer takes it.
+// bearer adds the token, to requests for the API host only, and replaces it once when the API no
+// longer takes it. A refusal that a fresh token would not cure is passed on: an address that is not
+// on the allowlist of the org, or a client that was disabled.
 type bearer struct {
 	c    *Client
 	base http.RoundTripper
@@ -261,8 +282,12 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.base.RoundTrip(withToken(r, token))
 }
 
+// codeIPNotAllowed is the code of the API, and of the login service, for a machine that is not on an
+// org's allowlist.
 const codeIPNotAllowed = "ip.not.authorized"
 
+// withToken returns a copy of a request with the token, and with the body from its beginning, since
+// the try before may have read it.
 func withToken(r *http.Request, token string) *http.Request {
 	r2 := r.Clone(r.Context())
 	r2.Header.Set("Authorization", "Bearer "+token)
@@ -321,6 +346,7 @@ func (w *whole) read(r *http.Request) (*http.Response, []byte, error) {
 	return resp, body, nil
 }
 
+// logTry writes the debug record of a try. The path has no query, which may hold a secret.
 func (c *Client) logTry(r *http.Request, resp *http.Response, err error, size int, took time.Duration) {
 	ctx := r.Context()
 	if !c.opts.Logger.Enabled(ctx, slog.LevelDebug) {

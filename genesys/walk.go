@@ -3,17 +3,30 @@ package genesys
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"iter"
-	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/cxsync/cxsync/internal/jsonscan"
 )
+
+// How a list is walked, and what makes a walk incomplete. history takes an object that a walk did
+// not yield for missing, so a walk must never end well without having seen everything. It goes page
+// by page and holds every announcement of the service against what came: the total against the
+// distinct IDs, the number of pages and the links against the page it ended on, cursors against
+// those asked for before. What fits is no proof, but anything that does not fit is a doubt, and a
+// doubt makes an *IncompleteError.
+//
+// Doubts differ in what they cost. One about a single page is noted, and the walk goes on to yield
+// what it can (walk.note). One after which nobody knows what the next page is ends it. And one that
+// an edit during the walk explains, such as a total that moved or a page that repeats, because an
+// object that was added or removed shifts all behind it by a row, has the list walked once more:
+// IDs that were yielded are not yielded again (walkList).
+//
+// A type may be several lists (variants, divisions, targets of its path), and a list that the
+// service refuses to show beyond some row may be walked in parts (Split). An ID may come in several
+// of them, and is yielded once.
 
 // List walks all objects of a type without a parent. A walk that ends without
 // an error is complete: every page arrived and was JSON, what the pages
@@ -37,9 +50,10 @@ func (c *Client) List(ctx context.Context, t ObjectType) iter.Seq2[Object, error
 	}
 }
 
-// ListOne returns what List tells of one object, by a request that takes its ID. It is false if the list does not have
-// the object, which may be elsewhere than in the list. The error is ErrNoGet where the type has no ByID, or
-// where the service does not follow it, and otherwise like that of List.
+// ListOne returns what List tells of one object, by a request that takes its ID. It is false if the
+// list does not have the object, which may be elsewhere than in the list. The error is ErrNoGet
+// where the type has no ByID, or where the service does not follow it, and otherwise like that of
+// List.
 func (c *Client) ListOne(ctx context.Context, t ObjectType, id string) (o Object, found bool, err error) {
 	if t.ByID == "" {
 		return o, false, fmt.Errorf("%w: %s", ErrNoGet, t.Name)
@@ -85,13 +99,13 @@ type walk struct {
 	yield  func(Object, error) bool
 
 	reader  *objectReader
-	seed    maphash.Seed
-	seen    sightings
-	asked   bool   // the first request was answered: later ones say nothing about the type
-	stopped bool   // the caller wants no more
-	reason  string // the first one why the walk is incomplete
-	again   bool   // the list was walked before, so that objects may have changed since
-	split   bool   // the list is walked in parts
+	seed    maphash.Seed // of the hashes in seen
+	seen    sightings    // IDs that were yielded, with what their content was
+	asked   bool         // the first request was answered: later ones say nothing about the type
+	stopped bool         // the caller wants no more
+	reason  string       // the first reason why the walk is incomplete; "" if there is none
+	again   bool         // the list was walked before, so that objects may have changed since
+	split   bool         // the list is walked in parts
 }
 
 func newWalk(ctx context.Context, c *Client, t ObjectType, parent Object, yield func(Object, error) bool) *walk {
@@ -142,6 +156,7 @@ func nonEmpty(s string) []string {
 	return []string{s}
 }
 
+// incomplete returns the error that ends the walk for a reason.
 func (w *walk) incomplete(reason string, err error) error {
 	return &IncompleteError{Type: w.t.Name, Path: cutQuery(w.t.Path), Reason: reason, Err: err}
 }
@@ -161,6 +176,8 @@ func (w *walk) send(path string, body []byte) ([]byte, error) {
 // note remembers the first reason why the walk is incomplete.
 func (w *walk) note(reason string) { w.reason = cmp.Or(w.reason, reason) }
 
+// singleton reads the one object of a type that has no list. values told it from its siblings, such
+// as the variant or the value of a variable.
 func (w *walk) singleton(path string, values []string) error {
 	data, err := w.send(path, nil)
 	switch {
@@ -198,7 +215,8 @@ func (w *walk) walkList(path string) error {
 	return nil
 }
 
-// ceilingError reports rows that the service counts but does not list.
+// ceilingError reports rows that the service counts but does not list, because they come after the
+// last one that it shows of any list.
 type ceilingError struct {
 	rows, total int
 	cause       *APIError
@@ -206,6 +224,7 @@ type ceilingError struct {
 
 func (e *ceilingError) Error() string { return e.cause.Error() }
 
+// walkParts walks a list by the queries that part it. A part that is refused as well ends the walk.
 func (w *walk) walkParts(path string, ceiling *ceilingError) error {
 	if len(w.t.Split) == 0 || w.split {
 		total := ""
@@ -221,170 +240,4 @@ func (w *walk) walkParts(path string, ceiling *ceilingError) error {
 		}
 	}
 	return nil
-}
-
-// walkPages walks the pages of one list. moved says why items may have moved
-// between them; other reasons for doubt are noted.
-func (w *walk) walkPages(path string) (moved string, err error) {
-	w.seen.nextList()
-	p := &pager{t: w.t, path: path, number: 1, size: w.pageSize(), seed: w.seed}
-	distinct, total, pages := 0, -1, -1
-	for {
-		page, err := w.fetch(p, total)
-		if err != nil {
-			return "", err
-		}
-		e, err := readEnvelope(w.t, page)
-		if err != nil {
-			return "", w.incomplete(fmt.Sprintf("page %d is not valid JSON", p.number), err)
-		}
-		if e.twice {
-			w.note(fmt.Sprintf("page %d says something twice", p.number))
-		}
-		n, fresh, err := w.items(p, e)
-		if err != nil || w.stopped {
-			return "", err
-		}
-		if n > 0 {
-			e.ignoreZeroes()
-		}
-		distinct += fresh
-		if e.total >= 0 {
-			if total >= 0 && e.total != total {
-				moved = fmt.Sprintf("the total went from %d to %d on the way", total, e.total)
-			}
-			total = e.total
-		}
-		if e.unclear != "" {
-			w.note(fmt.Sprintf("page %d announces in a way that is not understood what there is: %s", p.number, e.unclear))
-		}
-		if n > 0 && fresh == 0 {
-			repeats := fmt.Sprintf("page %d repeats objects of the pages before, and has no other", p.number)
-			if p.byNumber() { // what came before a short last page may just have grown
-				return repeats, nil
-			}
-			return "", w.incomplete(repeats, nil)
-		}
-		pages = max(pages, e.pageCount)
-		number := p.number
-		more, reason := p.next(e, n)
-		if reason != "" {
-			return "", w.incomplete(reason, nil)
-		}
-		if !more {
-			if total < 0 || distinct != total {
-				w.noteMore(p, e, number, pages)
-			}
-			break
-		}
-	}
-	if moved == "" && total >= 0 && (distinct < total || p.paged() && distinct != total) {
-		moved = fmt.Sprintf("%d objects of a total of %d came", distinct, total)
-	}
-	return moved, nil
-}
-
-// noteMore notes what a list announces beyond its last page: further pages, or
-// a link to them. A total that came whole would say better.
-func (w *walk) noteMore(p *pager, e envelope, number, pages int) {
-	switch {
-	case !p.byNumber() && pages > number && p.size == w.t.PageSize:
-		w.note(fmt.Sprintf("%d pages are announced, and page %d leads no further", pages, number))
-	case e.nextURI != "" && p.t.Paging != PagingNextURI && !p.byNumber():
-		w.note(fmt.Sprintf("page %d has a link to more, of which the type knows nothing", number))
-	case e.beyond != "":
-		w.note(fmt.Sprintf("page %d announces more in its member %q, of which the type knows nothing", number, e.beyond))
-	}
-}
-
-func (w *walk) pageSize() int {
-	if size, ok := w.c.sizes.Load(w.t.Name); ok {
-		return size.(int)
-	}
-	return w.t.PageSize
-}
-
-// fetch reads one page, a smaller one where the service refuses its size.
-func (w *walk) fetch(p *pager, total int) ([]byte, error) {
-	var refusal error
-	stubborn := w.c.isStubborn(w.t)
-	for {
-		path, body := p.request()
-		page, err := w.send(path, body)
-		if err == nil {
-			if refusal != nil {
-				w.c.sizes.Store(w.t.Name, p.size)
-			}
-			return page, nil
-		}
-		least := w.t.leastPage()
-		if e, ok := errors.AsType[*APIError](err); ok && !e.tooLarge() {
-			rows := (p.number - 1) * p.size
-			switch {
-			case e.Status != http.StatusBadRequest:
-				return nil, err
-			case p.byNumber() && p.number > 1 && rows+p.size > 1000:
-				return nil, &ceilingError{rows: rows, total: total, cause: e}
-			case p.number > 1 || p.token != "" || stubborn:
-				return nil, err // or no size has helped before
-			}
-			least = 25 // every list takes the default size
-		} else if !ok && !errors.Is(err, errTooLarge) {
-			return nil, err
-		}
-		if refusal == nil {
-			refusal = err
-		}
-		most := p.size - 1
-		if errors.Is(err, errTooLarge) {
-			most = p.size / 10 // each try takes as much memory as may be had
-		}
-		if !p.shrink(most, least) {
-			w.c.stubborn.Store(w.t.Name, true)
-			return nil, refusal
-		}
-	}
-}
-
-// items yields the objects of a page that were not yielded before. It returns
-// how many there are, and how many of them this list did not show before.
-func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
-	if e.items == nil || string(e.items) == "null" {
-		if e.items == nil && e.total != 0 {
-			return 0, 0, w.incomplete(fmt.Sprintf("page %d has no member %q", p.number, w.t.Items), nil)
-		}
-		return 0, 0, nil
-	}
-	defer w.reader.release()
-	it := jsonscan.Elements(e.items)
-	for w.reader.next(&it, e.items) {
-		n++
-		o, err := w.reader.element(it.Value())
-		if err != nil {
-			w.note(fmt.Sprintf("item %d of page %d: %v", n, p.number, err))
-			continue
-		}
-		known, listed, same := w.seen.see(maphash.String(w.seed, o.ID), maphash.Bytes(w.seed, o.Body))
-		if !listed {
-			fresh++
-		}
-		if known {
-			if !same && (listed || !w.again) {
-				w.note(o.ID + " came twice with different content")
-			}
-			continue
-		}
-		if w.stopped = !w.yield(o, nil); w.stopped {
-			return n, fresh, nil
-		}
-	}
-	if err := it.Err(); err != nil {
-		return n, fresh, w.incomplete(fmt.Sprintf("page %d has no list in its member %q", p.number, w.t.Items), err)
-	}
-	return n, fresh, nil
-}
-
-func jsonString(s string) []byte {
-	b, _ := json.Marshal(s) //nolint:errchkjson // a string has no error
-	return b
 }

@@ -8,7 +8,13 @@ import (
 	"github.com/cxsync/cxsync/internal/instant"
 )
 
-// agenda is a heap of the types that have a next tick, by its planned start.
+// What is due, and when to look again. Ticks are times of the wall clock, so a clock that is set,
+// or a machine that was suspended, moves them past or away from Run: it never sleeps longer than
+// maxSleep, takes all ticks that have passed as one, and plans anew when the clock went back by
+// more than that.
+
+// agenda is a heap of the types that have a next tick, by its planned start. It implements
+// heap.Interface.
 type agenda []*polledType
 
 func (a agenda) Len() int { return len(a) }
@@ -62,7 +68,8 @@ func (p *Poller) plannedStart(t *polledType, due time.Time) time.Time {
 	return due.Add(Offset(p.opts.SpreadKey, t.name, window))
 }
 
-// tick requests the runs whose planned start has come; starting tells that Run begins, so that earlier ones were missed.
+// tick requests the runs whose planned start has come. starting tells that Run begins: ticks before
+// now came while nobody ran.
 func (p *Poller) tick(now time.Time, starting bool) {
 	if p.ticked.After(now.Add(maxSleep)) {
 		p.rewind(now)
@@ -77,8 +84,8 @@ func (p *Poller) tick(now time.Time, starting bool) {
 	}
 }
 
-// rewind plans anew when the clock was set back: what was planned by the clock that ran ahead must not silence the
-// types until then.
+// rewind plans anew when the clock was set back: what was planned by the clock that ran ahead must
+// not silence the types until then.
 func (p *Poller) rewind(now time.Time) {
 	for _, t := range p.types {
 		if !t.due.IsZero() {
@@ -90,7 +97,9 @@ func (p *Poller) rewind(now time.Time) {
 	}
 }
 
-// collect takes the ticks whose planned start has come, usually one, and plans the next.
+// collect takes all ticks of a type whose planned start has come, usually one, as one Firing, and
+// plans the next. Of the last tick that has passed the planned start may be still to come, because
+// of the type's offset; then it is the next one.
 func (p *Poller) collect(t *polledType, now time.Time) Firing {
 	first, planned := t.due, t.planned
 	last, next := first, t.schedule.Next(first)

@@ -5,12 +5,14 @@ import (
 	"time"
 )
 
-// calendar knows on which dates a schedule fires. Dates are midnights in UTC, whatever the schedule's location.
+// calendar knows on which dates a schedule fires. Dates are midnights in UTC, whatever the
+// schedule's location. It works on whole months: the dates of one month are the bits of a word,
+// made of the days of the month and of the weekdays, which repeat each seven bits.
 type calendar struct {
 	days     set
 	months   set
-	weekdays set
-	both     bool // a date must match days and weekdays, not one of them
+	weekdays set  // Sunday is 0
+	both     bool // a date must match days and weekdays; otherwise one of them is enough
 }
 
 const day = 24 * time.Hour
@@ -76,6 +78,7 @@ func (c *calendar) earlier(date time.Time) int {
 	return bits.OnesCount32(c.month(date.Year(), date.Month()) & uint32(span(1, date.Day()-1)))
 }
 
+// daysIn returns how many days a month has.
 func daysIn(year int, m time.Month) int {
 	return time.Date(year, m+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Describe puts the schedule in plain English, such as "every 5 minutes" or "at 02:30 on weekdays". It
-// describes the firings, however they are written, and leaves the location out.
+// Describe puts the schedule in plain English, such as "every 5 minutes" or "at 02:30 on weekdays".
+// It describes the firings, however they are written, and leaves the location out.
 func (s *Schedule) Describe() string {
 	times, days := s.describeTimes(), s.describeDays()
 	if days == "" && strings.HasPrefix(times, "at ") && !s.everyHour() {
@@ -21,6 +21,8 @@ func (s *Schedule) Describe() string {
 	return text
 }
 
+// describeTimes says at which times of a day the schedule fires, as briefly as its sets allow: as an
+// interval, as a few times, or as minutes of some hours.
 func (s *Schedule) describeTimes() string {
 	everyMinutes, regular := interval(s.minutes, 60)
 	hours := s.hours
@@ -59,6 +61,7 @@ func (s *Schedule) describeTimes() string {
 	return fmt.Sprintf("%s in hours %s", what, join(hours.values(), strconv.Itoa))
 }
 
+// timesOfDay returns the firings of a day, in minutes after midnight.
 func (s *Schedule) timesOfDay() []int {
 	var times []int
 	for _, h := range s.hours.values() {
@@ -69,6 +72,7 @@ func (s *Schedule) timesOfDay() []int {
 	return times
 }
 
+// describeDays says on which days the schedule fires, "" for every day.
 func (s *Schedule) describeDays() string {
 	c := s.dates
 	everyDay, everyWeekday := c.days == span(1, 31), c.weekdays == span(0, 6)
@@ -96,7 +100,8 @@ func weekdayNames(days set) string {
 	return join(days.values(), func(d int) string { return time.Weekday(d).String() + "s" })
 }
 
-// interval finds n when the set is 0, n, 2n and so on, and n divides the whole.
+// interval finds n when the set is 0, n, 2n and so on, and n divides the whole: otherwise the last
+// step of an hour or a day is another one, and "every n minutes" would be wrong.
 func interval(s set, whole int) (n int, ok bool) {
 	if !s.has(0) || s.count() == 1 {
 		return 0, false

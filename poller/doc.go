@@ -1,12 +1,13 @@
 // Package poller decides when each type of objects is polled, and runs the job that polls it.
 //
-// A [Plan] gives every type a [Schedule]: the entry for [AllObjects] is the default, an entry for one type
-// overrides it, and "off" stops one. A [Poller] follows the plan: [Poller.Run] blocks and calls a [Job] at the
-// right times, until its context ends.
+// A [Plan] gives every type a [Schedule]: the entry for [AllObjects] is the default, an entry for
+// one type overrides it, and "off" stops one. A [Poller] follows the plan: [Poller.Run] blocks and
+// calls a [Job] at the right times, until its context ends.
 //
 // # Expressions
 //
-// A schedule is written as a POSIX CRON expression of five fields, separated by blanks; the end of a line may follow:
+// A schedule is written as a POSIX CRON expression of five fields, separated by blanks; the end of
+// a line may follow:
 //
 //	minute         0-59
 //	hour           0-23
@@ -14,8 +15,9 @@
 //	month          1-12
 //	day of week    0-7, where 0 and 7 are Sunday
 //
-// A field is * (every value) or a comma-separated list of numbers and ranges (1-5). When both day fields are
-// restricted, a day that matches either of them matches. Beyond POSIX, in the manner of cronie:
+// A field is * (every value) or a comma-separated list of numbers and ranges (1-5). When both day
+// fields are restricted, a day that matches either of them matches. Beyond POSIX, in the manner of
+// cronie:
 //
 //   - names of three letters for months and weekdays, in any case: JAN, mon-fri (SUN may end a range);
 //   - steps after * or a range: */15, 8-18/2. They count from the start of the range. A day field that begins
@@ -23,8 +25,8 @@
 //     the first seven days of the month;
 //   - @hourly, @daily (or @midnight), @weekly, @monthly, @yearly (or @annually).
 //
-// Everything else is refused with a [ParseError] that names the field and the position, and so is an expression
-// that can never fire, such as "0 0 31 2 *". Nothing is left to fail at run time.
+// Everything else is refused with a [ParseError] that names the field and the position, and so is
+// an expression that can never fire, such as "0 0 31 2 *". Nothing is left to fail at run time.
 //
 // # Daylight saving
 //
@@ -37,22 +39,25 @@
 //
 // # Runs
 //
-// A type has at most one run at a time. A tick that comes while a run goes on, or waits for its turn, is folded into one
-// pending run: [Firing.Coalesced] counts such ticks and [Firing.Lag] tells how late the earliest of them was
-// served. With a [State], ticks that passed while nobody ran lead to one run at once. A job that finds another process at
-// the same run puts it off with a [DeferredError].
+// A type has at most one run at a time. A tick that comes while a run goes on, or waits for its
+// turn, is folded into one pending run: [Firing.Coalesced] counts such ticks and [Firing.Lag] tells
+// how late the earliest of them was served. With a [State], ticks that passed while nobody ran lead
+// to one run at once. A job that finds another process at the same run puts it off with a
+// [DeferredError].
 //
 // # Proofs
 //
-// The grammar is that of TestParseRefuses and TestParseReportsEveryField. The times agree with a search that tries every
-// minute, in UTC and around every change of the clock: TestNextAgreesWithBruteForceInUTC,
-// TestNextAgreesWithBruteForceAroundTransitions, TestDaylightSaving. No tick is lost or served twice while a poller is stopped,
-// restarted and given other plans: TestYear; missed runs happen once: TestMissedRunsHappenOnce. A clock that is set back
-// silences nothing: TestClockSetBack. A job that fails or panics ends nothing else: TestFailuresAreContained.
+// The grammar is that of TestParseRefuses and TestParseReportsEveryField. The times agree with a
+// search that tries every minute, in UTC and around every change of the clock:
+// TestNextAgreesWithBruteForceInUTC, TestNextAgreesWithBruteForceAroundTransitions,
+// TestDaylightSaving. No tick is lost or served twice while a poller is stopped, restarted and
+// given other plans: TestYear; missed runs happen once: TestMissedRunsHappenOnce. A clock that is
+// set back silences nothing: TestClockSetBack. A job that fails or panics ends nothing else:
+// TestFailuresAreContained.
 //
 // # Design
 //
-// gronx checks the normal form of every expression. What else it accepts, and what it finds around a change of the
-// clock, depend on the zone and the moment, and it reads its expression anew at every call; so the grammar, the calendar
-// and the step from wall clock to instant are ours.
+// gronx checks the normal form of every expression. What else it accepts, and what it finds around
+// a change of the clock, depend on the zone and the moment, and it reads its expression anew at
+// every call; so the grammar, the calendar and the step from wall clock to instant are ours.
 package poller

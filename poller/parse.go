@@ -25,7 +25,12 @@ func (e *ParseError) Error() string {
 	return printable.Text(fmt.Sprintf("poller: cron %q: %s at position %d: %s", e.Cron, e.Field, e.Position, e.Reason))
 }
 
-// set holds small numbers as bits.
+// The grammar of expressions; the package comment has it for users. It is stricter than cron's,
+// because an expression that is refused at once costs less than one that fires at another time than
+// its author thinks. Every field is read even if one before is at fault, and each fault has its
+// position.
+
+// set holds the numbers 0 to 63 as bits.
 type set uint64
 
 func (s set) has(n int) bool { return s>>n&1 == 1 }
@@ -50,6 +55,7 @@ func (s set) values() []int {
 // span is the set of low to high.
 func span(low, high int) set { return set(1)<<(high+1) - set(1)<<low }
 
+// A field is one of the five of an expression.
 type field struct {
 	name     string
 	min, max int
@@ -128,7 +134,7 @@ type token struct {
 	position int // of its first byte, from 1
 }
 
-// from is the rest of the token after n bytes.
+// from is the rest of the token after n bytes, at its own position.
 func (t token) from(n int) token { return token{t.text[n:], t.position + n} }
 
 // split cuts the token at each sep.
@@ -144,6 +150,7 @@ func (t token) split(sep byte) []token {
 	}
 }
 
+// fault returns what is wrong with the token, at its position.
 func (t token) fault(format string, args ...any) *token {
 	return &token{fmt.Sprintf(format, args...), t.position}
 }
@@ -168,6 +175,7 @@ func tokenize(cron string) []token {
 	}
 }
 
+// expand returns the five fields that a macro stands for, or why there are none.
 func expand(tokens []token) (cron, reason string) {
 	name := strings.ToLower(tokens[0].text)
 	cron, ok := macros[name]
@@ -182,6 +190,8 @@ func expand(tokens []token) (cron, reason string) {
 	return cron, ""
 }
 
+// checkCount refuses any other number of fields than five, with what people are likely to have
+// meant.
 func checkCount(cron string, tokens []token) error {
 	n := len(tokens)
 	switch {
@@ -197,6 +207,7 @@ func checkCount(cron string, tokens []token) error {
 	return nil
 }
 
+// parse reads one field. The second result is what is wrong with it, nil if nothing is.
 func (f *field) parse(t token) (fieldSpec, *token) {
 	spec := fieldSpec{star: t.text[:1] == "*"}
 	items := t.split(',')
@@ -311,7 +322,8 @@ func (f *field) parseStep(t token) (int, *token) {
 	return n, nil
 }
 
-// number accepts decimal digits only; a number too long to matter becomes one that is out of every range.
+// number accepts decimal digits only; a number too long to matter becomes one that is out of every
+// range.
 func number(text string) (int, bool) {
 	if text == "" || strings.Trim(text, "0123456789") != "" {
 		return 0, false
@@ -322,9 +334,10 @@ func number(text string) (int, bool) {
 	return 1 << 30, true
 }
 
-// neverFires explains why an expression has no date, or is empty when it has one. A month and a day that exist together
-// meet every weekday within the 400 years after which the calendar repeats, 29 February included; so only the
-// day of month and the month can rule each other out, and only when the weekday is no alternative to them.
+// neverFires explains why an expression has no date, or is empty when it has one. A month and a day
+// that exist together meet every weekday within the 400 years after which the calendar repeats, 29
+// February included; so only the day of month and the month can rule each other out, and only when
+// the weekday is no alternative to them.
 func neverFires(specs *[5]fieldSpec) string {
 	days, months := specs[dayOfMonth], specs[month]
 	if !days.star && !specs[dayOfWeek].star {

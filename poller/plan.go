@@ -42,20 +42,22 @@ type PlanOptions struct {
 	// Location is the one whose wall clock the schedules follow. Defaults to UTC.
 	Location *time.Location
 
-	// Resolve maps a name or a label of a type to the type's name, and reports whether there is such a type.
-	// It is not asked about AllObjects. Defaults to taking every name as it is.
+	// Resolve maps a name or a label of a type to the type's name, and reports whether there is
+	// such a type. It is not asked about AllObjects. Defaults to taking every name as it is.
 	Resolve func(nameOrLabel string) (name string, ok bool)
 }
 
-// Plan says which schedule each type has. It is immutable and safe for concurrent use as far as Resolve is.
-// A nil Plan has no schedule for any type.
+// Plan says which schedule each type has: that of its own entry, or else of the entry for
+// AllObjects. It is immutable and safe for concurrent use as far as Resolve is. A nil Plan has no
+// schedule for any type.
 type Plan struct {
 	resolve   func(string) (string, bool)
 	entries   []Entry
 	schedules map[string]*Schedule // nil for off
 }
 
-// NewPlan checks and compiles entries. Its error joins an [*EntryError] for every problem of every entry.
+// NewPlan checks and compiles entries. Its error joins an [*EntryError] for every problem of every
+// entry.
 func NewPlan(entries []Entry, opts *PlanOptions) (*Plan, error) {
 	var o PlanOptions
 	if opts != nil {
@@ -99,8 +101,9 @@ func NewPlan(entries []Entry, opts *PlanOptions) (*Plan, error) {
 	return p, nil
 }
 
-// Schedule returns the schedule of a type, given by any name that Resolve knows: that of its own entry, or else
-// of the entry for AllObjects. It reports false when the type is off or no entry holds for it.
+// Schedule returns the schedule of a type, given by any name that Resolve knows: that of its own
+// entry, or else of the entry for AllObjects. It reports false when the type is off or no entry
+// holds for it.
 func (p *Plan) Schedule(nameOrLabel string) (*Schedule, bool) {
 	if p == nil {
 		return nil, false
@@ -139,6 +142,7 @@ func (p *Plan) typeName(given string) (string, error) {
 	return name, nil
 }
 
+// cronText returns the Cron of an Entry with that schedule.
 func cronText(s *Schedule) string {
 	if s == nil {
 		return off

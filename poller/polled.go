@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// polledType is the state of one type; the Poller's mutex guards it.
+// polledType is the state of one type; the Poller's mutex guards it. It is in the agenda while due
+// is set, and in at most one of these places: in the queue, in held, with a worker.
 type polledType struct {
 	name     string
 	schedule *Schedule // nil when off
@@ -32,7 +33,8 @@ type polledType struct {
 
 func (t *polledType) compare(name string) int { return strings.Compare(t.name, name) }
 
-// adopt gives a type its schedule, nil for none.
+// adopt gives a type its schedule, nil for none. With a new one the type begins as if it had just
+// been seen: what was due under the old one still runs, and the next tick is the first from now on.
 func (p *Poller) adopt(t *polledType, schedule *Schedule, now time.Time) {
 	if schedule.equal(t.schedule) {
 		t.schedule = schedule
@@ -58,7 +60,7 @@ func (p *Poller) adopt(t *polledType, schedule *Schedule, now time.Time) {
 // stop drops the run to come.
 func (t *polledType) stop() { t.pending, t.stopped = nil, true }
 
-// hasten requests the run of a tick that waits for its place within the spread.
+// hasten requests at once the run of a tick that has passed and waits for its offset.
 func (p *Poller) hasten(t *polledType, now time.Time) {
 	if !t.due.IsZero() && !t.due.After(now) {
 		p.request(t, p.collect(t, now))
@@ -75,7 +77,7 @@ func (p *Poller) request(t *polledType, f Firing) {
 	p.enqueue(t)
 }
 
-// hold keeps a type out of the queue until a time.
+// hold keeps a type out of the queue until a time. Its pending run takes in the ticks that come.
 func (p *Poller) hold(t *polledType, until time.Time) {
 	t.held = until
 	if !slices.Contains(p.held, t) {
@@ -103,6 +105,8 @@ func (p *Poller) resume(t *polledType) {
 	}
 }
 
+// enqueue puts a type into the queue, unless it is there, held or busy; in the latter cases resume
+// does it later.
 func (p *Poller) enqueue(t *polledType) {
 	if !t.busy && !t.queued && t.held.IsZero() {
 		t.queued = true
@@ -110,5 +114,6 @@ func (p *Poller) enqueue(t *polledType) {
 	}
 }
 
-// clockTime is the time of the wall clock; what is planned by it is not to be compared by the monotonic clock.
+// clockTime is the time of the wall clock; what is planned by it is not to be compared by the
+// monotonic clock.
 func clockTime() time.Time { return time.Now().Round(0).UTC() }

@@ -10,17 +10,26 @@ import (
 	"github.com/adhocore/gronx"
 )
 
+// How firings are found. A schedule is a set of wall times: some minutes, in some hours, on some
+// dates. Each set is a word of bits, so the next wall time is found by shifting and counting zeros,
+// without trying minutes one by one; a calendar finds the next date, however rare.
+//
+// A wall time becomes an instant by the offset of its zone, and offsets change. So time is cut into
+// periods of one offset (zone). Within a period wall times and instants run alike. Where two periods
+// meet, the clock jumps over wall times, which then fire at the border, or it shows some twice, and
+// then only a schedule that leaves no hour out fires the second time as well.
+
 // Schedule is a parsed CRON expression in a location. It is immutable and safe for concurrent use.
 type Schedule struct {
-	text    string
+	text    string // the normal form
 	loc     *time.Location
-	minutes set
-	hours   set
+	minutes set // of an hour, never empty
+	hours   set // of a day, never empty
 	dates   *calendar
 }
 
-// ParseSchedule reads a CRON expression; see the package documentation for the grammar. A nil loc is UTC.
-// The error joins one [*ParseError] for each field at fault.
+// ParseSchedule reads a CRON expression; see the package documentation for the grammar. A nil loc
+// is UTC. The error joins one [*ParseError] for each field at fault.
 func ParseSchedule(cron string, loc *time.Location) (*Schedule, error) {
 	specs, err := parse(cron)
 	if err != nil {
@@ -46,13 +55,15 @@ func ParseSchedule(cron string, loc *time.Location) (*Schedule, error) {
 	}, nil
 }
 
-// String returns the expression in normal form: five fields, single spaces, numbers without leading zeros.
+// String returns the expression in normal form: five fields, single spaces, numbers without leading
+// zeros.
 func (s *Schedule) String() string { return s.text }
 
 // Location returns the location whose wall clock the schedule follows.
 func (s *Schedule) Location() *time.Location { return s.loc }
 
-// Next returns the first firing strictly after the given time, in the schedule's location.
+// Next returns the first firing strictly after the given time, in the schedule's location. There is
+// always one, since ParseSchedule refuses what can never fire.
 func (s *Schedule) Next(after time.Time) time.Time {
 	z := zoneAt(after, s.loc)
 	from := z.wall(after).Truncate(time.Minute).Add(time.Minute)
@@ -108,7 +119,8 @@ func (s *Schedule) Upcoming(after time.Time, n int) []time.Time {
 	return times
 }
 
-// Count returns the number of firings in [from, to). It takes microseconds for a year, however many they are.
+// Count returns the number of firings in [from, to). It takes microseconds for a year, however many
+// they are.
 func (s *Schedule) Count(from, to time.Time) int {
 	n := 0
 	for from.Before(to) {
@@ -130,8 +142,8 @@ func (s *Schedule) Count(from, to time.Time) int {
 	return n
 }
 
-// FiringsPerDay returns the mean number of firings a day, over the 400 years in which the calendar repeats. What
-// a change of the clock adds or takes away is left out; [Schedule.Count] has it.
+// FiringsPerDay returns the mean number of firings a day, over the 400 years in which the calendar
+// repeats. What a change of the clock adds or takes away is left out; [Schedule.Count] has it.
 func (s *Schedule) FiringsPerDay() float64 {
 	const days = 400*365 + 97
 	from := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -155,6 +167,7 @@ func (s *Schedule) latest(from, to time.Time) time.Time {
 	}
 }
 
+// equal reports whether two schedules have the same firings because they say the same.
 func (s *Schedule) equal(other *Schedule) bool {
 	if s == nil || other == nil {
 		return s == other

@@ -11,6 +11,10 @@ import (
 	"github.com/cxsync/cxsync/internal/instant"
 )
 
+// How runs are made. There are as many workers as the queue needs, Concurrency at most; each goes
+// when the queue is empty. A type that a worker has is busy, which keeps its next run out of the
+// queue.
+
 // errExited is the error of a run whose job ended its goroutine, as testing's FailNow does.
 var errExited = errors.New("poller: job called runtime.Goexit")
 
@@ -26,6 +30,7 @@ func (p *Poller) work(ctx context.Context) {
 	}
 }
 
+// leave ends a worker. A job may have ended its goroutine with types left in the queue.
 func (p *Poller) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,6 +63,7 @@ func (p *Poller) dequeue(ctx context.Context) (*polledType, *Firing) {
 	return nil, nil
 }
 
+// serve makes a run, or saves a time if f is nil. A job that panics costs its own run only.
 func (p *Poller) serve(ctx context.Context, t *polledType, f *Firing) {
 	defer p.release(t)
 	if f == nil {
@@ -75,7 +81,9 @@ func (p *Poller) serve(ctx context.Context, t *polledType, f *Firing) {
 	err = p.job(ctx, *f)
 }
 
-// conclude records the outcome of a run.
+// conclude records the outcome of a run. One that failed is settled like one that succeeded: it
+// comes again at the next tick and not before. Only a run that was interrupted, or that the job put
+// off, is not settled.
 func (p *Poller) conclude(ctx context.Context, t *polledType, f Firing, err error) {
 	interrupted := err != nil && ctx.Err() != nil
 	deferred, ok := errors.AsType[*DeferredError](err)
@@ -109,7 +117,8 @@ func (p *Poller) postpone(t *polledType, f Firing, until time.Time) {
 	}
 }
 
-// save hands the type's time to the State, also when the context ended while the run came to its end.
+// save hands the type's time to the State, also when the context ended while the run came to its
+// end.
 func (p *Poller) save(ctx context.Context, t *polledType, f Firing) {
 	p.mu.Lock()
 	settled := t.settled
@@ -121,6 +130,7 @@ func (p *Poller) save(ctx context.Context, t *polledType, f Firing) {
 	}
 }
 
+// report tells of a failure.
 func (p *Poller) report(ctx context.Context, f Firing, what string, err error) {
 	p.opts.Logger.LogAttrs(ctx, slog.LevelWarn, what, slog.String("type", f.Type), slog.Time("due", f.Due), slog.Any("error", err))
 	p.opts.OnError(f, err)

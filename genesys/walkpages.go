@@ -1,0 +1,176 @@
+package genesys
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net/http"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
+)
+
+// The pages of one list; walk.go says what makes a walk incomplete.
+
+// walkPages walks the pages of one list. moved says why objects may have moved between them, so that
+// the list should be walked again; other doubts are noted or returned.
+func (w *walk) walkPages(path string) (moved string, err error) {
+	w.seen.nextList()
+	p := &pager{t: w.t, path: path, number: 1, size: w.pageSize(), seed: w.seed}
+	distinct, total, pages := 0, -1, -1 // IDs that came; what was announced last, -1 if nothing was
+	for {
+		page, err := w.fetch(p, total)
+		if err != nil {
+			return "", err
+		}
+		e, err := readEnvelope(w.t, page)
+		if err != nil {
+			return "", w.incomplete(fmt.Sprintf("page %d is not valid JSON", p.number), err)
+		}
+		if e.twice {
+			w.note(fmt.Sprintf("page %d says something twice", p.number))
+		}
+		n, fresh, err := w.items(p, e)
+		if err != nil || w.stopped {
+			return "", err
+		}
+		if n > 0 {
+			e.ignoreZeroes()
+		}
+		distinct += fresh
+		if e.total >= 0 {
+			if total >= 0 && e.total != total {
+				moved = fmt.Sprintf("the total went from %d to %d on the way", total, e.total)
+			}
+			total = e.total
+		}
+		if e.unclear != "" {
+			w.note(fmt.Sprintf("page %d announces in a way that is not understood what there is: %s", p.number, e.unclear))
+		}
+		if n > 0 && fresh == 0 {
+			repeats := fmt.Sprintf("page %d repeats objects of the pages before, and has no other", p.number)
+			if p.byNumber() { // what came before a short last page may just have grown
+				return repeats, nil
+			}
+			return "", w.incomplete(repeats, nil)
+		}
+		pages = max(pages, e.pageCount)
+		number := p.number
+		more, reason := p.next(e, n)
+		if reason != "" {
+			return "", w.incomplete(reason, nil)
+		}
+		if !more {
+			if total < 0 || distinct != total {
+				w.noteMore(p, e, number, pages)
+			}
+			break
+		}
+	}
+	if moved == "" && total >= 0 && (distinct < total || p.paged() && distinct != total) {
+		moved = fmt.Sprintf("%d objects of a total of %d came", distinct, total)
+	}
+	return moved, nil
+}
+
+// noteMore notes what a list announces beyond its last page: further pages, or
+// a link to them. A total that came whole would say better.
+func (w *walk) noteMore(p *pager, e envelope, number, pages int) {
+	switch {
+	case !p.byNumber() && pages > number && p.size == w.t.PageSize:
+		w.note(fmt.Sprintf("%d pages are announced, and page %d leads no further", pages, number))
+	case e.nextURI != "" && p.t.Paging != PagingNextURI && !p.byNumber():
+		w.note(fmt.Sprintf("page %d has a link to more, of which the type knows nothing", number))
+	case e.beyond != "":
+		w.note(fmt.Sprintf("page %d announces more in its member %q, of which the type knows nothing", number, e.beyond))
+	}
+}
+
+// pageSize returns the largest page that the service took, as far as that is known.
+func (w *walk) pageSize() int {
+	if size, ok := w.c.sizes.Load(w.t.Name); ok {
+		return size.(int)
+	}
+	return w.t.PageSize
+}
+
+// fetch reads one page, a smaller one where the service refuses its size: as too large, or with a
+// 400 for the first page, which does not say why. A size that was taken is remembered for the type.
+// total is what the list has announced so far, -1 if nothing.
+func (w *walk) fetch(p *pager, total int) ([]byte, error) {
+	var refusal error
+	stubborn := w.c.isStubborn(w.t)
+	for {
+		path, body := p.request()
+		page, err := w.send(path, body)
+		if err == nil {
+			if refusal != nil {
+				w.c.sizes.Store(w.t.Name, p.size)
+			}
+			return page, nil
+		}
+		least := w.t.leastPage()
+		if e, ok := errors.AsType[*APIError](err); ok && !e.tooLarge() {
+			rows := (p.number - 1) * p.size
+			switch {
+			case e.Status != http.StatusBadRequest:
+				return nil, err
+			case p.byNumber() && p.number > 1 && rows+p.size > 1000:
+				return nil, &ceilingError{rows: rows, total: total, cause: e}
+			case p.number > 1 || p.token != "" || stubborn:
+				return nil, err // or no size has helped before
+			}
+			least = 25 // every list takes the default size
+		} else if !ok && !errors.Is(err, errTooLarge) {
+			return nil, err
+		}
+		if refusal == nil {
+			refusal = err
+		}
+		most := p.size - 1
+		if errors.Is(err, errTooLarge) {
+			most = p.size / 10 // each try takes as much memory as may be had
+		}
+		if !p.shrink(most, least) {
+			w.c.stubborn.Store(w.t.Name, true)
+			return nil, refusal
+		}
+	}
+}
+
+// items yields the objects of a page that were not yielded before. It returns
+// how many there are, and how many of them this list did not show before.
+func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
+	if e.items == nil || string(e.items) == "null" {
+		if e.items == nil && e.total != 0 {
+			return 0, 0, w.incomplete(fmt.Sprintf("page %d has no member %q", p.number, w.t.Items), nil)
+		}
+		return 0, 0, nil
+	}
+	defer w.reader.release()
+	it := jsonscan.Elements(e.items)
+	for w.reader.next(&it, e.items) {
+		n++
+		o, err := w.reader.element(it.Value())
+		if err != nil {
+			w.note(fmt.Sprintf("item %d of page %d: %v", n, p.number, err))
+			continue
+		}
+		known, listed, same := w.seen.see(maphash.String(w.seed, o.ID), maphash.Bytes(w.seed, o.Body))
+		if !listed {
+			fresh++
+		}
+		if known {
+			if !same && (listed || !w.again) {
+				w.note(o.ID + " came twice with different content")
+			}
+			continue
+		}
+		if w.stopped = !w.yield(o, nil); w.stopped {
+			return n, fresh, nil
+		}
+	}
+	if err := it.Err(); err != nil {
+		return n, fresh, w.incomplete(fmt.Sprintf("page %d has no list in its member %q", p.number, w.t.Items), err)
+	}
+	return n, fresh, nil
+}
