@@ -2,6 +2,7 @@ package console
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,4 +41,19 @@ func TestRoundUp(t *testing.T) {
 	for n, want := range map[int]int{0: 1, 1: 1, 7: 8, 9: 10, 10: 10, 11: 20, 208: 300, 3750: 4000, 81_000: 100_000} {
 		require.Equal(t, want, roundUp(n), n)
 	}
+}
+
+// Times and numbers read as a person would say them.
+func TestInWords(t *testing.T) {
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		0: "just now", 9 * time.Second: "just now", 59 * time.Second: "59 seconds ago", time.Minute: "1 minute ago", 119 * time.Minute: "1 hour ago",
+		24 * time.Hour: "1 day ago", 72 * time.Hour: "3 days ago", 60 * 24 * time.Hour: "2 months ago", 800 * 24 * time.Hour: "2 years ago",
+		-9 * time.Second: "just now", -36 * time.Second: "in 36 seconds", -48 * time.Hour: "in 2 days",
+	} {
+		require.Equal(t, want, ago(now, now.Add(-d)))
+	}
+	require.Equal(t, "1 entry", count(1, "entry"))
+	require.Equal(t, "1,234,567 entries", count(1_234_567, "entry"))
+	require.Equal(t, "0 days", count(0, "day"))
 }

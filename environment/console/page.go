@@ -77,9 +77,8 @@ type envView struct {
 	Labels map[string]string // of types, by name
 	Newest uint64            // change, for the script that tells of newer ones
 
-	Withheld  int
-	loc       *time.Location
-	schedules map[string]string // in words, by CRON expression
+	Withheld int
+	loc      *time.Location
 }
 
 // Path is the address of a page of the environment.
@@ -112,7 +111,7 @@ func (r *request) environment() (*envView, *history.History, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	env := &envView{Record: status.Record, Status: status, Health: status.Health(time.Now()), Labels: map[string]string{}, schedules: map[string]string{}, loc: status.Record.Location()}
+	env := &envView{Record: status.Record, Status: status, Health: status.Health(time.Now()), Labels: map[string]string{}, loc: status.Record.Location()}
 	for _, t := range r.console.engine.Selected(status.Record) {
 		env.Labels[t.Name] = t.Label
 	}

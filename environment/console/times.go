@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -40,7 +41,7 @@ func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	if last := len(noun) - 1; noun[last] == 'y' {
+	if last := len(noun) - 1; noun[last] == 'y' && !strings.ContainsRune("aeiou", rune(noun[last-1])) {
 		noun = noun[:last] + "ie"
 	}
 	return fmt.Sprintf("%s %ss", grouped(n), noun)

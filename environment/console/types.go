@@ -82,15 +82,11 @@ func (e *envView) typeView(base string, t environment.TypeStatus, h environment.
 
 // schedule puts a CRON expression into words.
 func (e *envView) schedule(cron string) string {
-	text, known := e.schedules[cron]
-	if !known {
-		text = cron // "off"
-		if s, err := poller.ParseSchedule(cron, e.loc); err == nil {
-			text = s.Describe()
-		}
-		e.schedules[cron] = text
+	s, err := poller.ParseSchedule(cron, e.loc)
+	if err != nil {
+		return cron // "off"
 	}
-	return text
+	return s.Describe()
 }
 
 // types is the page of all types, those that are not well first.
@@ -109,6 +105,10 @@ func (c *console) types(r *request) error {
 	}{Find: r.find(), Verdict: r.FormValue("verdict"), All: len(env.Status.Types)}
 	from, err := r.seq("from")
 	if err != nil {
+		return err
+	}
+	layout := r.view("Types", env, "types")
+	if err := r.begin(layout); err != nil {
 		return err
 	}
 	of := map[environment.Verdict]int{}
@@ -133,7 +133,7 @@ func (c *console) types(r *request) error {
 	if rest := first + len(page.Types); rest < len(all) {
 		page.More = r.query(map[string]string{"from": seqText(uint64(rest))})
 	}
-	return r.render(http.StatusOK, "types", r.view("Types", env, "types"), page)
+	return r.render(http.StatusOK, "types", layout, page)
 }
 
 // find is what somebody looks for among types or objects.

@@ -94,7 +94,9 @@ func TestPictureOfTheREADME(t *testing.T) {
 	defer server.Close()
 	tab := startBrowser(t, chromium).open(t, screen{width: 1000})
 	tab.show(t, server.URL+"/e/1/", false)
-	require.NoError(t, os.WriteFile(*readme, tab.picture(t, 560), 0o644))
+	end, err := chromedp.Run(tab.ctx, chromedp.Evaluate[float64](`document.querySelectorAll(".entry")[3].getBoundingClientRect().bottom`))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(*readme, tab.picture(t, end), 0o644))
 }
 
 // A browser is a Chromium without a window.
