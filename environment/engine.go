@@ -73,12 +73,13 @@ type Options struct {
 	// is no operation. Defaults to allowing all.
 	Authorize func(ctx context.Context, op Operation, before, after Record) error
 
-	// Begun is called when a pass begins. It must be quick and safe for concurrent use.
-	Begun func(PassStart)
+	// Begun is called when a pass begins, and returns the context that the pass is made with: the
+	// one that it gets, or one made of that. It must be quick and safe for concurrent use.
+	Begun func(context.Context, PassStart) context.Context
 
-	// Requested is called for each try of a request, as soon as its answer begins. It must be
-	// quick and safe for concurrent use.
-	Requested func(RequestEvent)
+	// Requested is called for each try of a request, with the context of the request, as soon as
+	// its answer begins. It must be quick and safe for concurrent use.
+	Requested func(context.Context, RequestEvent)
 
 	// Observer is called after every pass, except passes cancelled by their context. It must be
 	// quick and safe for concurrent use. It may read (Get, Status, Forecast, History) and

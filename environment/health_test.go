@@ -83,7 +83,10 @@ func TestHealthFollowsWhatHappens(t *testing.T) {
 		org := genesystest.New(nil)
 		var begun []environment.PassStart
 		engine := open(t, org, memory.New(), func(o *environment.Options) {
-			o.Begun = func(p environment.PassStart) { begun = append(begun, p) }
+			o.Begun = func(ctx context.Context, p environment.PassStart) context.Context {
+				begun = append(begun, p)
+				return ctx
+			}
 			o.Concurrency = 1
 		})
 		env := create(t, engine, recordOf(org, "Queues", "routing.skills"))

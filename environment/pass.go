@@ -95,7 +95,7 @@ func (s *session) underLease(ctx context.Context, lease *lease, t genesys.Object
 	}
 	start, began := PassStart{s.record.ID, s.record.Name, t.Name}, time.Now()
 	if s.engine.opts.Begun != nil {
-		s.engine.opts.Begun(start)
+		ctx = s.engine.opts.Begun(ctx, start)
 	}
 	result, err = s.walk(ctx, lease, t, o)
 	return s.conclude(ctx, lease, o, PassEvent{start, time.Since(began), result, err})

@@ -109,7 +109,7 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.traffic.add(time.Now(), e.Status)
 	}
 	if w.session.engine.opts.Requested != nil {
-		w.session.engine.opts.Requested(e)
+		w.session.engine.opts.Requested(r.Context(), e)
 	}
 	return resp, err
 }

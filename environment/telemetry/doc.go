@@ -1,4 +1,4 @@
-// Package telemetry measures an Engine with OpenTelemetry. It is a module of its own, so
+// Package telemetry measures and traces an Engine with OpenTelemetry. It is a module of its own, so
 // that who measures otherwise does not depend on OpenTelemetry.
 //
 //	metrics, err := telemetry.New(provider)
@@ -22,8 +22,17 @@
 //	cxsync.objects                 {object}   on record as existing
 //	cxsync.withheld                {object}   missing, but not proven to be deleted
 //	cxsync.lag                     s          how late the latest pass is, of those that this process polls
+//	cxsync.attribution.delay       s          how long ago the newest audits are from that tell who made changes; absent unless audits are read
 //	cxsync.health                  1          1 for the verdict on the environment, 0 for the others
 //
-// The last seven are read from the store when the metrics are collected, and are the same in
+// What is left of the quota is the limit less what is used. The last eight are read from the store when the metrics are collected, and are the same in
 // every process that shares it, but for the quota and the lag.
+//
+// # The spans
+//
+// [Spans] makes one of each pass, and in it one of each try of a request:
+//
+//	opts := telemetry.Spans(tracerProvider, metrics.Options(environment.Options{Vault: vault}))
+//
+// They have the attributes of the metrics. Nothing of them is sent to the org.
 package telemetry

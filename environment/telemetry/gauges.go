@@ -13,7 +13,7 @@ import (
 // gauges show the state of an environment.
 type gauges struct {
 	limit, used, waiting, objects, withheld, health metric.Int64ObservableGauge
-	lag                                             metric.Float64ObservableGauge
+	lag, audits                                     metric.Float64ObservableGauge
 }
 
 func (g *gauges) make(meter metric.Meter) error {
@@ -35,11 +35,14 @@ func (g *gauges) make(meter metric.Meter) error {
 	}
 	var err error
 	g.lag, err = meter.Float64ObservableGauge("cxsync.lag", metric.WithUnit("s"), metric.WithDescription("How late the latest pass is."))
+	errs = append(errs, err)
+	g.audits, err = meter.Float64ObservableGauge("cxsync.attribution.delay", metric.WithUnit("s"),
+		metric.WithDescription("How long ago the newest audits are from that tell who made changes."))
 	return errors.Join(append(errs, err)...)
 }
 
 func (g *gauges) all() []metric.Observable {
-	return []metric.Observable{g.limit, g.used, g.waiting, g.objects, g.withheld, g.health, g.lag}
+	return []metric.Observable{g.limit, g.used, g.waiting, g.objects, g.withheld, g.health, g.lag, g.audits}
 }
 
 // observe tells the state of one environment.
@@ -57,7 +60,15 @@ func (g *gauges) observe(o metric.Observer, s environment.Status) {
 	o.ObserveInt64(g.objects, int64(objects), of)
 	o.ObserveInt64(g.withheld, int64(withheld), of)
 	o.ObserveFloat64(g.lag, lag.Seconds(), of)
-	is := s.Health(time.Now()).Verdict
+	now := time.Now()
+	if tally := s.Audits.Tally; tally != nil && !tally.Until.IsZero() {
+		orgNow := now
+		if !s.Clock.Now.IsZero() {
+			orgNow = s.Clock.Now
+		}
+		o.ObserveFloat64(g.audits, max(0, orgNow.Sub(tally.Until)).Seconds(), of)
+	}
+	is := s.Health(now).Verdict
 	for _, v := range []environment.Verdict{environment.VerdictGood, environment.VerdictLate, environment.VerdictBlind, environment.VerdictFailing} {
 		n := int64(0)
 		if v == is {

@@ -49,10 +49,10 @@ func New(provider metric.MeterProvider) (*Metrics, error) {
 // Options returns options that measure requests and passes, and do what opts does.
 func (m *Metrics) Options(opts environment.Options) environment.Options {
 	requested, observer := opts.Requested, opts.Observer
-	opts.Requested = func(e environment.RequestEvent) {
-		m.request(e)
+	opts.Requested = func(ctx context.Context, e environment.RequestEvent) {
+		m.request(ctx, e)
 		if requested != nil {
-			requested(e)
+			requested(ctx, e)
 		}
 	}
 	opts.Observer = func(e environment.PassEvent) {
@@ -66,10 +66,20 @@ func (m *Metrics) Options(opts environment.Options) environment.Options {
 
 // about returns the attributes of an environment with others.
 func about(id int64, name string, others ...attribute.KeyValue) metric.MeasurementOption {
-	return metric.WithAttributes(append(others, attribute.Int64("cxsync.environment.id", id), attribute.String("cxsync.environment.name", name))...)
+	return metric.WithAttributes(append(others, of(id, name)...)...)
 }
 
-func (m *Metrics) request(e environment.RequestEvent) {
+// of returns the attributes that name an environment.
+func of(id int64, name string) []attribute.KeyValue {
+	return []attribute.KeyValue{attribute.Int64("cxsync.environment.id", id), attribute.String("cxsync.environment.name", name)}
+}
+
+func (m *Metrics) request(ctx context.Context, e environment.RequestEvent) {
+	m.requests.Record(ctx, e.Took.Seconds(), about(e.Environment, e.Name, requestAttributes(e)...))
+}
+
+// requestAttributes says what was asked and answered, in the words of the semantic conventions.
+func requestAttributes(e environment.RequestEvent) []attribute.KeyValue {
 	attributes := []attribute.KeyValue{attribute.String("http.request.method", e.Method), attribute.String("server.address", e.Host)}
 	switch {
 	case e.Err != nil:
@@ -80,7 +90,7 @@ func (m *Metrics) request(e environment.RequestEvent) {
 			attributes = append(attributes, attribute.String("error.type", strconv.Itoa(e.Status)))
 		}
 	}
-	m.requests.Record(context.Background(), e.Took.Seconds(), about(e.Environment, e.Name, attributes...))
+	return attributes
 }
 
 // errorType names an error by what it is, never by its text, which may differ each time.
@@ -96,19 +106,9 @@ func errorType(err error) string {
 
 func (m *Metrics) pass(e environment.PassEvent) {
 	ctx := context.Background()
-	result := e.Result
-	outcome := "complete"
-	switch {
-	case e.Err != nil:
-		outcome = "error"
-	case result.Unavailable != "":
-		outcome = "unavailable"
-	case !result.Complete:
-		outcome = "incomplete"
-	}
-	of, typeAttr := attribute.String("cxsync.pass.outcome", outcome), attribute.String("cxsync.type", e.Type)
-	m.took.Record(ctx, e.Took.Seconds(), about(e.Environment, e.Name, of))
-	m.passes.Add(ctx, 1, about(e.Environment, e.Name, of, typeAttr))
+	result, came, typeAttr := e.Result, outcome(e), attribute.String("cxsync.type", e.Type)
+	m.took.Record(ctx, e.Took.Seconds(), about(e.Environment, e.Name, came))
+	m.passes.Add(ctx, 1, about(e.Environment, e.Name, came, typeAttr))
 	for kind, n := range map[history.Kind]int{
 		history.KindImported: result.Imported, history.KindCreated: result.Created, history.KindUpdated: result.Updated,
 		history.KindDeleted: result.Deleted, history.KindRestored: result.Restored,
@@ -117,6 +117,20 @@ func (m *Metrics) pass(e environment.PassEvent) {
 			m.changes.Add(ctx, int64(n), about(e.Environment, e.Name, typeAttr, attribute.String("cxsync.change.kind", string(kind))))
 		}
 	}
+}
+
+// outcome says what came of a pass.
+func outcome(e environment.PassEvent) attribute.KeyValue {
+	text := "complete"
+	switch {
+	case e.Err != nil:
+		text = "error"
+	case e.Result.Unavailable != "":
+		text = "unavailable"
+	case !e.Result.Complete:
+		text = "incomplete"
+	}
+	return attribute.String("cxsync.pass.outcome", text)
 }
 
 // Store returns a store whose commits are measured. It has the powers of s that an engine uses.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +50,10 @@ func sums(t *testing.T, reader *metric.ManualReader, name string, by attribute.K
 				for _, p := range data.DataPoints {
 					add(p.Attributes, p.Value)
 				}
+			case metricdata.Gauge[float64]:
+				for _, p := range data.DataPoints {
+					add(p.Attributes, int64(p.Value))
+				}
 			case metricdata.Gauge[int64]:
 				for _, p := range data.DataPoints {
 					add(p.Attributes, p.Value)
@@ -64,12 +69,12 @@ func sums(t *testing.T, reader *metric.ManualReader, name string, by attribute.K
 // counted is a store that counts its commits.
 type counted struct {
 	*file.Store
-	commits int64
+	commits atomic.Int64
 }
 
 // Commit implements storage.Store.
 func (c *counted) Commit(ctx context.Context, b *storage.Batch) error {
-	c.commits++
+	c.commits.Add(1)
 	return c.Store.Commit(ctx, b)
 }
 
@@ -137,8 +142,6 @@ func TestMetricsAreWhatTheOrgCounted(t *testing.T) {
 	}
 	require.Len(t, changes, 4)
 	require.Equal(t, changes, sums(t, reader, "cxsync.changes", "cxsync.change.kind"))
-	require.Equal(t, map[string]int64{"": store.commits}, sums(t, reader, "cxsync.store.commit.duration", "error.type"))
-
 	objects := int64(0)
 	for _, typ := range env.Types {
 		for range org.Objects(typ) {
@@ -155,8 +158,18 @@ func TestMetricsAreWhatTheOrgCounted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(state.Quota.Used), used)
 
+	require.Equal(t, map[string]int64{"1": 0}, sums(t, reader, "cxsync.quota.waiting", name))
+	require.Equal(t, map[string]int64{"1": 0}, sums(t, reader, "cxsync.lag", name))
+	require.Empty(t, sums(t, reader, "cxsync.attribution.delay", name), "no audits are read")
+	own, err := history.Open(t.Context(), measured, env.ID, nil)
+	require.NoError(t, err)
+	until := state.Clock.Now.Add(-90 * time.Minute)
+	require.NoError(t, own.Attribute(t.Context(), history.AuditsRead{Read: map[string]history.Span{"": {Since: until.Add(-time.Hour), Until: until}}}, nil))
+	require.InDelta(t, 5400, sums(t, reader, "cxsync.attribution.delay", name)["1"], 60)
+
 	require.NoError(t, unwatch())
 	require.NoError(t, engine.Close(t.Context()))
+	require.Equal(t, map[string]int64{"": store.commits.Load()}, sums(t, reader, "cxsync.store.commit.duration", "error.type"))
 	require.NoError(t, inner.Close())
 	require.NotContains(t, sums(t, reader, "cxsync.objects", name), "1", "nothing is asked of a store that is closed")
 }
