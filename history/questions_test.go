@@ -502,6 +502,8 @@ func TestUndoOfComingAndGoing(t *testing.T) {
 	a, b := newUUID(rand.New(rand.NewPCG(1, 1))), newUUID(rand.New(rand.NewPCG(2, 1)))
 	first, second := obj(a, `"n":1`), obj(b, `"friend":%q`, a)
 	pass(t, h, diff.Rules{}, second)
+	_, err := h.Undo(t.Context(), must(h.Cursor(t.Context())))
+	require.ErrorIs(t, err, ErrUndone, "nobody made what was there before")
 	pass(t, h, diff.Rules{}, first, second)
 	created := must(h.Cursor(t.Context()))
 	plan, err := h.Undo(t.Context(), created)

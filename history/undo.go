@@ -32,8 +32,9 @@ type UndoPlan struct {
 	Lost []string `json:"lost,omitempty"`
 }
 
-// ErrUndone reports that there is nothing to undo: the object is as if the change had not been made.
-var ErrUndone = errors.New("undone already")
+// ErrUndone reports that there is nothing to undo: the object is as if the change had not been made,
+// or the change is nobody's act, such as the first sight of what was there before.
+var ErrUndone = errors.New("nothing to undo")
 
 // Undo plans how to undo the change with a sequence number, while what was changed later stays. It
 // returns ErrUndone if there is nothing to do, ErrTrimmed if retention has removed the change, and
@@ -53,12 +54,15 @@ func (h *History) Undo(ctx context.Context, seq uint64) (UndoPlan, error) {
 	if now, ok := former[r.ID]; ok {
 		r.ID = now
 	}
+	undone := fmt.Errorf("history: change %d, %s: %w", seq, r.Kind, ErrUndone)
+	if !isAct(r.Kind) {
+		return UndoPlan{}, undone
+	}
 	plan := UndoPlan{Change: h.change(&r), Lost: h.opts.Models[r.typeName].Secrets}
 	o, err := h.load(ctx, r.typeName, r.ID)
 	if err != nil {
 		return plan, err
 	}
-	undone := fmt.Errorf("history: change %d: %w", seq, ErrUndone)
 	switch r.Kind {
 	case KindUpdated:
 		if !o.live() {

@@ -163,13 +163,14 @@ func (q Question) nothing(ctx context.Context, h *history.History, out io.Writer
 	if q.by != "" {
 		what += fmt.Sprintf(" by %q", q.by)
 	}
-	switch {
-	case first.IsZero():
+	if first.IsZero() {
 		return q.unknown(first)
-	case q.since.After(first):
-		first = q.since
 	}
-	_, err = fmt.Fprintf(out, "%s since %s\n", what, first.In(q.loc).Format(time.DateTime))
+	since := first.In(q.loc).Format(time.DateTime) + ", when the first objects were recorded"
+	if q.since.After(first) {
+		since = q.since.In(q.loc).Format(time.DateTime)
+	}
+	_, err = fmt.Fprintln(out, what, "since", since)
 	return err
 }
 

@@ -142,6 +142,7 @@ func TestQuestions(t *testing.T) {
 			"-name=Test|-compare=Other":        "no such environment",
 			"-name=Test|-type=Queues|-id=x":    "nothing is on record",
 			"-name=Test|-undo=9999":            "9999",
+			"-name=Test|-undo=1":               "change 1, imported: nothing to undo",
 			"-name=Test|-type=Queues|-at=soon": "no time",
 		} {
 			t.Run(way+"/"+question, func(t *testing.T) {

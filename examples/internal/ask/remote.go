@@ -86,7 +86,7 @@ func parse(parameters url.Values) (q Question, err error) {
 func statusOf(err error) int {
 	_, bad := errors.AsType[badQuestion](err)
 	switch {
-	case bad, errors.Is(err, cli.ErrChoose), errors.Is(err, history.ErrUnknown), errors.Is(err, history.ErrTrimmed):
+	case bad, errors.Is(err, cli.ErrChoose), errors.Is(err, history.ErrUnknown), errors.Is(err, history.ErrTrimmed), errors.Is(err, history.ErrUndone):
 		return http.StatusBadRequest
 	case errors.Is(err, environment.ErrNotFound), errors.Is(err, history.ErrNotFound):
 		return http.StatusNotFound
