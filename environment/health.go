@@ -76,7 +76,7 @@ const (
 func (s Status) Health(now time.Time) Health {
 	h := Health{Environment: s.Record.ID, Name: s.Record.Name, Types: make([]TypeHealth, len(s.Types))}
 	for i, t := range s.Types {
-		h.Types[i] = TypeHealth{t.Type, t.health(now, slices.Contains(s.Unproven, t.Type))}
+		h.Types[i] = TypeHealth{t.Type, t.health(now.In(s.Record.Location()), slices.Contains(s.Unproven, t.Type))}
 	}
 	h.Condition = s.worst(h.Types)
 	return h
@@ -130,7 +130,7 @@ func (s Status) reason(v Verdict, counted []TypeHealth, neverReadable int) strin
 }
 
 // health judges one type; unproven is whether Status.Unproven names it. The first case that holds is
-// the verdict, so the cases are ordered from the worst to the best.
+// the verdict, so the cases are ordered from the worst to the best. Times are in the zone of now.
 func (t TypeStatus) health(now time.Time, unproven bool) Condition {
 	wait := lateAfter
 	if t.Running {
@@ -148,7 +148,7 @@ func (t TypeStatus) health(now time.Time, unproven bool) Condition {
 		if t.Running {
 			made = "ended"
 		}
-		due := t.Due.UTC().Format("2006-01-02 15:04 MST")
+		due := t.Due.In(now.Location()).Format("2006-01-02 15:04 MST")
 		return Condition{VerdictLate, fmt.Sprintf("the pass due at %s has not been %s", due, made), t.Due}
 	case t.LastPass.IsZero() && t.Due.IsZero() && t.Cron == "off":
 		return Condition{VerdictGood, "off: it is read only when somebody asks", t.Since}

@@ -75,6 +75,8 @@ func TestHealthOfAStatus(t *testing.T) {
 			require.Len(t, h.Types, len(test.types))
 		})
 	}
+	vienna := environment.Status{Record: environment.Record{TimeZone: "Europe/Vienna"}, Types: []environment.TypeStatus{late}}
+	require.Contains(t, vienna.Health(now).Reason, "due at 2026-11-26 12:54 CET", "times are in the zone of the schedules")
 }
 
 // The verdict follows what happens to the org and to the process, and says since when.
