@@ -17,6 +17,7 @@ import (
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/examples/internal/ask"
 	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
@@ -205,4 +206,16 @@ func TestStrangers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
 	require.ErrorIs(t, ask.Remote(ctx, "http://127.0.0.1:8088", nil, &strings.Builder{}), context.DeadlineExceeded)
+}
+
+// A change says who made it, in words, if something is known of that.
+func TestWho(t *testing.T) {
+	ann := []history.Actor{{ID: "1", Name: "Ann\x1b"}}
+	for want, a := range map[string]*history.Attribution{
+		"": {Status: history.WhoNone}, `Ann\x1b`: {Status: history.WhoAttributed, Actors: ann, Settled: true}, `one or more of Ann\x1b (provisional)`: {Status: history.WhoSeveral, Actors: ann},
+		"the service itself": {Status: history.WhoSystem}, "somebody: audits, which come late, will tell who": {Status: history.WhoPending},
+	} {
+		require.Equal(t, want, ask.Who(a))
+	}
+	require.Empty(t, ask.Who(nil))
 }

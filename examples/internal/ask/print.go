@@ -32,10 +32,25 @@ func (q Question) printChange(out io.Writer, c history.Change) error {
 		}{"change", c})
 	}
 	_, err := fmt.Fprintf(out, "%s  %s\n", c.At.In(q.loc).Format(time.DateTime), c)
-	if err == nil && c.Who != nil {
-		_, err = fmt.Fprintf(out, "    by %s\n", c.Who)
+	if by := who(c.Who); by != "" && err == nil {
+		_, err = fmt.Fprintf(out, "    by %s\n", by)
 	}
 	return err
+}
+
+// who names who made a change, as far as audits tell. Where they do not, it says nothing.
+func who(a *history.Attribution) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Status == history.WhoPending:
+		return "somebody: audits, which come late, will tell who"
+	case a.Status == history.WhoSystem:
+		return "the service itself"
+	case len(a.Actors) == 0:
+		return ""
+	}
+	return a.String()
 }
 
 // each prints every answer, and says so if there is none.

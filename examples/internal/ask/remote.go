@@ -133,7 +133,9 @@ func refusal(resp *http.Response, text []byte, err error) error {
 	case err != nil:
 		return err
 	case resp.StatusCode == http.StatusNotFound && resp.Header.Get(handled) == "":
-		return fmt.Errorf("%s answers no questions: want the address of a running embed or console", resp.Request.URL.Host)
+		asked := *resp.Request.URL
+		asked.RawQuery = ""
+		return fmt.Errorf("%s answers no questions: want the address of a running embed or console, such as http://127.0.0.1:8088", &asked)
 	}
 	return errors.New(printable.Brief(strings.TrimSpace(string(text)), errorBytes))
 }

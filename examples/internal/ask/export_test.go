@@ -1,0 +1,4 @@
+package ask
+
+// Who makes who testable.
+var Who = who
