@@ -20,8 +20,8 @@ import (
 //     or does not say its own marker.
 //   - What is in doubt is read again in the next two passes, and until replicas
 //     have had the time to agree, however soon those passes come. Then it is believed.
-//   - While the marker stays, a body that is of another marker, or that is what it was
-//     before the doubt, is an old one. It counts only if it stays so to the end of the doubt.
+//   - While the marker stays, a body that is of another marker, or that says none and is what
+//     it was before the doubt, is an old one. It counts only if it stays so to the end of the doubt.
 //   - A slow rotation reads again what no marker moves at all.
 //
 // While an object is in doubt, its change counts from before the doubt began.
@@ -158,7 +158,7 @@ func (p *Pass) keepIfOld(ctx context.Context, o Object, own string, canonical di
 	switch {
 	case !s.live || s.stale || o.Marker == "" || s.marker != o.Marker || canonical == s.canonical || before.isLast(p.sum.Started):
 		return false, nil
-	case !lags && (before.Left == 0 || canonical != before.Was):
+	case !lags && (own != "" || before.Left == 0 || canonical != before.Was):
 		return false, nil
 	}
 	again := reread{max(1, before.Left-1), before.After, before.Since, before.Was}

@@ -126,6 +126,29 @@ func TestOldBodyAfterANewOne(t *testing.T) {
 	}
 }
 
+// An edit that is taken back leads to what the object was before it. A body that says the
+// marker of the list is of now, also where the one before it came from a replica that lags.
+func TestTakenBackWhileAReplicaLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{})
+		body := func(version, n int) func() (Item, error) {
+			i := item("a", "", fmt.Sprint("v", version), fmt.Sprintf(`"n":%d`, n))
+			return func() (Item, error) { return i, nil }
+		}
+		s := &fakeSource{lists: map[string][]Item{"": {item("a", "", "v1", `"n":1`)}}, gets: map[string]func() (Item, error){"a": body(1, 1)}}
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.mustRead(t, h, "queues", ReadOptions{})
+		cursor := cursorOf(t, h)
+		s.lists[""][0].Marker = "v3"
+		s.gets["a"] = body(2, 2) // while the third version is there already
+		s.mustRead(t, h, "queues", ReadOptions{})
+		require.Equal(t, []string{"updated a"}, kindsOf(t, h, cursor))
+		s.gets["a"] = body(3, 1)
+		s.mustRead(t, h, "queues", ReadOptions{})
+		require.Equal(t, []string{"updated a", "updated a"}, kindsOf(t, h, cursor))
+	})
+}
+
 // The same below a parent whose marker moved.
 func TestLaggingBelowAParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
