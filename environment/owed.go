@@ -133,40 +133,40 @@ func (fo *following) tellOf(ctx context.Context, lease *lease, seqs []uint64, wo
 			break
 		}
 		word, isOwed := words[c.Seq]
-		if !isOwed {
+		if !isOwed || c.Who == nil {
 			continue
-		}
-		if c.Who == nil {
-			continue // and nothing to tell: it goes with those that are gone
 		}
 		delete(words, c.Seq)
-		isNews := !heard(c.Who).equal(word)
-		if !isNews && !c.Who.Settled {
-			continue
-		}
-		if isNews {
-			if err := fo.hand(ctx, fo.opts.Attributed, c); err != nil {
-				return err
-			}
-		}
-		var b storage.Batch
-		if c.Who.Settled {
-			b.Delete(owedKey(fo.id, fo.consumer, c.Seq))
-		} else if err := b.PutJSON(owedKey(fo.id, fo.consumer, c.Seq), heard(c.Who)); err != nil {
-			return err
-		}
-		if err := fo.commit(ctx, lease, &b); err != nil {
+		if err := fo.tellOne(ctx, lease, c, word); err != nil {
 			return err
 		}
 	}
 	if len(words) == 0 {
 		return nil
 	}
-	var b storage.Batch // those that were trimmed or forgotten, or are not selected any more
-	for _, seq := range seqs {
-		if _, isLeft := words[seq]; isLeft {
-			b.Delete(owedKey(fo.id, fo.consumer, seq))
+	var b storage.Batch // what is left was trimmed or forgotten, or is not selected any more
+	for seq := range words {
+		b.Delete(owedKey(fo.id, fo.consumer, seq))
+	}
+	return fo.commit(ctx, lease, &b)
+}
+
+// tellOne hands the consumer a change unless what is known of who made it is the word that it has heard.
+func (fo *following) tellOne(ctx context.Context, lease *lease, c history.Change, word owed) error {
+	isNews := !heard(c.Who).equal(word)
+	if !isNews && !c.Who.Settled {
+		return nil
+	}
+	if isNews {
+		if err := fo.hand(ctx, fo.opts.Attributed, c); err != nil {
+			return err
 		}
+	}
+	var b storage.Batch
+	if c.Who.Settled {
+		b.Delete(owedKey(fo.id, fo.consumer, c.Seq))
+	} else if err := b.PutJSON(owedKey(fo.id, fo.consumer, c.Seq), heard(c.Who)); err != nil {
+		return err
 	}
 	return fo.commit(ctx, lease, &b)
 }
