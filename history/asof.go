@@ -10,6 +10,15 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// A question about all objects of a type at a time could ask for each of them in turn, but their
+// chains meet the same frames of the log in another order each time. So it goes the other way
+// round: the log behind t is read once, from its end, and held (behind.go); then heads and bodies
+// are read side by side in the order of ids, and each object takes its entries from what is held.
+// An object that did not change since t needs no entry at all, which is true of most.
+//
+// The invariant: the objects at t are those whose chain is alive at t. Heads of deleted objects
+// stay, so all that ever lived are met; those that have not changed since t are as their heads say.
+
 // AsOf iterates over the objects of a type that existed at t, in the order of
 // their ids, with the fields that were compared at t. An empty type stands for
 // all, in the order of their names. Fields, After and Who of the versions'
@@ -54,7 +63,8 @@ type pastState struct {
 	until time.Time
 }
 
-// asOf iterates over the objects of a type that existed at t. Their bodies are made when they are asked for.
+// asOf iterates over the objects of a type that existed at t. Their bodies are made when they are
+// asked for.
 func (h *History) asOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
 		for s, err := range h.allAsOf(ctx, typeName, t) {
@@ -65,8 +75,9 @@ func (h *History) asOf(ctx context.Context, typeName string, t time.Time) iter.S
 	}
 }
 
-// allAsOf is asOf that also has objects which did not exist at t: those that were recorded later, and have no ID here if they
-// had not been recorded before.
+// allAsOf is asOf that also has objects which did not exist at t: those that were recorded later,
+// and have no ID here if they had not been recorded before. It goes through the ids in as many
+// turns as the log behind t takes to be held.
 func (h *History) allAsOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
 		r := h.keys.below("head", typeName)
@@ -110,7 +121,8 @@ func (h *History) pastOf(ctx context.Context, o storedObject, find finder, t tim
 	return pastState{state: s}, err
 }
 
-// types returns the types that objects were seen of.
+// types returns the types that objects were seen of, by one short scan for each: from the first
+// head of a type it goes on behind the last one.
 func (h *History) types(ctx context.Context) ([]string, error) {
 	var types []string
 	r := h.keys.below("head")

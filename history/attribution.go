@@ -12,6 +12,16 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// Audits are read by somebody else, late and in no order; this file takes them in and keeps the
+// result up to date. It works in commits that follow from what is stored: facts of changes that are
+// not settled (or are neighbours of such), and records that may still explain one. A commit takes
+// in new records, makes facts of new changes, and judges those objects anew that either is about
+// (join.go finds, judge.go writes). So it does not matter what comes first, and a commit that is
+// repeated changes nothing.
+//
+// All ages count by how far audits were read, not by the clock: where reading stands still, nothing
+// settles and nothing is swept.
+
 const (
 	// settleAfter is how long after a change was recorded late audits may still correct who made it.
 	settleAfter = 24 * time.Hour
@@ -26,9 +36,9 @@ const (
 // AuditsRead is what was read of an org's audits.
 type AuditsRead struct {
 	Records []Evidence // in any order; those that were given before are left out
-	// Read says, by service, between which times all records are known with these. The service "" stands
-	// for all that are not named. A span that does not meet the one before leaves a gap, and changes
-	// that may have happened in it are not attributed.
+	// Read says, by service, between which times all records are known with these. The service ""
+	// stands for all that are not named. A span that does not meet the one before leaves a gap, and
+	// changes that may have happened in it are not attributed.
 	Read map[string]Span
 }
 
@@ -126,12 +136,14 @@ var errBesideTrim = errors.New("history: the log was trimmed meanwhile")
 
 type objectKey struct{ typeName, id string }
 
-// An attribution is one call of Attribute. It works in commits of bounded size, each of which leaves a state that another
-// call can go on from: which changes were looked at, and what is left of them.
+// An attribution is one call of Attribute. It works in commits of bounded size, each of which
+// leaves a state that another call can go on from: which changes were looked at, and what is left
+// of them.
 //
-// What it has read of facts and records it keeps from commit to commit, so that a burst of changes costs each
-// of them the same. The invariant: if edition is that of the stored state, facts and records are what the
-// store has. A commit that fails, a Forget or another call between two commits break it, and all is read anew.
+// What it has read of facts and records it keeps from commit to commit, so that a burst of changes
+// costs each of them the same. The invariant: if edition is that of the stored state, facts and
+// records are what the store has. A commit that fails, a Forget or another call between two commits
+// break it, and all is read anew.
 type attribution struct {
 	h   *History
 	ctx context.Context //nolint:containedctx // it lives as long as the call of Attribute
@@ -277,7 +289,8 @@ func (a *attribution) dropFact(f *fact) {
 	a.tx.batch.Delete(a.h.keys.fact(f.Seq))
 }
 
-// dropOld lets facts go that were settled long ago. It returns whether it left some to the next commit.
+// dropOld lets facts go that were settled long ago. It returns whether it left some to the next
+// commit.
 func (a *attribution) dropOld() (left bool) {
 	n := min(len(a.old), a.h.opts.BatchObjects)
 	for _, key := range a.old[:n] {
@@ -345,8 +358,8 @@ func (a *attribution) newFact(e *record) error {
 	return nil
 }
 
-// touch notes the objects whose changes the records of Behind may be about, and those that have a change to
-// settle. It returns whether it left some to the next commit.
+// touch notes the objects whose changes the records of Behind may be about, and those that have a
+// change to settle. It returns whether it left some to the next commit.
 func (a *attribution) touch() (left bool) {
 	now, n, st := a.state.now(), 0, &a.state
 	from, _ := slices.BinarySearch(a.order, st.Behind.Seq+1)

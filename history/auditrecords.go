@@ -12,7 +12,10 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// load sees to it that the records of a span are there, and with them all between it and what is there.
+// The records of audits that are kept: how they are taken in, found by time, and let go.
+
+// load sees to it that the records of a span are there, and with them all between it and what is
+// there.
 func (a *attribution) load(since, until time.Time) error {
 	ranges := []storage.Range{a.h.keys.evidenceIn(since, until)}
 	if old := a.loaded; !old.Until.IsZero() {
@@ -141,9 +144,10 @@ func (a *attribution) putRecords() error {
 	return nil
 }
 
-// sweep lets the records go that no change can wait for any more: a complete pass over all that they
-// may be about came later, and two days went by. One that no change explains is then undetected. It
-// returns whether it left some to the next commit.
+// sweep lets the records go that no change can wait for any more: a complete pass over all that
+// they may be about came later, and two days went by. One that explains no change is then
+// undetected. A type that no pass completes keeps its records for 30 days at most. It returns
+// whether it left some to the next commit.
 func (a *attribution) sweep(now time.Time) (left bool, err error) {
 	if err := a.load(time.Time{}, now.Add(-keepAfter)); err != nil {
 		return false, err

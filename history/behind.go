@@ -12,14 +12,18 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// A heldLog holds entries of the log of one type, so that a question about the past of many objects reads
-// each frame once, whatever the order of the objects is.
+// A heldLog holds entries of the log of one type, so that a question about the past of many objects
+// reads each frame once, whatever the order of the objects is.
 //
-// There may be a quarter of a million entries. Decoded they would take several times the memory that they
-// have as text, in many small pieces that each garbage collection walks through. So a heldLog keeps the
-// text: packed into a few large blocks, with an index that has no pointers. An entry is decoded when its
-// object is asked for, which is once. Entries are found by their sequence numbers, by which
-// those of an object lead from one to the next.
+// There may be a quarter of a million entries. Decoded they would take several times the memory
+// that they have as text, in many small pieces that each garbage collection walks through. So a
+// heldLog keeps the text: packed into a few large blocks, with an index that has no pointers. An
+// entry is decoded when its object is asked for, which is once. Entries are found by their sequence
+// numbers, by which those of an object lead from one to the next.
+//
+// Memory is bounded: where the entries of all objects are too many, those of the first half of the
+// objects are held, and the others need another turn. What is not held, such as entries that were
+// recorded under an id of another half, is found in the log: that costs time only.
 type heldLog struct {
 	blocks  [][]byte
 	frames  []heldFrame
@@ -46,8 +50,8 @@ const heldBlock = 1 << 20
 // holds at once. For more it takes another turn over the log.
 const maxBehind = 64 << 20
 
-// behind returns the entries of a type behind t. Only those of objects whose heads are in r; and if these
-// are more than limit, it lowers r.End to make them fewer.
+// behind returns the entries of a type behind t. Only those of objects whose heads are in r; and if
+// these are more than limit bytes, it lowers r.End to make them fewer.
 func (h *History) behind(ctx context.Context, typeName string, t time.Time, r *storage.Range, limit int) (*heldLog, error) {
 	first, err := h.seek(ctx, t.Add(1))
 	if err != nil {
@@ -93,6 +97,7 @@ func (h *History) behind(ctx context.Context, typeName string, t time.Time, r *s
 	return held, nil
 }
 
+// add copies the text of an entry; the frame that it is from is not kept.
 func (l *heldLog) add(seq uint64, frame uint32, raw []byte) {
 	last := len(l.blocks) - 1
 	if last < 0 || len(l.blocks[last])+len(raw) > cap(l.blocks[last]) {
@@ -105,9 +110,11 @@ func (l *heldLog) add(seq uint64, frame uint32, raw []byte) {
 	l.size += len(raw) + 24
 }
 
+// text returns an entry as it was written.
 func (l *heldLog) text(e heldEntry) []byte { return l.blocks[e.block][e.start:][:e.size] }
 
-// halve returns a log of the first half of the objects and lowers r.End to it. The log of one object stays as it is.
+// halve returns a log of the first half of the objects and lowers r.End to it. The log of one object
+// stays as it is.
 func (h *History) halve(typeName string, l *heldLog, r *storage.Range) (*heldLog, error) {
 	keys := make([]string, len(l.entries))
 	for i, e := range l.entries {
@@ -145,7 +152,8 @@ func (l *heldLog) before(next finder) finder {
 	}
 }
 
-// entryNames returns the number of an entry and the id of its object, without decoding what follows them.
+// entryNames returns the number of an entry and the id of its object, without decoding what follows
+// them.
 func entryNames(raw []byte) (seq uint64, object string, err error) {
 	it := jsonscan.Members(raw)
 	for object == "" && it.Next() && err == nil {

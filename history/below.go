@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// Some of a type can be read between two passes, because it is said to have changed: what is below some
-// parents, or single objects. That is no pass. It records what it finds to be new or changed, it proves no
-// absence, and the newest pass stays what it was. What may be part of a release of the platform is left
-// to the next pass, which sees more objects.
+// Some of a type can be read between two passes, because it is said to have changed: what is below
+// some parents, or single objects. That is no pass. It records what it finds to be new or changed,
+// it proves no absence, and the newest pass stays what it was. What may be part of a release of the
+// platform is left to the next pass, which sees more objects.
 
-// ReadBelow reads what is listed below some parents, because it is said to have changed, and records
-// what is new or has changed there. It is no pass over the type: it proves no absence, and the newest
-// pass stays what it was. What may be part of a release of the platform is left to the next pass, which
-// sees more objects. A parent that is not known is left out.
+// ReadBelow reads what is listed below some parents, because it is said to have changed, and
+// records what is new or has changed there. It is no pass over the type: it proves no absence, and
+// the newest pass stays what it was. What may be part of a release of the platform is left to the
+// next pass, which sees more objects. A parent that is not known is left out.
 func (p *Pass) ReadBelow(ctx context.Context, src Source, opts ReadOptions, parents ...string) (Summary, error) {
 	r := p.reader(src, opts)
 	return p.endBeside(ctx, r.readBelow(ctx, parents))
 }
 
-// ReadObjects reads single objects of a type without a parent, because they are said to have changed, as
-// ReadBelow does. It returns whether a pass is needed to tell more: the list does not have one that was there, which
-// alone proves nothing; what came or went in one may be part of a release; or the source cannot list one object, or
-// failed to.
+// ReadObjects reads single objects of a type without a parent, because they are said to have
+// changed, as ReadBelow does. It returns whether a pass is needed to tell more: the list does not
+// have one that was there, which alone proves nothing; what came or went in one may be part of a
+// release; or the source cannot list one object, or failed to.
 func (p *Pass) ReadObjects(ctx context.Context, src Source, opts ReadOptions, ids ...string) (sum Summary, needsPass bool, err error) {
 	r := p.reader(src, opts)
 	for _, id := range ids {

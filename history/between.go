@@ -12,12 +12,11 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
-// Between iterates over the net differences between two times: for each object
-// that q selects, one change from what it was at a to what it was at b, or none
-// if that is the same in all fields that were compared at both times. After is
-// a; Seq and At are those of the newest entry of the log in between. Since, Until,
-// AfterSeq and BeforeSeq of q do not count. ErrTrimmed and ErrUnknown are yielded as AsOf does. What the log
-// says of these types since a is in memory meanwhile.
+// Between iterates over the net differences between two times: for each object that q selects, one
+// change from what it was at a to what it was at b, or none if that is the same in all fields that
+// were compared at both times. After is a; Seq and At are those of the newest entry of the log in
+// between. Since, Until, AfterSeq and BeforeSeq of q do not count. ErrTrimmed and ErrUnknown are
+// yielded as AsOf does. What the log says of these types since a is in memory meanwhile.
 func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		q.Since, q.Until, q.AfterSeq, q.BeforeSeq = time.Time{}, time.Time{}, 0, 0
@@ -65,6 +64,10 @@ func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq
 		}
 	}
 }
+
+// The net difference of an object is not the sum of its changes: a field that was changed and changed
+// back is none. So the states at both times are made and compared. What happened to the same field
+// twice is one difference, and an object that came and went is nothing.
 
 // A touchedObject is an object that changed in a span of time.
 type touchedObject struct {
@@ -121,8 +124,8 @@ func (h *History) touched(ctx context.Context, a, b time.Time, f *filter) ([]tou
 	return touched, nil
 }
 
-// net returns the difference of an object between two times, with no Kind if
-// there is none.
+// net returns the difference of an object between two times, with no Kind if there is none. What
+// releases of the platform did in between is no difference.
 func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b time.Time) (Change, error) {
 	named := Change{Environment: h.environment, Type: o.typeName, ID: o.id}
 	obj, err := h.load(ctx, o.typeName, o.id)
@@ -178,7 +181,8 @@ func (h *History) editsBetween(ctx context.Context, before, after *state) ([]dif
 	return h.edits(ctx, before.rules, after.rules, from, to)
 }
 
-// within returns a finder that looks among the entries of one object first, which are newest first.
+// within returns a finder that looks among the entries of one object first, which are newest first,
+// and asks next for others.
 func within(later []record, next finder) finder {
 	return func(ctx context.Context, seq uint64) (record, error) {
 		i, found := slices.BinarySearchFunc(later, seq, func(r record, seq uint64) int { return cmp.Compare(seq, r.Seq) })

@@ -8,11 +8,12 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// What a pass accepts is bounded here, at the door, so that nothing that is derived from it is too large later: a commit
-// that a store refuses would be tried again by every pass, and take the rest of its type with it. The largest value is
-// the frame of one record. It holds a change, which is no larger than the canonical forms before and after it (see
-// diff.Comparer.Diff), and, when the rules changed, the form under the former rules: three times maxCanonical, which
-// leaves room below storage.MaxValueSize for names and the like.
+// What a pass accepts is bounded here, at the door, so that nothing that is derived from it is too
+// large later: a commit that a store refuses would be tried again by every pass, and take the rest
+// of its type with it. The largest value is the frame of one record. It holds a change, which is no
+// larger than the canonical forms before and after it (see diff.Comparer.Diff), and, when the rules
+// changed, the form under the former rules: three times maxCanonical, which leaves room below
+// storage.MaxValueSize for names and the like.
 const (
 	maxBody      = 8 << 20  // of a body, as it comes
 	maxCanonical = 10 << 20 // of its canonical form, in which a number can be four times as long

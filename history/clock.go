@@ -23,11 +23,14 @@ func localClock() (earliest, latest time.Time, confirmed bool) {
 	return now, now, true
 }
 
+// earliest is what time it is at least: when a pass begins, as what it does not see change was so then.
+// Zero if the time is not known.
 func (h *History) earliest() time.Time {
 	t, _, _ := h.opts.Clock()
 	return plain(t)
 }
 
+// latest is what time it is at most: when a change is recorded. Zero if the time is not known.
 func (h *History) latest() time.Time {
 	_, t, _ := h.opts.Clock()
 	return plain(t)

@@ -12,11 +12,11 @@ import (
 )
 
 // Several processes may write one environment: two engines by mistake, a console, a person with a
-// command line. No lock keeps them apart. Instead every commit is a compare-and-swap of the counters:
-// it reads them, builds what it writes from heads that it reads afterwards, and requires that the
-// counters are still those. If somebody else was faster, it is built again from what is there by then.
-// A lease, where there is one, comes on top, by Options.Fence: it keeps two passes from doing the same
-// work, and whoever has lost it from writing.
+// command line. No lock keeps them apart. Instead every commit is a compare-and-swap of the
+// counters: it reads them, builds what it writes from heads that it reads afterwards, and requires
+// that the counters are still those. If somebody else was faster, it is built again from what is
+// there by then. A lease, where there is one, comes on top, by Options.Fence: it keeps two passes
+// from doing the same work, and whoever has lost it from writing.
 
 // counters is the value of the state key. A commit that writes heads or appends
 // to the log requires the one that it has read and stores the next. So these
@@ -44,9 +44,9 @@ type origin struct {
 	after    time.Time // what they found happened after it
 }
 
-// append adds an entry to the log and returns its sequence number. The entry leaves out After where it
-// is that of the frame, which is the usual case. An After that is not before the commit says nothing
-// and counts as unknown.
+// append adds an entry to the log and returns its sequence number. The entry leaves out After where
+// it is that of the frame, which is the usual case. An After that is not before the commit says
+// nothing and counts as unknown.
 func (t *tx) append(r record) (uint64, error) {
 	t.now.Seq++
 	r.Seq = t.now.Seq

@@ -12,13 +12,22 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
+// Two states are compared type by type. All objects of a type are drawn as portraits: their natural
+// key and their body, in which ids are replaced by natural keys, so that what is the same thing in
+// two orgs is the same text (portrait.go, naturalkey.go). Then objects with one key are compared as
+// two bodies of one object are. Two states of one environment need no keys: there an id is the same
+// thing.
+//
+// Nothing is guessed: objects that share a key are reported as ambiguous, and what cannot be read is
+// reported as that. Silence means equal.
+
 // A Side is one of the two states that Compare compares.
 type Side struct {
 	History *History
 	At      time.Time // defaults to now
 
-	// Unreadable says why a type cannot be compared, such as a permission that its client lacks; "" if it
-	// can. Defaults to asking the history alone, which knows a type after its first pass.
+	// Unreadable says why a type cannot be compared, such as a permission that its client lacks; ""
+	// if it can. Defaults to asking the history alone, which knows a type after its first pass.
 	Unreadable func(typeName string) string
 }
 
@@ -50,7 +59,8 @@ type CompareOptions struct {
 	// Types are those that are compared, as in Query. Defaults to all that either side has.
 	Types []string
 
-	// Match maps objects of the first side to those of the second that they are, whatever these are called.
+	// Match maps objects of the first side to those of the second that they are, whatever these are
+	// called.
 	Match map[Ref]Ref
 
 	// Ignore leaves out fields of a type, or of all for an empty Type, that are expected to differ.
@@ -71,12 +81,12 @@ type Substitution struct{ A, B string }
 // times. Nothing is left out silently: what cannot be compared is a Difference too. Differences
 // come by type, and within a type by natural key.
 //
-// Objects of one environment match by their ids. Those of two match by CompareOptions.Match, else by
-// their natural key: the key of the parent and the name, or the fields that Model.NaturalKey names. An
-// object that was renamed is therefore one of each side only. Ids in bodies compare as the natural
-// keys of the objects that they refer to; UUIDs of what is not synced compare as equal, because no
-// two orgs share any. Left out are the fields that either side ignores, selfUri, who made and
-// changed an object, and what Model.PerOrg names.
+// Objects of one environment match by their ids. Those of two match by CompareOptions.Match, else
+// by their natural key: the key of the parent and the name, or the fields that Model.NaturalKey
+// names. An object that was renamed is therefore one of each side only. Ids in bodies compare as
+// the natural keys of the objects that they refer to; UUIDs of what is not synced compare as equal,
+// because no two orgs share any. Left out are the fields that either side ignores, selfUri, who
+// made and changed an object, and what Model.PerOrg names.
 func Compare(ctx context.Context, a, b Side, opts *CompareOptions) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		c := comparison{sides: [2]Side{a, b}}
@@ -111,6 +121,8 @@ type comparison struct {
 	rings [2]*keyring
 }
 
+// open checks the options and reads what all objects of both sides are called. Substitutions apply to
+// the first side only: its texts become those of the second one.
 func (c *comparison) open(ctx context.Context) error {
 	for _, s := range c.sides {
 		if s.History == nil {
@@ -206,6 +218,7 @@ func (h *History) passedTypes(ctx context.Context) ([]string, error) {
 	return types, nil
 }
 
+// compareType holds the portraits of all objects of one type and compares them by their keys.
 func (c *comparison) compareType(ctx context.Context, typeName string) ([]Difference, error) {
 	if reason, err := c.unreadable(ctx, typeName); reason != "" || err != nil {
 		return []Difference{{Kind: DifferenceUnreadable, Type: typeName, Reason: reason}}, err
@@ -265,7 +278,8 @@ func (c *comparison) unreadable(ctx context.Context, typeName string) (string, e
 	return "", nil
 }
 
-// comparer returns one that leaves out what either side ignores, and what differs by nature.
+// comparer returns one that leaves out what either side ignores, by whatever rules its objects were
+// read last, and what differs by nature.
 func (c *comparison) comparer(ctx context.Context, typeName string) (*diff.Comparer, error) {
 	rules := diff.Rules{Ignore: []string{"**.selfUri"}}
 	for _, s := range c.sides {

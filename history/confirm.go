@@ -26,6 +26,10 @@ func (r *reader) absences(ctx context.Context) ([]Absence, error) {
 	return append(absences, asked...), err
 }
 
+// A list that is never whole, for weeks perhaps, must not keep deleted objects alive for ever. So after
+// such a walk a few of the absent objects are asked for one by one, others in each pass: that an object
+// does not exist is proof without any list.
+
 // askedAfterCut is how many absent objects are asked for after a walk that was not
 // complete; one more request is left for reader.answers.
 const askedAfterCut = 19

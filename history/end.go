@@ -37,8 +37,8 @@ func (p *Pass) endWith(ctx context.Context, add func(*storage.Batch, Summary) er
 	return p.sum, nil
 }
 
-// end makes the last commits of the pass. The record of the pass is in the very last one, with what add
-// puts there: a pass that is recorded as complete has nothing left to write.
+// end makes the last commits of the pass. The record of the pass is in the very last one, with what
+// add puts there: a pass that is recorded as complete has nothing left to write.
 func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error) error {
 	if !p.settled {
 		p.addReason("", "the walk was not settled")
@@ -96,8 +96,8 @@ func (p *Pass) writeMissing(ctx context.Context) (last []string, err error) {
 	return ids, nil
 }
 
-// putMissing adds to t what is known of absences, but for objects whose removal was accepted or that were forgotten
-// since Settle.
+// putMissing adds to t what is known of absences, but for objects whose removal was accepted or
+// that were forgotten since Settle.
 func (p *Pass) putMissing(ctx context.Context, t *tx, ids []string) error {
 	keys := make([]string, len(ids))
 	for i, id := range ids {

@@ -79,7 +79,8 @@ func clipAll(texts []string, n int) []string {
 	return texts
 }
 
-// Words of actions that bring their object, or take it.
+// Words of actions that bring their object, or take it. Services name their actions as they like
+// ("MemberAdd"), so these are looked for among the words of the name.
 var (
 	making = []string{"create", "add", "import", "copy", "clone", "upload", "restore", "undelete", "assign"}
 	ending = []string{"delete", "remove", "purge", "unassign"}
@@ -105,7 +106,8 @@ func (e *Evidence) hasWord(words []string) bool {
 	return slices.ContainsFunc(actionWords(e.Action), func(w string) bool { return slices.Contains(words, w) })
 }
 
-// addActor adds an actor unless it is there.
+// addActor adds an actor unless it is there: by its id, or without one by client and name. A name
+// that was not known is filled in.
 func addActor(all []Actor, a Actor) []Actor {
 	same := func(b Actor) bool {
 		if a.ID != "" || b.ID != "" {

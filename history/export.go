@@ -33,13 +33,13 @@ type ExportOptions struct {
 // compared fields did not change has the same bytes in every export, and the same path
 // while neither it nor its parents are renamed.
 //
-// Paths are portable: what some file system does not take is written as "%" and two hexadecimal digits, and long names
-// are cut. Objects of one type with one natural key, in whatever letter case, have their ids in
-// their paths.
+// Paths are portable: what some file system does not take is written as "%" and two hexadecimal
+// digits, and long names are cut. Objects of one type with one natural key, in whatever letter
+// case, have their ids in their paths.
 //
 // For an object of which retention has removed what At needs, it yields an error that matches
-// ErrTrimmed, with a File that names the object, and goes on. Any other error ends the iteration: one that matches
-// ErrUnknown if a type was not known.
+// ErrTrimmed, with a File that names the object, and goes on. Any other error ends the iteration:
+// one that matches ErrUnknown if a type was not known.
 func (h *History) Export(ctx context.Context, opts *ExportOptions) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		var o ExportOptions
@@ -85,7 +85,9 @@ func (l *lens) file(ctx context.Context, s snapshot) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// paths returns the path of every live object.
+// paths returns the path of every live object. Two objects whose paths some file system takes for
+// one, which may ignore letter case, both have their ids in them: which one came first must not
+// matter.
 func (k *keyring) paths() map[Ref]string {
 	plain := map[Ref]string{}
 	uses := map[string]int{} // by the path in lower case
@@ -122,7 +124,8 @@ var unescapeKey = strings.NewReplacer("%25", "%", "%2F", "/")
 // maxName is how many bytes of a name every file system takes, with an id and ".json" behind it.
 const maxName = 150
 
-// portableName makes a name that every file system takes, and another one of each text, unless it is cut.
+// portableName makes a name that every file system takes, and another one of each text, unless it
+// is cut.
 func portableName(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {

@@ -10,6 +10,12 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// Where an object may be named: its head, body and missing record, the entries of the log, the
+// releases that reached it, its former ids, the records of passes and of parents, and audits. The
+// first commit erases what makes it known; then the log is rewritten, in steps, up to the entry
+// that was the newest at that moment, so that an object which comes back meanwhile keeps its new
+// history.
+
 // Forget erases an object with its whole history, on a person's request. What
 // stays is one change of KindForgotten that names the type, and what other
 // objects and their changes say about it. An object that still exists in the org

@@ -13,16 +13,16 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// The log is a sequence of frames. A frame is one value of the store with many entries of one commit:
-// they are small and alike, so they compress together, and one key for each would be as large as what
-// it names. Its key has the number of the first entry, the time of the commit, which all entries share,
-// and the type. So a reader finds the frame of an entry (the last one that begins at it or before), the
-// first frame of a time (by bisection, as neither numbers nor times decrease), and skips frames of
-// other types without reading them.
+// The log is a sequence of frames. A frame is one value of the store with many entries of one
+// commit: they are small and alike, so they compress together, and one key for each would be as
+// large as what it names. Its key has the number of the first entry, the time of the commit, which
+// all entries share, and the type. So a reader finds the frame of an entry (the last one that
+// begins at it or before), the first frame of a time (by bisection, as neither numbers nor times
+// decrease), and skips frames of other types without reading them.
 //
-// The invariant: a frame is written by the commit that appends its entries, and later only rewritten to
-// hold fewer of them (rewrite.go). An entry never changes and never moves to another frame; its number
-// is never given again, and may lead nowhere once it is trimmed.
+// The invariant: a frame is written by the commit that appends its entries, and later only
+// rewritten to hold fewer of them (rewrite.go). An entry never changes and never moves to another
+// frame; its number is never given again, and may lead nowhere once it is trimmed.
 
 // A record is an entry of the log: a Change, or a hidden one.
 type record struct {
@@ -43,7 +43,8 @@ type record struct {
 	Step   []diff.FieldChange `json:"step,omitempty"`
 	Before json.RawMessage    `json:"before,omitempty"`
 
-	// Platform is what changed beside Fields by releases of the platform. Number is that of the objects of a KindShape.
+	// Platform is what changed beside Fields by releases of the platform. Number is that of the
+	// objects of a KindShape.
 	Platform []diff.FieldChange `json:"platform,omitempty"`
 	Number   int                `json:"number,omitempty"`
 
@@ -56,8 +57,8 @@ func (r *record) hidden() bool { return r.Kind == kindRebased || r.Kind == kindS
 // first reports whether the object was unknown before it.
 func (r *record) first() bool { return r.Kind == KindImported || r.Kind == KindCreated }
 
-// step returns what leads from the canonical form before to the one after. Fields are mostly that; but
-// they leave out what a release did and what only other rules show.
+// step returns what leads from the canonical form before to the one after. Fields are mostly that;
+// but they leave out what a release did and what only other rules show.
 func (r *record) step() []diff.FieldChange {
 	if r.Was != "" {
 		return r.Step
@@ -94,6 +95,7 @@ type encodedFrame struct {
 	entries []json.RawMessage // records as JSON
 }
 
+// add adds an entry, to a new frame if it does not fit into the one that was begun.
 func (w *frameWriter) add(r record) error {
 	data, err := encode(r)
 	if err != nil {
@@ -179,8 +181,9 @@ func (r *record) decode(raw []byte, id frameID, after time.Time) error {
 	return nil
 }
 
-// frames iterates over the frames of a range whose type is wanted. Entries have the ids by which their
-// objects are known today; those are read with the first frame, so that an empty range costs nothing.
+// frames iterates over the frames of a range whose type is wanted. Entries have the ids by which
+// their objects are known today; those are read with the first frame, so that an empty range costs
+// nothing.
 func (h *History) frames(ctx context.Context, r storage.Range, wanted func(typeName string) bool) iter.Seq2[storedFrame, error] {
 	return func(yield func(storedFrame, error) bool) {
 		var former map[string]map[string]string
@@ -228,6 +231,7 @@ func (h *History) framesAsRecorded(ctx context.Context, r storage.Range, wanted 
 	}
 }
 
+// anyType wants the frames of all types.
 func anyType(string) bool { return true }
 
 // encode is json.Marshal without the escapes for HTML.

@@ -13,8 +13,8 @@ import (
 )
 
 // UnmarshalJSON decodes what encoding/json makes of a record. An answer about the past decodes all
-// records since, so the usual members are decoded without reflection; a record with any other one, such
-// as a step to other rules, is left to encoding/json.
+// records since, so the usual members are decoded without reflection; a record with any other one,
+// such as a step to other rules, is left to encoding/json.
 func (r *record) UnmarshalJSON(text []byte) error {
 	*r = record{}
 	it := jsonscan.Members(text)
@@ -70,8 +70,8 @@ type frameText struct {
 	Entries [][]byte
 }
 
-// splitFrame returns what the value of a frame says, with its entries as they are written: who wants one
-// of hundreds decodes that one. They alias the value.
+// splitFrame returns what the value of a frame says, with its entries as they are written: who
+// wants one of hundreds decodes that one. They alias the value.
 func splitFrame(e storage.Entry) (f frameText, err error) {
 	it := jsonscan.Members(e.Value)
 	for it.Next() && err == nil {

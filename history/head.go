@@ -12,8 +12,8 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// A Head is what is known about an object without its body. A pass needs the heads of all objects of a
-// type, and hardly any of their bodies.
+// A Head is what is known about an object without its body. A pass needs the heads of all objects
+// of a type, and hardly any of their bodies.
 type Head struct {
 	Type      string    `json:"type"`
 	ID        string    `json:"id"`
@@ -76,6 +76,7 @@ func (hd *head) doubt() reread {
 	return *hd.Reread
 }
 
+// live reports whether the object exists, as far as known. What is missing or withheld is live.
 func (hd *head) live() bool { return hd.Kind != KindDeleted && hd.Kind != kindSuperseded }
 
 // tip returns the sequence number of the newest entry of the log.
@@ -137,6 +138,7 @@ func (h *History) headsIn(ctx context.Context, typeName string, r storage.Range)
 	}
 }
 
+// An idHead is a head with the id that its key has.
 type idHead struct {
 	id string
 	head

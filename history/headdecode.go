@@ -11,6 +11,7 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// decodeHead decodes the head in e into hd, which may hold the one before it.
 func (h *History) decodeHead(e storage.Entry, hd *idHead) (err error) {
 	if hd.id, err = h.keys.last(e.Key); err != nil {
 		return err

@@ -12,14 +12,16 @@ import (
 // the object, or a whole list for one object. A newer catalogue then calls the same objects by other
 // ids. Without more, a pass would find all of them deleted and created.
 //
-// So the first pass by a new rule begins with the bodies on record: Identity says which objects they
-// are of, and their heads move there, with all that is kept under an id. Bodies say it more safely than
-// what the pass is about to see, since a version that was published meanwhile has another id. Each
-// commit moves whole objects, so that a pass which dies in between leaves what the next one completes.
+// So the first pass by a new rule begins with the bodies on record: Identity says which objects
+// they are of, and their heads move there, with all that is kept under an id. Bodies say it more
+// safely than what the pass is about to see, since a version that was published meanwhile has
+// another id. Each commit moves whole objects, so that a pass which dies in between leaves what the
+// next one completes.
 //
 // The log is not rewritten. Its entries keep the ids that they were recorded under, and a key
-// former/<type>/<id> says what they are called now: everything that reads many entries gives them the
-// id of today (frames), and what follows one object knows its id anyway. So a moved object keeps its past.
+// former/<type>/<id> says what they are called now: everything that reads many entries gives them
+// the id of today (frames), and what follows one object knows its id anyway. So a moved object
+// keeps its past.
 //
 // Three things have no counterpart and end without a change, by an entry of kindSuperseded: an older
 // version that was recorded beside a newer one of the same object, an object that is now a list of
@@ -30,16 +32,19 @@ type Identity struct {
 	// Rule names the rule that makes ids now. It changes with the rule, and is not empty.
 	Rule string
 
-	// Objects returns the objects that a body below a parent, "" at the top, is of. Mostly it is one,
-	// without a Body: that is the whole body. Others, each with an ID, a Name and a Body, were recorded
-	// as one. There are none if the body does not tell.
+	// Objects returns the objects that a body below a parent, "" at the top, is of. Mostly it is
+	// one, without a Body: that is the whole body. Others, each with an ID, a Name and a Body, were
+	// recorded as one. There are none if the body does not tell.
 	Objects func(parent string, body []byte) []Object
 }
 
-// kindSuperseded ends what was recorded under an id that is none of an object any more. It is no change.
+// kindSuperseded ends what was recorded under an id that is none of an object any more. It is no
+// change.
 const kindSuperseded Kind = "superseded"
 
-// identify brings what is on record of the type under the ids by which it is known now.
+// identify brings what is on record of the type under the ids by which it is known now. It is done
+// once for each rule: the record of the pass names the rule. As ids below a parent begin with that
+// of the parent, it is done again until the types above have moved too.
 func (p *Pass) identify(ctx context.Context) error {
 	rule, settled, err := p.h.identityRule(ctx, p.typeName)
 	if err != nil || rule == p.last.Identity {

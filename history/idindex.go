@@ -20,6 +20,7 @@ type sameID struct {
 	top  int // how many of them are of types without a parent
 }
 
+// of returns the object of that type among them.
 func (s sameID) of(typeName string) (Ref, bool) {
 	for _, r := range s.refs {
 		if r.Type == typeName {
@@ -29,7 +30,8 @@ func (s sameID) of(typeName string) (Ref, bool) {
 	return Ref{}, false
 }
 
-// idIndex reads the heads of all types.
+// idIndex reads the heads of all types, those without a parent first: they own their ids, while types
+// below them often repeat the id of something else.
 func (h *History) idIndex(ctx context.Context) (idIndex, error) {
 	x := idIndex{map[string]sameID{}, map[string]sameID{}}
 	types, err := h.types(ctx)
@@ -68,7 +70,9 @@ func (x *idIndex) add(r Ref, child bool) {
 	}
 }
 
-// resolve returns the objects that a UUID refers to.
+// resolve returns the objects that a UUID refers to. An id that is its own comes first, and of
+// those the objects of types without a parent. An id that ends with it, behind that of a parent,
+// counts only if there is one: a user's id ends the ids of all memberships.
 func (x *idIndex) resolve(uuid string) []Ref {
 	if s := x.whole[uuid]; s.top > 0 {
 		return s.refs[:s.top]
@@ -89,6 +93,7 @@ func eachText(body []byte, f func(path, text []byte, name bool)) error {
 	return w.value(nil, body)
 }
 
+// A textWalker goes through a body. The path that it gives to f is valid during that call only.
 type textWalker struct {
 	f       func(path, text []byte, name bool)
 	scratch []byte

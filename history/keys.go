@@ -32,9 +32,9 @@ const secretKey = "history/secret"
 //	undetected/<time>/<id>   an audit record that no change explains
 //	erased/<digest>          an id that Forget erased: older records that name it are not taken in, for two days
 //
-// An id or a name is escaped, so that it is one part of a key whatever stands in it; see storage.Key.
-// Numbers are 16 hexadecimal digits and times have all their digits, so that keys come in the order of
-// what they name. A frame has in its key what decides whether it is read at all.
+// An id or a name is escaped, so that it is one part of a key whatever stands in it; see
+// storage.Key. Numbers are 16 hexadecimal digits and times have all their digits, so that keys come
+// in the order of what they name. A frame has in its key what decides whether it is read at all.
 type keys struct{ root string }
 
 func newKeys(environment int64) keys {
@@ -93,8 +93,8 @@ func (k keys) frame(first uint64, at time.Time, typeName string) string {
 	return k.key("log", hex16(first), at.UTC().Format(logTime), typeName)
 }
 
-// frames returns the range of the frames whose first entry is first or later, but before end. The last
-// one of them may hold entries from end on.
+// frames returns the range of the frames whose first entry is first or later, but before end. The
+// last one of them may hold entries from end on.
 func (k keys) frames(first, end uint64) storage.Range {
 	return storage.Range{Start: k.key("log", hex16(first)), End: k.key("log", hex16(end))}
 }

@@ -78,10 +78,10 @@ func (f *storedFrame) record(seq uint64) (record, error) {
 // A recall finds entries and remembers others of the same frames, because a query over many objects
 // meets the same frames again and again.
 //
-// It serves questions about one moment of the past, given as a time or as an entry. What came behind it
-// is taken back, for which its fields are needed, once: such frames are not remembered. Of what came
-// at that moment or before, only kind, name and predecessor are of interest, so it is remembered
-// without what it changed.
+// It serves questions about one moment of the past, given as a time or as an entry. What came
+// behind it is taken back, for which its fields are needed, once: such frames are not remembered.
+// Of what came at that moment or before, only kind, name and predecessor are of interest, so it is
+// remembered without what it changed.
 type recall struct {
 	h     *History
 	until time.Time         // the moment, unless seq says it; zero for none
@@ -114,7 +114,8 @@ func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 }
 
 // seek returns the first sequence number that a frame at t or later can have, by bisection of the
-// numbers: times do not decrease along the log, and numbers may be missing. Each step is one short scan.
+// numbers: times do not decrease along the log, and numbers may be missing. Each step is one short
+// scan.
 func (h *History) seek(ctx context.Context, t time.Time) (uint64, error) {
 	newest, err := h.Cursor(ctx)
 	if err != nil {

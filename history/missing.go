@@ -25,6 +25,7 @@ type idMissing struct {
 	missing
 }
 
+// missingRecord returns what is known of a missing object, or false if no complete walk has missed it.
 func (h *History) missingRecord(ctx context.Context, typeName, id string) (missing, bool, error) {
 	m, err := storage.GetJSON[missing](ctx, h.store, h.keys.missing(typeName, id))
 	switch {
@@ -36,6 +37,7 @@ func (h *History) missingRecord(ctx context.Context, typeName, id string) (missi
 	return m, true, nil
 }
 
+// missing iterates over the missing objects of a type in the order of their ids.
 func (h *History) missing(ctx context.Context, typeName string) iter.Seq2[idMissing, error] {
 	return func(yield func(idMissing, error) bool) {
 		for e, err := range h.store.Scan(ctx, h.keys.below("missing", typeName)) {

@@ -34,8 +34,8 @@ type Model struct {
 	// Secrets lists paths that are never stored because they hold secrets.
 	Secrets []string
 
-	// References lists the fields that hold ids which are no UUIDs, such as "en-us", and the type that
-	// these are of. UUIDs need no entry.
+	// References lists the fields that hold ids which are no UUIDs, such as "en-us", and the type
+	// that these are of. UUIDs need no entry.
 	References []TypedReference
 
 	// AuditService keeps the audits that tell of the objects, such as "ContactCenter"; see Evidence.

@@ -15,6 +15,9 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// How what is recorded moves to other ids; identity.go says why. All moves are found first and
+// written then, whole objects in one commit, each only if it is still to be made.
+
 // A move is what becomes of all that was recorded of one object.
 type move struct {
 	typeName   string
@@ -77,8 +80,8 @@ type candidate struct {
 	newest time.Time
 }
 
-// moveTo returns how the heads of one object become one; nil if there is nothing to do. What was recorded as deleted
-// beside it stays: it was an earlier version.
+// moveTo returns how the heads of one object become one; nil if there is nothing to do. What was
+// recorded as deleted beside it stays: it was an earlier version.
 func moveTo(typeName, id string, group []candidate) *move {
 	best := slices.MaxFunc(group, func(a, b candidate) int {
 		return cmp.Or(compareBool(a.id == id, b.id == id), compareBool(a.live(), b.live()),
@@ -99,6 +102,7 @@ func moveTo(typeName, id string, group []candidate) *move {
 	return m
 }
 
+// compareBool orders false before true.
 func compareBool(a, b bool) int {
 	switch {
 	case a == b:
@@ -189,8 +193,8 @@ func (m *move) writeHead(ctx context.Context, h *History, t *tx) error {
 	return t.batch.PutJSON(h.keys.former(m.typeName, m.from), m.id)
 }
 
-// writePart records one of the objects that were recorded as one before. It compares by the rules of that one until it is
-// seen.
+// writePart records one of the objects that were recorded as one before. It compares by the rules
+// of that one until it is seen.
 func (m *move) writePart(ctx context.Context, h *History, t *tx, part Object) error {
 	whole, found, err := h.head(ctx, m.typeName, m.superseded[0])
 	if err != nil || !found || !whole.live() {

@@ -12,11 +12,20 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
+// An id means nothing outside its org: the queue "Support" of a test org and that of production have
+// other ids, and so has everything that refers to them. What both have in common is what people call
+// things. Comparing two orgs, and naming the files of an export, needs such a name for every object.
+
 // A keyring knows the natural key of every object of one environment at one time: what names it
-// alike in every org. It is made of the key of the parent and what the Model says, by default
-// the name; of an object that joins its parent with another one, such as a member of a
-// queue, it is the key of that other one. An object that is deleted, and may still have objects
-// below it, has no body, and goes by its name.
+// alike in every org. It is made of the key of the parent and what the Model says, by default the
+// name; of an object that joins its parent with another one, such as a member of a queue, it is the
+// key of that other one. An object that is deleted, and may still have objects below it, has no
+// body, and goes by its name.
+//
+// Keys are made when they are first asked for, each once, from the keys of others: keyState keeps a
+// circle of these from going round. Keys of parent and child are joined by "/", which is escaped
+// inside of a name, so that no name looks like a path. A key need not be unique; who needs that
+// finds out.
 type keyring struct {
 	*History
 	at    time.Time
@@ -32,17 +41,18 @@ type keyed struct {
 	fields []string // values of Model.NaturalKey; none where the body is not known
 	live   bool
 	key    string
-	state  keyState
+	state  keyState // of key
 }
 
 type keyState uint8
 
 const (
-	keyOpen keyState = iota
-	keyUnderWay
+	keyOpen     keyState = iota // not asked for yet
+	keyUnderWay                 // being made; who meets it again goes by its name
 	keyDone
 )
 
+// keyring reads what all objects are called at a time, or now for the zero time; see keyring.swap.
 func (h *History) keyring(ctx context.Context, at time.Time, swap func(string) string) (*keyring, error) {
 	k := &keyring{History: h, at: at, owns: map[string]map[string]*keyed{}, swap: swap}
 	var err error
@@ -90,8 +100,8 @@ func (k *keyring) load(ctx context.Context, typeName string) error {
 	return k.loadPast(ctx, typeName, fields)
 }
 
-// loadPast is load for the past. An object that was deleted then is called what it was called last. Where retention has
-// removed that, its name of now is taken.
+// loadPast is load for the past. An object that was deleted then is called what it was called last.
+// Where retention has removed that, its name of now is taken.
 func (k *keyring) loadPast(ctx context.Context, typeName string, fields []string) error {
 	if err := k.checkKnown(ctx, typeName, k.at); errors.Is(err, ErrUnknown) {
 		return nil // whoever compares the type says so
@@ -196,8 +206,8 @@ func (k *keyring) own(name, id string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(name, "%", "%25"), "/", "%2F")
 }
 
-// rename returns text with the id of each known object replaced by its type and natural key, and other UUIDs, which
-// another org has otherwise, by one word.
+// rename returns text with the id of each known object replaced by its type and natural key, and
+// other UUIDs, which another org has otherwise, by one word.
 func (k *keyring) rename(text []byte) []byte {
 	var renamed []byte
 	from := 0

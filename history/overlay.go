@@ -21,15 +21,18 @@ func overlay(body, from, to []byte) ([]byte, error) {
 	return to, nil
 }
 
+// overlayObject keeps the members of body in their order: those that from does not have as they are,
+// the others as to has them, and behind them what only to has. Of members with one name the last one
+// counts, as in the canonical form.
 func overlayObject(body, from, to []byte) ([]byte, error) {
-	old, err := decodedMembers(from)
-	if err != nil {
-		return nil, err
+	var members [3]map[string][]byte
+	for i, object := range [][]byte{body, from, to} {
+		var err error
+		if members[i], err = decodedMembers(object); err != nil {
+			return nil, err
+		}
 	}
-	want, err := decodedMembers(to)
-	if err != nil {
-		return nil, err
-	}
+	now, old, want := members[0], members[1], members[2]
 	out := []byte{'{'}
 	add := func(key, value []byte) {
 		if len(out) > 1 {
@@ -40,7 +43,11 @@ func overlayObject(body, from, to []byte) ([]byte, error) {
 	it := jsonscan.Members(body)
 	for it.Next() {
 		name := string(jsonscan.AppendString(nil, it.Key()))
-		value := it.Value()
+		value := now[name]
+		if value == nil {
+			continue // it is there twice, and was added
+		}
+		delete(now, name)
 		if was, wanted := old[name], want[name]; was != nil || wanted != nil {
 			delete(want, name)
 			if wanted == nil {
@@ -49,6 +56,7 @@ func overlayObject(body, from, to []byte) ([]byte, error) {
 			if was == nil {
 				was = []byte("null")
 			}
+			var err error
 			if value, err = overlay(value, was, wanted); err != nil {
 				return nil, err
 			}
@@ -67,6 +75,7 @@ func overlayObject(body, from, to []byte) ([]byte, error) {
 	return append(out, '}'), it.Err()
 }
 
+// decodedMembers returns the members of an object by their decoded names.
 func decodedMembers(object []byte) (map[string][]byte, error) {
 	members := map[string][]byte{}
 	it := jsonscan.Members(object)
@@ -76,8 +85,9 @@ func decodedMembers(object []byte) (map[string][]byte, error) {
 	return members, it.Err()
 }
 
-// overlayArray finds the element of body for each element of to by what it is known by, so that what is not compared
-// inside of it stays. Elements that nothing tells apart are taken from to as they are.
+// overlayArray finds the element of body for each element of to by what that one is known by, so
+// that what is not compared inside of it stays. Elements that nothing tells apart are taken from to
+// as they are.
 func overlayArray(body, from, to []byte) ([]byte, error) {
 	now, err := elementsByName(body)
 	if err != nil {
@@ -91,8 +101,8 @@ func overlayArray(body, from, to []byte) ([]byte, error) {
 	it := jsonscan.Elements(to)
 	for n := 0; it.Next(); n++ {
 		value := it.Value()
-		if name := elementName(value); now[name] != nil && old[name] != nil {
-			if value, err = overlay(now[name], old[name], value); err != nil {
+		if names := elementNames(value); len(names) > 0 && now[names[0]] != nil && old[names[0]] != nil {
+			if value, err = overlay(now[names[0]], old[names[0]], value); err != nil {
 				return nil, err
 			}
 		}
@@ -104,15 +114,18 @@ func overlayArray(body, from, to []byte) ([]byte, error) {
 	return append(out, ']'), it.Err()
 }
 
-// elementsByName returns the elements that have a name of their own.
+// elementsByName returns the elements by each name that no other one has. An element of a body goes
+// by all its names, because its id may be ignored: then it is known by another one in canonical
+// form.
 func elementsByName(array []byte) (map[string][]byte, error) {
 	named := map[string][]byte{}
 	twice := map[string]bool{}
 	it := jsonscan.Elements(array)
 	for it.Next() {
-		name := elementName(it.Value())
-		twice[name] = name == "" || named[name] != nil
-		named[name] = it.Value()
+		for _, name := range elementNames(it.Value()) {
+			twice[name] = named[name] != nil
+			named[name] = it.Value()
+		}
 	}
 	for name, is := range twice {
 		if is {
@@ -122,16 +135,22 @@ func elementsByName(array []byte) (map[string][]byte, error) {
 	return named, it.Err()
 }
 
-// elementName returns what an element is known by, as in diff.Rules; "" for nothing.
-func elementName(element []byte) string {
+// elementNames returns what an element may be known by, as in diff.Rules, the best one first: its
+// id, its key and its name, if they are a string that is not empty, or a number.
+func elementNames(element []byte) (names []string) {
 	if element[0] != '{' {
-		return ""
+		return nil
 	}
 	for _, member := range []string{"id", "key", "name"} {
-		if raw, ok := jsonscan.Lookup(element, member); ok && len(raw) > 2 && raw[0] == '"' {
-			text, _ := jsonscan.String(raw)
-			return member + "=" + text
+		raw, ok := jsonscan.Lookup(element, member)
+		if !ok {
+			continue
+		}
+		if text, ok := jsonscan.String(raw); ok && text != "" {
+			names = append(names, member+"="+text)
+		} else if raw[0] == '-' || raw[0]-'0' <= 9 {
+			names = append(names, member+" "+string(raw))
 		}
 	}
-	return ""
+	return names
 }

@@ -117,8 +117,8 @@ func (r *reader) parentRecord(id string) (now parentRecord, changed bool) {
 	return now, r.below.deleted[id] || !isKnown || !before.equal(now)
 }
 
-// unproven returns the record of a parent about which a pass could tell nothing: it keeps since when that
-// is so, and takes over from now how it was refused.
+// unproven returns the record of a parent about which a pass could tell nothing: it keeps since
+// when that is so, and takes over from now how it was refused.
 func (r parentRecord) unproven(now parentRecord, since time.Time) parentRecord {
 	r.Asked, r.Refusals, r.Lasting = now.Asked, now.Refusals, now.Lasting
 	if !r.Unproven {
@@ -127,6 +127,7 @@ func (r parentRecord) unproven(now parentRecord, since time.Time) parentRecord {
 	return r
 }
 
+// equal reports whether two records say the same, so that nothing need be written.
 func (r parentRecord) equal(o parentRecord) bool {
 	return r.Marker == o.Marker && r.reread.equal(o.reread) && r.Unproven == o.Unproven &&
 		r.Refusals == o.Refusals && r.Lasting == o.Lasting && r.Asked.Equal(o.Asked)

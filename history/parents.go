@@ -11,14 +11,14 @@ import (
 )
 
 // Some types have no list of their own: the members of a queue are listed below each queue. A pass
-// over them makes one walk below each parent that is on record. Each of these walks has its own result
-// (parentState), because an answer below one parent says nothing about another one; what is absent
-// below a parent is proven only by that parent's own list, or by the parent's deletion.
+// over them makes one walk below each parent that is on record. Each of these walks has its own
+// result (parentState), because an answer below one parent says nothing about another one; what is
+// absent below a parent is proven only by that parent's own list, or by the parent's deletion.
 //
-// Reading below thousands of parents in every pass would take most of a quota. Where the marker of a
-// parent moves with what is below it, a parent whose marker did not move is skipped, and what is below
-// it is as it was. What holds for markers of objects holds here too: doubt, and a slow rotation; see
-// reread.go. What a pass learnt about each parent is kept in a parentRecord.
+// Reading below thousands of parents in every pass would take most of a quota. Where the marker of
+// a parent moves with what is below it, a parent whose marker did not move is skipped, and what is
+// below it is as it was. What holds for markers of objects holds here too: doubt, and a slow
+// rotation; see reread.go. What a pass learnt about each parent is kept in a parentRecord.
 //
 // Two things must not go wrong. A type that the org refuses altogether must not cost a request for
 // each parent in every pass: when the first 20 refuse and none answers, the pass ends. And nobody may
@@ -68,8 +68,8 @@ func (b *parents) cost() float64 {
 }
 
 // parents lists what is below every parent that is on record and has to be read. The error is a
-// *RefusedError if none answers and that will last, or an *UnclearError if it may not. If all say that
-// they do not exist, that is the parents' news and no error.
+// *RefusedError if none answers and that will last, or an *UnclearError if it may not. If all say
+// that they do not exist, that is the parents' news and no error.
 func (r *reader) parents(ctx context.Context) error {
 	if err := r.loadParents(ctx); err != nil {
 		return err

@@ -40,13 +40,13 @@ type Pass struct {
 	mu       sync.Mutex
 	seen     map[string]*sighting // live objects, and those seen by this pass
 	live     int                  // live objects when the pass began
-	queue    []*pending
-	queued   map[string]bool
-	bytes    int       // of queued bodies
-	returned []string  // objects that were missing and that the next commit notes as seen
-	oldest   time.Time // when the first in the queue came
-	unread   int       // objects that were listed and not read
-	changed  int       // objects that were not what they were known to be
+	queue    []*pending           // what the next commit writes; see queue.go
+	queued   map[string]bool      // ids of the objects in it
+	bytes    int                  // of queued bodies
+	returned []string             // objects that were missing and that the next commit notes as seen
+	oldest   time.Time            // when the first in the queue came
+	unread   int                  // objects that were listed and not read
+	changed  int                  // objects that were not what they were known to be
 	sum      Summary
 	reason   string          // first one why the walk is not complete
 	scoped   bool            // the type is listed below parents, one by one
@@ -68,7 +68,10 @@ type Pass struct {
 	doubts map[string]reread // objects that are read again whatever their marker
 	due    map[string]bool   // objects whose turn in the rotation it is
 	cycle  cycle             // of the rotation, after this pass
-	spans  func(parent string, known bool) time.Time
+
+	// spans returns when an object below a parent, known or new, was last looked at: what is found
+	// now happened later. Zero says that nobody knows.
+	spans func(parent string, known bool) time.Time
 }
 
 // Begin starts a pass over one object type, whose bodies compare by the rules s from
@@ -146,7 +149,8 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	return p, nil
 }
 
-// hashLabels stands for name and parent, which a sighting has no room for. Its seed is the pass's own.
+// hashLabels stands for name and parent, which a sighting has no room for. Its seed is the pass's
+// own.
 func (p *Pass) hashLabels(name, parent string) uint64 {
 	var m maphash.Hash
 	m.SetSeed(p.seed)
@@ -209,10 +213,10 @@ func (p *Pass) observeOwn(ctx context.Context, o Object, own string) error {
 	return p.commitIfDue(ctx)
 }
 
-// observe compares an object with its sighting, and so with its head, by digests alone: no body is read
-// for an object that did not change. It goes from the cheap to the dear: equal bytes, equal canonical
-// form, then the queue, where the stored body is read and the fields are compared (record.go). Labels and
-// markers that changed alone only rewrite the head.
+// observe compares an object with its sighting, and so with its head, by digests alone: no body is
+// read for an object that did not change. It goes from the cheap to the dear: equal bytes, equal
+// canonical form, then the queue, where the stored body is read and the fields are compared
+// (record.go). Labels and markers that changed alone only rewrite the head.
 func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	if err := p.check(&o); err != nil {
 		return err
@@ -306,6 +310,7 @@ func (p *Pass) keepListed(id string) error {
 // to live is left alone.
 func (p *Pass) Remove(ctx context.Context, id string) error { return p.remove(ctx, id, "") }
 
+// remove is Remove for an object below a parent, which says when it was last looked at.
 func (p *Pass) remove(ctx context.Context, id, parent string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 	"github.com/cxsync/cxsync/internal/printable"
 )
 
-// Texts of the org, such as names, are escaped where a terminal might act on them.
+// How results print themselves: for people, in a terminal. The formats are no contract. Texts of the
+// org, such as names, are escaped where a terminal might act on them.
 
 // String returns the type, and the name or else the id.
 func (r Ref) String() string {

@@ -26,8 +26,8 @@ type Query struct {
 	// in: a path as in diff.Rules.Ignore, such as "members.ringNumber".
 	Field string
 
-	// By selects changes that the user or client with this id, or the user with this name, made or may
-	// have made.
+	// By selects changes that the user or client with this id, or the user with this name, made or
+	// may have made.
 	By string
 
 	AfterSeq  uint64 // behind this change, to follow what comes
@@ -43,6 +43,7 @@ type filter struct {
 	field diff.Path
 }
 
+// compile checks a query. Names of types are resolved before.
 func (q Query) compile() (*filter, error) {
 	f := &filter{Query: q}
 	if q.ID != "" && len(q.Types) != 1 {
@@ -65,6 +66,8 @@ func (f *filter) wantsType(typeName string) bool {
 	return len(f.Types) == 0 || slices.Contains(f.Types, typeName)
 }
 
+// wants reports whether the filter selects a change, as far as the change itself tells; By needs
+// more.
 func (f *filter) wants(c *Change) bool {
 	switch {
 	case c.Kind == kindRebased, c.Kind == kindSuperseded, c.Seq <= f.AfterSeq, c.At.Before(f.Since):
@@ -214,7 +217,8 @@ func (h *History) chain(ctx context.Context, seq uint64) iter.Seq2[record, error
 	}
 }
 
-// frameRange returns the frames that hold what q can select.
+// frameRange returns the frames that hold what q can select. They may hold more at both ends: a frame
+// begins before AfterSeq and goes on behind it, or begins before BeforeSeq.
 func (h *History) frameRange(ctx context.Context, q Query) (storage.Range, error) {
 	first, end := uint64(0), ^uint64(0)
 	if q.AfterSeq > 0 {

@@ -11,9 +11,9 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
-// What a pass finds waits in its queue until a commit is due: many objects share one write. An object is
-// in the queue once, so the order among objects does not matter, and for one object nothing is
-// overtaken.
+// What a pass finds waits in its queue until a commit is due: many objects share one write. An
+// object is in the queue once, so the order among objects does not matter, and for one object
+// nothing is overtaken.
 //
 // The invariant: what a commit writes follows from the heads as they are in that commit, never from
 // what the pass saw when it began. So a pass that is killed and one that is repeated leave the same,
@@ -74,8 +74,8 @@ func (p *Pass) flushWith(ctx context.Context, last func(*tx, Summary) error) err
 	}
 }
 
-// flushOne makes one commit of flushWith and returns how many of the queue are in it. The commit may be
-// built several times, so nothing of the pass changes before it has succeeded.
+// flushOne makes one commit of flushWith and returns how many of the queue are in it. The commit
+// may be built several times, so nothing of the pass changes before it has succeeded.
 func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n int, err error) {
 	var sum Summary
 	first := p.first
@@ -172,6 +172,8 @@ func (p *Pass) enqueue(ctx context.Context, o *pending) error {
 	return nil
 }
 
+// commitIfDue commits the queue if it is large or old enough, and decides about what is held back if that
+// takes too much memory.
 func (p *Pass) commitIfDue(ctx context.Context) error {
 	due := len(p.queue)+len(p.returned) >= p.h.opts.BatchObjects || p.bytes >= batchBytes ||
 		len(p.queue) > 0 && time.Since(p.oldest) >= batchDelay

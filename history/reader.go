@@ -18,10 +18,11 @@ type Reading struct {
 	Steady float64
 }
 
-// A pass goes in stages: list the type (below each parent, if it has parents), find out about what was
-// not listed, remember what was learnt about parents, and end. Whatever a stage could not find out is
-// not guessed: it is noted as a reason why the walk proves no absence (Pass.addReason), for the whole
-// type or below one parent, and the pass goes on. Only an error that is no *UnclearError ends it.
+// A pass goes in stages: list the type (below each parent, if it has parents), find out about what
+// was not listed, remember what was learnt about parents, and end. Whatever a stage could not find
+// out is not guessed: it is noted as a reason why the walk proves no absence (Pass.addReason), for
+// the whole type or below one parent, and the pass goes on. Only an error that is no *UnclearError
+// ends it.
 
 // A reader makes one pass over a source.
 type reader struct {
@@ -68,6 +69,8 @@ func (p *Pass) Read(ctx context.Context, src Source, opts ReadOptions) (Reading,
 	return result, err
 }
 
+// run goes through the stages. Only the list may end with an *UnclearError: the walk is then not
+// complete, and what it has found counts.
 func (r *reader) run(ctx context.Context) (Reading, error) {
 	var err error
 	if r.opts.Parent == "" {

@@ -19,8 +19,8 @@ import (
 //     or a release of the platform make the difference,
 //   - to be removed: deleted, unless it is already.
 
-// readAhead is how many of the objects of a commit are read at a time: enough for a store to read them
-// at once, few enough to stop where the commit is full.
+// readAhead is how many of the objects of a commit are read at a time: enough for a store to read
+// them at once, few enough to stop where the commit is full.
 const readAhead = 64
 
 // A knownObject is what the store has of an object at the moment of the commit.
@@ -94,7 +94,8 @@ func (p *Pass) readBodies(ctx context.Context, known []knownObject, keys []strin
 	return nil
 }
 
-// same reports whether an object compares equal to its head.
+// same reports whether an object compares equal to its head. One whose head is of other rules never does:
+// it has to be rebased.
 func (p *Pass) same(o *pending, hd head) bool {
 	return hd.live() && hd.Rules == p.rules.comparer.Fingerprint() && hd.Canonical == o.canonical
 }

@@ -12,6 +12,12 @@ import (
 	"time"
 )
 
+// Bodies refer to other objects by id, in thousands of fields, and nobody keeps a complete list of
+// these. But ids are UUIDs, and a UUID that is the id of a known object is no accident. So every text
+// of a body is searched for UUIDs, wherever they stand, and the index of all ids says what each means
+// (idindex.go). Only ids that are no UUIDs need a list of the fields that hold them
+// (Model.References). Nothing is stored for it: the answer is made of the bodies, now or at a time.
+
 // A Reference says that one object names another by its id.
 type Reference struct {
 	From  Ref      `json:"from"`
@@ -138,6 +144,7 @@ type referenceQuery struct {
 	alive  map[Ref]bool
 }
 
+// references prepares a question: it reads the ids of all objects.
 func (h *History) references(ctx context.Context, opts *ReferenceOptions) (*referenceQuery, error) {
 	q := &referenceQuery{History: h, alive: map[Ref]bool{}}
 	if opts != nil {

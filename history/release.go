@@ -16,17 +16,17 @@ import (
 )
 
 // When the platform is released, a field may come to all objects of a type, or go from them. Nobody
-// edited them, so that is one change of the type: an entry of KindShape. A pass can tell only when it
-// has compared all objects, so it holds back those in which a field came or went. Then it recognises a
-// release where all of these hold:
+// edited them, so that is one change of the type: an entry of KindShape. A pass can tell only when
+// it has compared all objects, so it holds back those in which a field came or went. Then it
+// recognises a release where all of these hold:
 //
 //   - the pass has compared at least 10 objects, besides those in which a field came or went and a
 //     witness of an edit moved (a pass that has compared fewer reads more: sample.go),
 //   - the field came, or went, in at least 80 % of them,
 //   - with one value in all of these.
 //
-// The rest are edits. A release is remembered: an object that shows the same later, because it is read
-// again later, joins it. An object that was edited as well is a change without that field.
+// The rest are edits. A release is remembered: an object that shows the same later, because it is
+// read again later, joins it. An object that was edited as well is a change without that field.
 //
 // The path of an object through this: write meets a field that came or went (separate) and holds it
 // back; decide, at the end of the walk, finds the releases (recognise), records them, and queues what
@@ -192,9 +192,9 @@ func (p *Pass) unhold(id string) {
 	}
 }
 
-// decide tells releases from edits among what was held back, and records both. All that was queued is
-// committed. A release is recorded before the objects that it reached: should the pass die in between,
-// the next one finds them as parts of a release that is known.
+// decide tells releases from edits among what was held back, and records both. All that was queued
+// is committed. A release is recorded before the objects that it reached: should the pass die in
+// between, the next one finds them as parts of a release that is known.
 func (p *Pass) decide(ctx context.Context) error {
 	if len(p.held) == 0 {
 		return nil
@@ -214,8 +214,8 @@ func (p *Pass) decide(ctx context.Context) error {
 	return p.flush(ctx)
 }
 
-// recognise returns the releases among what was held back, with the ids of the objects that show them.
-// Objects that were edited as well count neither for nor against one.
+// recognise returns the releases among what was held back, with the ids of the objects that show
+// them. Objects that were edited as well count neither for nor against one.
 func (p *Pass) recognise() map[releaseKey][]string {
 	shown := map[releaseKey][]string{}
 	values := map[releaseKey]int{} // how many there are of a field that came or went
@@ -244,7 +244,8 @@ func (p *Pass) recognise() map[releaseKey][]string {
 	return shown
 }
 
-// maxListed is how many objects are in the commit of a release. The others follow with the commits of their own.
+// maxListed is how many objects are in the commit of a release. The others follow with the commits
+// of their own.
 const maxListed = 10_000
 
 // recordReleases appends an entry for each release.
@@ -276,8 +277,8 @@ func (p *Pass) recordReleases(ctx context.Context, found map[releaseKey][]string
 	return err
 }
 
-// witnessMoved reports whether something says that an object was edited: its marker, or a version or a
-// modification date of the object itself, compared or not. One that came or went says nothing.
+// witnessMoved reports whether something says that an object was edited: its marker, or a version
+// or a modification date of the object itself, compared or not. One that came or went says nothing.
 func (p *Pass) witnessMoved(o *pending, old knownObject) bool {
 	if old.Marker != "" && o.Marker != "" && old.Marker != o.Marker {
 		return true
@@ -319,8 +320,8 @@ func (h *History) sameValue(a, b []byte) bool {
 	return errors.Join(errA, errB) == nil && bytes.Equal(canonicalA, canonicalB)
 }
 
-// withoutPlatform returns the fields that no release brought or took, as those of the records say that
-// count.
+// withoutPlatform returns the fields that no release brought or took, as those of the records say
+// that count.
 func withoutPlatform(fields []diff.FieldChange, records []record, counts func(*record) bool) []diff.FieldChange {
 	platform := map[releaseKey]bool{}
 	for i := range records {

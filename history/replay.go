@@ -11,9 +11,19 @@ import (
 	"time"
 )
 
-// A ReplayStep is what one change, or a run of imports, does to the files of an export. Where other fields are compared
-// from now on, because the rules are others or the platform brought some, a step without Changes brings the
-// files of the objects up to them.
+// A replay makes a directory of files, a Git repository for instance, follow the log: one step for
+// each change, with just the files that it touches. The content of a file depends on its object
+// alone, but its path depends on names: on its own, on those of its parents, and on whether another
+// object has the same. So a replay holds the natural keys of all objects as of the step, and
+// applies every change to them. Where one came, went or was renamed, all paths are made anew and
+// compared; no rule has to say whose path a name takes part in.
+//
+// The invariant: after the last step of a time the files are those of Export at that time, byte for
+// byte, whether the replay ran from the start or went on from an earlier one.
+
+// A ReplayStep is what one change, or a run of imports, does to the files of an export. Where other
+// fields are compared from now on, because the rules are others or the platform brought some, a step
+// without Changes brings the files of the objects up to them.
 type ReplayStep struct {
 	Seq     uint64    // of the newest entry of the log in the step; 0 for what was there before the log begins
 	At      time.Time // when it was recorded
@@ -22,11 +32,12 @@ type ReplayStep struct {
 	Gone    []string // paths that are no more, because their objects went or were renamed
 }
 
-// Replay iterates over the log behind the step that ended with a sequence number, 0 for all of it, as steps that keep
-// the files of an Export up to date: after the last step of a time they are those of Export at that time. Imports
-// that follow each other are one step. A Replay that starts behind the last step of an earlier
-// one goes on where that one ended. It returns ErrTrimmed if retention has removed that entry. The files of
-// what was forgotten stay where they are; only who begins at 0 again is rid of them.
+// Replay iterates over the log behind the step that ended with a sequence number, 0 for all of it,
+// as steps that keep the files of an Export up to date: after the last step of a time they are
+// those of Export at that time. Imports that follow each other are one step. A Replay that starts
+// behind the last step of an earlier one goes on where that one ended. It returns ErrTrimmed if
+// retention has removed that entry. The files of what was forgotten stay where they are; only who
+// begins at 0 again is rid of them.
 func (h *History) Replay(ctx context.Context, afterSeq uint64) iter.Seq2[ReplayStep, error] {
 	return func(yield func(ReplayStep, error) bool) {
 		r := replay{History: h}
@@ -92,8 +103,8 @@ type replay struct {
 	earlier recall // entries up to that change
 }
 
-// open brings the replay to the state behind a change, or before the first one. Changes may have one
-// time, so it starts before that time and applies those up to the change.
+// open brings the replay to the state behind a change, or, for 0, before the first one. Changes may
+// have one time, so it starts before that time and applies those up to the change.
 func (r *replay) open(ctx context.Context, seq uint64) error {
 	at := time.Unix(0, 0) // before everything
 	if seq == 0 {
@@ -129,7 +140,8 @@ func (r *replay) open(ctx context.Context, seq uint64) error {
 	return nil
 }
 
-// step applies entries of the log. Paths are made anew only where an object came, went or was renamed.
+// step applies entries of the log, none for the state before the first one. Paths are made anew only
+// where an object came, went or was renamed.
 func (r *replay) step(ctx context.Context, entries []record) (ReplayStep, error) {
 	s := ReplayStep{At: r.ring.at}
 	touched := map[Ref]bool{}
@@ -219,7 +231,7 @@ func (r *replay) rename(ctx context.Context, c *Change) (bool, error) {
 	return was.live != one.live || was.Name != one.Name || !slices.Equal(was.fields, one.fields), nil
 }
 
-// content returns the file of an object as of the step.
+// content returns the file of an object as of the step, without its path.
 func (r *replay) content(ctx context.Context, ref Ref) (File, error) {
 	v, err := r.asOfChange(ctx, ref.Type, ref.ID, r.seq)
 	if err != nil {

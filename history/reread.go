@@ -26,8 +26,9 @@ import (
 //
 // While an object is in doubt, its change counts from before the doubt began.
 //
-// The invariant: what is on record is either what the newest body said, or it is read again in a later
-// pass without waiting for a marker. Nothing stays wrong for longer than one round of the rotation.
+// The invariant: what is on record is either what the newest body said, or it is read again in a
+// later pass without waiting for a marker. Nothing stays wrong for longer than one round of the
+// rotation.
 
 const (
 	// rereads is in how many passes an object in doubt is read again at least.
@@ -79,9 +80,9 @@ func (a reread) isLast(now time.Time) bool {
 	return a.Left == 1 && now.Sub(a.Since).Abs() >= replicasAgree
 }
 
-// A cycle is how far the rotation is that reads again what no marker moves. It goes round through the ids
-// in their order and remembers the last one, so that ids which come and go change nobody else's turn
-// by much.
+// A cycle is how far the rotation is that reads again what no marker moves. It goes round through
+// the ids in their order and remembers the last one, so that ids which come and go change nobody
+// else's turn by much.
 type cycle struct {
 	Last  string    `json:"last,omitempty"` // id of what was read last
 	Began time.Time `json:"began,omitzero"` // when it went on with the first id
@@ -123,8 +124,8 @@ func (c cycle) next(ids []string, passes int, now time.Time) (map[string]bool, c
 	return due, c
 }
 
-// judgeMarker returns the doubt that is left about an object that was read, and since when it was known
-// to be what it was, which is what its change counts from.
+// judgeMarker returns the doubt that is left about an object that was read, and since when it was
+// known to be what it was, which is what its change counts from.
 func (p *Pass) judgeMarker(o Object, own string, s *sighting, known, same bool) (again reread, after time.Time) {
 	isLive := known && s.live
 	after = p.spans(o.Parent, isLive)

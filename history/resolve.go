@@ -18,7 +18,8 @@ func (h *History) resolveType(named string) (string, error) {
 	return h.opts.Resolve(named)
 }
 
-// resolveTypes returns the names of types in their order, each once; none for none, which stands for all.
+// resolveTypes returns the names of types in their order, each once; none for none, which stands
+// for all.
 func (h *History) resolveTypes(named []string) ([]string, error) {
 	var types []string
 	for _, n := range named {

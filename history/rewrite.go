@@ -17,10 +17,10 @@ const (
 // rewrite removes entries from the frames of a range and returns how many changes they were; hidden
 // entries do not count. It asks about the newest entry first, once about each; a dry run only counts.
 //
-// It needs no counters and makes no commit of a pass wait: others only ever add frames, under keys of
-// their own. Each frame is required to be what was read, so that two who rewrite the same one cannot
-// undo each other's work; the second one fails with storage.ErrConflict. What is left of a frame keeps
-// its key, so entries are found as before.
+// It needs no counters and makes no commit of a pass wait: others only ever add frames, under keys
+// of their own. Each frame is required to be what was read, so that two who rewrite the same one
+// cannot undo each other's work; the second one fails with storage.ErrConflict. What is left of a
+// frame keeps its key, so entries are found as before.
 func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*record) bool, dry bool) (removed int, err error) {
 	if h.readOnly && !dry {
 		return 0, fmt.Errorf("history: environment %d: %w", h.environment, ErrReadOnly)

@@ -10,10 +10,10 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// Rules change: a person ignores one more field, a newer catalogue knows another set. A body is kept as
-// it came, and its canonical form was made under the rules of then; so each head and each step of the
-// log names the rules that it is of, by their fingerprint, and the store keeps all rules that were ever
-// used.
+// Rules change: a person ignores one more field, a newer catalogue knows another set. A body is
+// kept as it came, and its canonical form was made under the rules of then; so each head and each
+// step of the log names the rules that it is of, by their fingerprint, and the store keeps all
+// rules that were ever used.
 //
 // Two bodies under different rules compare by the union of what both ignore. What differs under the
 // union was compared before and is compared now, so it is an edit; what differs beside it only came

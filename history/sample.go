@@ -59,8 +59,9 @@ func (r *reader) sample(ctx context.Context) error {
 	return nil
 }
 
-// wantsSample reports whether a field came or went in an object that nothing says was edited, while too
-// few others were compared to tell why. It commits the queue, because only a commit finds that out.
+// wantsSample reports whether a field came or went in an object that nothing says was edited, while
+// too few others were compared to tell why. It commits the queue, because only a commit finds that
+// out.
 func (p *Pass) wantsSample(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -32,8 +32,8 @@ type Hit struct {
 // they read, numbers and booleans as they are written; names of members are not.
 //
 // For an object of which retention has removed what At needs, it yields an error that matches
-// ErrTrimmed, with a Hit that names the object, and goes on. Any other error ends the iteration: one that matches
-// ErrUnknown if a type was not known.
+// ErrTrimmed, with a Hit that names the object, and goes on. Any other error ends the iteration:
+// one that matches ErrUnknown if a type was not known.
 func (h *History) Search(ctx context.Context, q Search) iter.Seq2[Hit, error] {
 	return func(yield func(Hit, error) bool) {
 		s, err := q.compile()
@@ -88,11 +88,13 @@ func (q Search) compile() (*searcher, error) {
 	return s, nil
 }
 
-// may reports whether a body can hold the text. An escape may stand for a part of it.
+// may reports whether a body can hold the text: a look at the bytes spares most bodies the walk. An
+// escape may stand for a part of it.
 func (s *searcher) may(body []byte) bool {
 	return s.Pattern != nil || bytes.Contains(body, s.text) || bytes.IndexByte(body, '\\') >= 0
 }
 
+// find returns where in the body the value stands.
 func (s *searcher) find(o snapshot) (paths []string, err error) {
 	err = eachText(o.body, func(path, text []byte, name bool) {
 		switch {

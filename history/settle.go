@@ -10,9 +10,9 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
-// An object that a list does not have is not deleted for that. The list may be cut, the client may see
-// less than before, an outage may make a list short without an error. To record a deletion that was
-// none is the worst that this package can do, as consumers act on it. So between "not seen" and
+// An object that a list does not have is not deleted for that. The list may be cut, the client may
+// see less than before, an outage may make a list short without an error. To record a deletion that
+// was none is the worst that this package can do, as consumers act on it. So between "not seen" and
 // "deleted" there are three filters, each with a file:
 //
 //   - Settle (here): only a complete walk counts, with the coverage of the one before; a sudden drop
@@ -63,8 +63,8 @@ const (
 func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) { return p.settle(ctx, w, nil) }
 
 // settle is Settle for a walk that proves the absence of those ids alone; nil stands for all if the
-// walk is complete, and else for none. A type that is listed below parents has such a list even if the
-// walk is not complete: what is absent below the parents that were read.
+// walk is complete, and else for none. A type that is listed below parents has such a list even if
+// the walk is not complete: what is absent below the parents that were read.
 func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,7 +117,8 @@ func (p *Pass) coverageOf(name string) string {
 	return diff.RawDigest(p.h.secret, []byte(name)).String()
 }
 
-// coverageMoved reports whether the walk could see something else than the last one that proved an absence.
+// coverageMoved reports whether the walk could see something else than the last one that proved an
+// absence.
 func (p *Pass) coverageMoved(name string) bool {
 	return p.last.Coverage != "" && !p.widened && p.coverageOf(name) != p.last.Coverage
 }

@@ -21,6 +21,7 @@ type sighting struct {
 	returned       bool // and this pass knows what it is like
 }
 
+// sighting returns that of a live object; ErrNotFound for any other one.
 func (p *Pass) sighting(id string) (*sighting, error) {
 	s, ok := p.seen[id]
 	switch {
@@ -40,8 +41,8 @@ func (p *Pass) count(s *sighting) {
 	}
 }
 
-// see notes that an object was listed, and that it is known what it is like. If it was missing, the next
-// commit takes that back.
+// see notes that an object was listed, and that it is known what it is like. If it was missing, the
+// next commit takes that back.
 func (p *Pass) see(id string, s *sighting) {
 	p.count(s)
 	if s.missing && !s.returned {

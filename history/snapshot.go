@@ -13,6 +13,11 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// Questions over many objects (search, references, comparison, export) are the same for now and for
+// a time in the past, but for where bodies come from: the store, or heads and log. Snapshots hide
+// that difference. Only one thing shows: a body of now is as it came, with the fields that are not
+// compared, and one of the past has only those that were compared then.
+
 // A snapshot is an object as it is now or was at a time.
 type snapshot struct {
 	Ref
@@ -21,9 +26,9 @@ type snapshot struct {
 	rules  string // now: fingerprint of the rules that it compares by; else ""
 }
 
-// snapshots iterates over the objects of some types, all for none, that exist at a time, or now
-// for the zero time: by type and id. What AsOf cannot know is yielded as AsOf does, as an error
-// that matches ErrTrimmed beside the object's name. Objects in whose bodies a part cannot stand are left
+// snapshots iterates over the objects of some types, all for none, that exist at a time, or now for
+// the zero time: by type and id. What AsOf cannot know is yielded as AsOf does, as an error that
+// matches ErrTrimmed beside the object's name. Objects in whose bodies a part cannot stand are left
 // out, where that saves making the body of a time; nil is in every body.
 func (h *History) snapshots(ctx context.Context, types []string, at time.Time, part []byte) iter.Seq2[snapshot, error] {
 	return func(yield func(snapshot, error) bool) {
@@ -52,7 +57,8 @@ func (h *History) snapshots(ctx context.Context, types []string, at time.Time, p
 	}
 }
 
-// past iterates over the objects of a type that existed at a time. It leaves out those in whose bodies part cannot stand.
+// past iterates over the objects of a type that existed at a time. It leaves out those in whose
+// bodies part cannot stand.
 func (h *History) past(ctx context.Context, typeName string, at time.Time, part []byte) iter.Seq2[snapshot, error] {
 	return func(yield func(snapshot, error) bool) {
 		if err := h.checkKnown(ctx, typeName, at); err != nil {
@@ -92,8 +98,10 @@ func (h *History) live(ctx context.Context, typeName string) iter.Seq2[snapshot,
 	}
 }
 
-// stored iterates over the objects of a type whose heads are in a range and are wanted. It reads heads and
-// bodies side by side, each in one scan, and those one by one that changed in between.
+// stored iterates over the objects of a type whose heads are in a range and are wanted. It reads
+// heads and bodies side by side, each in one scan. The two scans are snapshots of two moments;
+// where an object changed in between, the digest in the head is not that of the body, and both are
+// read again.
 func (h *History) stored(ctx context.Context, typeName string, r storage.Range, wanted func(*idHead) bool) iter.Seq2[storedObject, error] {
 	return func(yield func(storedObject, error) bool) {
 		bodies := h.keys.below("body", typeName)
@@ -127,7 +135,8 @@ func (h *History) stored(ctx context.Context, typeName string, r storage.Range, 
 	}
 }
 
-// snapshotOf returns one object at a time, or now for the zero time; ErrNotFound if it does not exist then.
+// snapshotOf returns one object at a time, or now for the zero time; ErrNotFound if it does not
+// exist then.
 func (h *History) snapshotOf(ctx context.Context, typeName, id string, at time.Time) (snapshot, error) {
 	if !at.IsZero() {
 		v, err := h.objectAsOf(ctx, typeName, id, at)
@@ -144,13 +153,15 @@ func (o storedObject) snapshot() snapshot {
 	return snapshot{Ref{o.typeName, o.id, o.Name}, o.Parent, slices.Clip(o.body), o.Rules}
 }
 
-// A lens brings bodies into canonical form and leaves out more than their rules ask for.
+// A lens brings bodies into canonical form and leaves out more than their rules ask for: what does
+// not count for the question at hand, such as who made an object.
 type lens struct {
 	h         *History
 	drop      func(typeName string) []string // paths that are left out as well
 	comparers map[[2]string]*diff.Comparer
 }
 
+// lens returns one that also leaves out the paths that drop names for a type.
 func (h *History) lens(drop func(typeName string) []string) *lens {
 	return &lens{h, drop, map[[2]string]*diff.Comparer{}}
 }
@@ -179,6 +190,7 @@ func (l *lens) comparer(ctx context.Context, typeName, fingerprint string) (*dif
 	return c, nil
 }
 
+// canonical returns the body of a snapshot as the lens shows it.
 func (l *lens) canonical(ctx context.Context, o snapshot) ([]byte, error) {
 	c, err := l.comparer(ctx, o.Type, o.rules)
 	if err != nil {

@@ -25,8 +25,9 @@ type Source interface {
 	// it does not exist any more, ErrNoGet that the source cannot read one.
 	Read(ctx context.Context, listed Item) (Item, error)
 
-	// ListOne returns what List tells of one object of a type without a parent, in a request or so. It is false if
-	// the list does not have the object. ErrNoGet says that the source cannot list one.
+	// ListOne returns what List tells of one object of a type without a parent, in a request or so.
+	// It is false if the list does not have the object. ErrNoGet says that the source cannot list
+	// one.
 	ListOne(ctx context.Context, id string) (item Item, found bool, err error)
 
 	// Get finds out whether an object that was not listed exists: ErrGone says that

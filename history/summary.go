@@ -32,6 +32,7 @@ type Summary struct {
 	Withheld  int `json:"withheld"` // absent and not recorded as deleted
 }
 
+// count counts an entry that the pass has appended to the log; "" is none.
 func (s *Summary) count(k Kind) {
 	switch k {
 	case KindImported:
@@ -49,7 +50,8 @@ func (s *Summary) count(k Kind) {
 	}
 }
 
-// passRecord is the value of a pass key.
+// passRecord is the value of a pass key: the newest pass, and what the next one has to know of those
+// before.
 type passRecord struct {
 	Summary
 	Completed time.Time `json:"completed,omitzero"` // AsOf of the last complete pass
@@ -61,6 +63,7 @@ type passRecord struct {
 	Forgot    bool      `json:"forgot,omitempty"`   // an object was forgotten: one that is seen for the first time may be it
 }
 
+// passRecord returns that of the newest pass over a type, with the Number 0 if none has ended.
 func (h *History) passRecord(ctx context.Context, typeName string) (passRecord, error) {
 	r, err := storage.GetJSON[passRecord](ctx, h.store, h.keys.pass(typeName))
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {

@@ -42,10 +42,10 @@ type TrimResult struct {
 }
 
 // Trim removes the changes that r does not keep, with what is known of who made them. It works in
-// small commits, may be stopped at any moment and called again, and never makes a pass wait. Age is by
-// Options.Clock, and by that of this machine where it is younger; while it is not confirmed, MaxAge
-// ends Trim with ErrNoTime. If somebody else removes from the same log meanwhile, the error matches
-// storage.ErrConflict.
+// small commits, may be stopped at any moment and called again, and never makes a pass wait. Age is
+// by Options.Clock, and by that of this machine where it is younger; while it is not confirmed,
+// MaxAge ends Trim with ErrNoTime. If somebody else removes from the same log meanwhile, the error
+// matches storage.ErrConflict.
 func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (TrimResult, error) {
 	if err := r.Validate(); err != nil || r == (Retention{}) {
 		return TrimResult{}, err

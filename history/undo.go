@@ -10,6 +10,12 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
+// To undo a change is a three-way merge: the base is the body after the change, "theirs" is the one
+// before it, and "ours" is the body of now. What was changed later stays, and where a later change
+// met the same field there is a conflict, which keeps what is there now. The merge is made of
+// canonical forms; overlay brings its result back into the body as it came, with the fields that
+// are not compared.
+
 // An UndoPlan is what would undo one change. Nothing is sent: whoever carries it out does.
 type UndoPlan struct {
 	Change Change `json:"change"`
@@ -28,7 +34,8 @@ type UndoPlan struct {
 	// when it is made anew: they break, or stay broken, until they are changed too.
 	Referrers []Reference `json:"referrers,omitempty"`
 
-	// Lost are the fields, as paths in diff.Rules, that Body cannot have, because they are never stored: secrets.
+	// Lost are the fields, as paths in diff.Rules, that Body cannot have, because they are never
+	// stored: secrets.
 	Lost []string `json:"lost,omitempty"`
 }
 

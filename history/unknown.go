@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// firstSeen returns since when a type is known: when its first objects were recorded, or its first pass that found none.
-// The error matches ErrUnknown if it never was.
+// "Nothing" is a wrong answer to a question about a time at which nobody looked. So every question
+// about the past first asks since when the type is known, and answers ErrUnknown for a time before
+// that.
+
+// firstSeen returns since when a type is known: when its first objects were recorded, or its first
+// pass that found none. The error matches ErrUnknown if it never was.
 func (h *History) firstSeen(ctx context.Context, typeName string) (time.Time, error) {
 	r, err := h.passRecord(ctx, typeName)
 	if err != nil || !r.First.IsZero() {
@@ -28,7 +32,8 @@ func (h *History) firstSeen(ctx context.Context, typeName string) (time.Time, er
 	return first, nil
 }
 
-// checkKnown returns an error that matches ErrUnknown if nothing is known of a type, or was at a time, unless that is zero.
+// checkKnown returns an error that matches ErrUnknown if nothing is known of a type, or was at a
+// time, unless that is zero.
 func (h *History) checkKnown(ctx context.Context, typeName string, at time.Time) error {
 	first, err := h.firstSeen(ctx, typeName)
 	if err == nil && !at.IsZero() && at.Before(first) {
@@ -37,7 +42,8 @@ func (h *History) checkKnown(ctx context.Context, typeName string, at time.Time)
 	return err
 }
 
-// checkAllKnown is checkKnown for some types, or, for none, for all of which at least one must have been known.
+// checkAllKnown is checkKnown for some types, or, for none, for all of which at least one must have
+// been known.
 func (h *History) checkAllKnown(ctx context.Context, types []string, at time.Time) error {
 	for _, typeName := range types {
 		if err := h.checkKnown(ctx, typeName, at); err != nil {

@@ -14,6 +14,11 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
+// The past of one object is its newest body with the entries of its chain taken back, newest first:
+// each entry has the old values, and names the entry before it. To take a step back costs little, but
+// to read and write a body costs much. So a state only collects the steps that lead back to it, and
+// makes its body when somebody asks, all steps at once.
+
 // A Version is the state of an object from one change to the next.
 type Version struct {
 	Change                 // what made it; Change.At is when it begins
@@ -21,8 +26,9 @@ type Version struct {
 	Until  time.Time       `json:"until,omitzero"` // when the next change ended it; zero if none has
 }
 
-// A state is an object right after an entry of the log. Its body is made when it is asked for: the newest
-// one, and from it all steps back at once, because reading and writing a body costs more than a step.
+// A state is an object right after an entry of the log. Its body is made when it is asked for: the
+// newest one, and from it all steps back at once, because reading and writing a body costs more
+// than a step.
 type state struct {
 	record
 	live  bool
@@ -48,7 +54,8 @@ func (s *state) body() ([]byte, error) {
 	return s.doc, nil
 }
 
-// newer returns the canonical form from which undone leads back to the body.
+// newer returns the canonical form from which undone leads back to the body: that of the newest
+// body, or one that was made on the way.
 func (s *state) newer() (doc []byte, err error) {
 	if s.doc == nil {
 		if s.doc, err = s.comparer.Canonical(nil, s.stored); err != nil {
@@ -58,8 +65,8 @@ func (s *state) newer() (doc []byte, err error) {
 	return s.doc, nil
 }
 
-// mayHold reports whether a text may stand in the body. What does is in a newer one or in a step back from it, but
-// for an escape that may stand for a part of it.
+// mayHold reports whether a text may stand in the body, without making it. What does is in a newer
+// one or in a step back from it, but for an escape that may stand for a part of it.
 func (s *state) mayHold(text []byte) (bool, error) {
 	doc, err := s.newer()
 	may := func(raw []byte) bool { return bytes.Contains(raw, text) || bytes.IndexByte(raw, '\\') >= 0 }
@@ -85,8 +92,9 @@ func (h *History) newest(ctx context.Context, o storedObject) (state, error) {
 	return state{live: o.live(), rules: o.Rules, stored: o.body, comparer: comparer}, err
 }
 
-// states iterates over the states of an object, newest first; each is valid until the next. If retention has
-// removed what came before the last one, it ends with ErrTrimmed.
+// states iterates over the states of an object, newest first, those of hidden entries too; each is
+// valid until the next. If retention has removed what came before the last one, it ends with
+// ErrTrimmed.
 func (h *History) states(ctx context.Context, o storedObject, find finder) iter.Seq2[*state, error] {
 	return func(yield func(*state, error) bool) {
 		s, err := h.newest(ctx, o)
@@ -108,7 +116,8 @@ func (h *History) states(ctx context.Context, o storedObject, find finder) iter.
 	}
 }
 
-// undo makes s the state before its entry.
+// undo makes s the state before its entry. An entry that keeps the whole form before it (Before)
+// makes all steps behind it needless.
 func (s *state) undo() {
 	if s.Before != nil {
 		s.doc, s.undone = s.Before, nil
@@ -126,6 +135,7 @@ func (s *state) undo() {
 	}
 }
 
+// version makes the version of a state, with its body unless the object is deleted.
 func (h *History) version(s *state, until time.Time) (Version, error) {
 	v := Version{Change: h.change(&s.record), Until: until}
 	var err error
@@ -187,9 +197,9 @@ func (h *History) Versions(ctx context.Context, typeName, id string) iter.Seq2[V
 	}
 }
 
-// ObjectAsOf returns the version of an object that held at t, with the fields
-// that were compared at t. It returns ErrNotFound if the object did not exist
-// then, as far as known, ErrUnknown if the type was not known, and ErrTrimmed if retention has removed what t needs.
+// ObjectAsOf returns the version of an object that held at t, with the fields that were compared at
+// t. It returns ErrNotFound if the object did not exist then, as far as known, ErrUnknown if the
+// type was not known, and ErrTrimmed if retention has removed what t needs.
 func (h *History) ObjectAsOf(ctx context.Context, typeName, id string, t time.Time) (Version, error) {
 	typeName, err := h.resolveType(typeName)
 	if err == nil {

@@ -113,6 +113,7 @@ type fieldFlips struct {
 	moves   Movement       // of all changes so far
 }
 
+// count counts the fields of one change, each once, however many elements of a list it changed in.
 func (t *flips) count(r *record) {
 	if r.Kind != KindUpdated {
 		return
@@ -138,6 +139,7 @@ func (t *flips) count(r *record) {
 	}
 }
 
+// volatile returns the fields that changed in more than that share of the passes in some object.
 func (t *flips) volatile(typeName string, passes int, share float64) []Volatile {
 	var out []Volatile
 	for field, f := range t.fields {
@@ -157,8 +159,8 @@ func (t *flips) volatile(typeName string, passes int, share float64) []Volatile 
 	return out
 }
 
-// movementOf says how a field moves in one change. Of an array that was permuted there are moves, or the whole array is
-// replaced where they would be longer.
+// movementOf says how a field moves in one change. Of an array that was permuted there are moves,
+// or the whole array is replaced where they would be longer.
 func movementOf(c *diff.FieldChange) Movement {
 	switch {
 	case c.Op == diff.OpMove, c.Op == diff.OpReplace && isPermuted(c.Old, c.New):

@@ -91,8 +91,8 @@ func (m *alignment) match() {
 	}
 }
 
-// stay marks the longest run of new elements whose sources ascend, by patience sorting: for each length
-// it keeps the run that ends lowest, because that one is the easiest to go on.
+// stay marks the longest run of new elements whose sources ascend, by patience sorting: for each
+// length it keeps the run that ends lowest, because that one is the easiest to go on.
 func (m *alignment) stay() {
 	var ends []int                    // for each length, less one, the last new element of that run
 	before := make([]int, len(m.new)) // for each new element, the one before it in its run, or -1
@@ -119,9 +119,9 @@ func (m *alignment) stay() {
 	}
 }
 
-// pair matches what is left in the gaps between the elements that stay: new elements without identity
-// and match, in turn, with such old ones. In a gap, old elements are skipped that have an identity (they
-// were removed) or that move away. What is paired stays, too.
+// pair matches what is left in the gaps between the elements that stay: new elements without
+// identity and match, in turn, with such old ones. In a gap, old elements are skipped that have an
+// identity (they were removed) or that move away. What is paired stays, too.
 func (m *alignment) pair() {
 	i := 0
 	for j := range m.new {
@@ -189,9 +189,9 @@ func (w *waiting) before(n int) int {
 	return sum
 }
 
-// index returns where the waiting old element i is when the new elements before j are placed. In front
-// of it are the new elements that are placed before the next one that stays, those that stay further
-// on but still before it, and the old ones before it that wait as well.
+// index returns where the waiting old element i is when the new elements before j are placed. In
+// front of it are the new elements that are placed before the next one that stays, those that stay
+// further on but still before it, and the old ones before it that wait as well.
 func (w *waiting) index(i, j int) int {
 	next := w.next[i]
 	return min(j, next) + max(0, w.anchors[next]-w.anchors[j]) + w.before(i)

@@ -8,19 +8,19 @@ import (
 
 // An answer about the past is the newest body with all changes since reverted, and there may be
 // thousands. So a body is opened once, edited by all changes, and written once; tree.go holds it
-// meanwhile. Every change is checked against what it finds: a log that does not fit the body must be an
-// error, and never an answer that looks right.
+// meanwhile. Every change is checked against what it finds: a log that does not fit the body must
+// be an error, and never an answer that looks right.
 
-// ErrMismatch is in the errors of [Apply] and [Revert] when a body is not the one that the changes were
-// made for.
+// ErrMismatch is in the errors of [Apply] and [Revert] when a body is not the one that the changes
+// were made for.
 var ErrMismatch = errors.New("the body does not match the change")
 
-// Apply returns what the canonical body doc becomes by the changes, in canonical form. Each change is
-// checked first: what it adds must be absent, what it removes or replaces must have the old value,
-// what it moves must be there. The first one that does not fit is an error that wraps [ErrMismatch]; a
-// change that makes no sense for any body is another error. Neither doc nor the changes are modified.
-// The time it takes is linear in the size of doc and of the changes, but for the logarithm of the
-// length of a list.
+// Apply returns what the canonical body doc becomes by the changes, in canonical form. Each change
+// is checked first: what it adds must be absent, what it removes or replaces must have the old
+// value, what it moves must be there. The first one that does not fit is an error that wraps
+// [ErrMismatch]; a change that makes no sense for any body is another error. Neither doc nor the
+// changes are modified. The time it takes is linear in the size of doc and of the changes, but for
+// the logarithm of the length of a list.
 func Apply(doc []byte, changes []FieldChange) ([]byte, error) {
 	e, err := newEditor(doc)
 	for i := 0; i < len(changes) && err == nil; i++ {
@@ -35,8 +35,8 @@ func Apply(doc []byte, changes []FieldChange) ([]byte, error) {
 }
 
 // Revert is the inverse of [Apply]: it returns the canonical body from which the changes led to the
-// canonical body doc. The changes of several steps, the oldest first, revert at once at about the price
-// of one. Errors are those of Apply.
+// canonical body doc. The changes of several steps, the oldest first, revert at once at about the
+// price of one. Errors are those of Apply.
 func Revert(doc []byte, changes []FieldChange) ([]byte, error) {
 	e, err := newEditor(doc)
 	for i := len(changes) - 1; i >= 0 && err == nil; i-- {

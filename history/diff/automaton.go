@@ -71,7 +71,8 @@ type pattern struct {
 // remember which of the levels before were candidates for the **.
 const maxRules = 1_000
 
-// compileRules builds the automaton of the patterns and returns its start: the rule of the body itself.
+// compileRules builds the automaton of the patterns and returns its start: the rule of the body
+// itself.
 func compileRules(patterns []pattern) (*rule, error) {
 	c := ruleCompiler{rules: map[string]*rule{}}
 	var start []int

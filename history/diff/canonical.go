@@ -96,7 +96,8 @@ func (w *canonicalizer) value(dst []byte, i int, r *rule, set bool, depth int) (
 	return append(dst, w.body[i:end]...), end
 }
 
-// text appends the canonical form of the string at i. Only what has escapes can be written in another way.
+// text appends the canonical form of the string at i. Only what has escapes can be written in
+// another way.
 func (w *canonicalizer) text(dst []byte, i int) ([]byte, int) {
 	end, form := jsonscan.ScanString(w.body, i)
 	switch {

@@ -7,9 +7,9 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// UnmarshalJSON decodes what encoding/json makes of a change, several times as fast: an answer about
-// the past decodes every change since. Members that it does not know it skips. Old and New are copies,
-// so that a change does not keep the text of its whole frame in memory.
+// UnmarshalJSON decodes what encoding/json makes of a change, several times as fast: an answer
+// about the past decodes every change since. Members that it does not know it skips. Old and New
+// are copies, so that a change does not keep the text of its whole frame in memory.
 func (c *FieldChange) UnmarshalJSON(text []byte) error {
 	*c = FieldChange{}
 	it := jsonscan.Members(text)

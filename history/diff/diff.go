@@ -11,15 +11,16 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// Both bodies are walked at once, and equal parts are passed over as bytes. Members merge, as they are
-// sorted; arrays are aligned first, see align.go. Each difference is emitted as a change right away.
+// Both bodies are walked at once, and equal parts are passed over as bytes. Members merge, as they
+// are sorted; arrays are aligned first, see align.go. Each difference is emitted as a change right
+// away.
 //
-// The invariant is that Apply leads to exactly the new body. The bound is that the changes stay within
-// what the log can hold, whatever the bodies are: two bodies whose every number differs would otherwise
-// give changes that are many times as large as both. So each open container has a limit on what the
-// changes inside of it may take. Where they exceed it, the walk goes back to the start of that
-// container (errTooLarge), drops what was emitted since, and emits its replacement, whose size is that
-// of the two values.
+// The invariant is that Apply leads to exactly the new body. The bound is that the changes stay
+// within what the log can hold, whatever the bodies are: two bodies whose every number differs
+// would otherwise give changes that are many times as large as both. So each open container has a
+// limit on what the changes inside of it may take. Where they exceed it, the walk goes back to the
+// start of that container (errTooLarge), drops what was emitted since, and emits its replacement,
+// whose size is that of the two values.
 
 // Diff returns the field changes that lead from the body old to the body new, both in canonical form:
 // [Apply] of them to old gives exactly new. Equal bodies give none.
@@ -29,10 +30,10 @@ import (
 // another place moves. In a set nothing but a changed identity makes an element come or go. Canonical
 // forms of other Comparers are fine too; another form is an error where it is met.
 //
-// As JSON the changes take 64 KiB at most, or little more than both bodies together. Where the changes
-// inside of an object or an array would take more than that and more than its two values, it is
-// replaced as a whole. So it is where no pointer can say what changed: below 100 levels, or below a
-// name that is not UTF-8.
+// As JSON the changes take 64 KiB at most, or little more than both bodies together. Where the
+// changes inside of an object or an array would take more than that and more than its two values,
+// it is replaced as a whole. So it is where no pointer can say what changed: below 100 levels, or
+// below a name that is not UTF-8.
 func (c *Comparer) Diff(old, new []byte) ([]FieldChange, error) {
 	return c.diff(old, new, fewBytes)
 }
@@ -70,14 +71,15 @@ func checkForm(body []byte) error {
 	return err
 }
 
-// What ends the walk of a value whose changes are then one replacement, of it or of a value around it.
+// What ends the walk of a value whose changes are then one replacement, of it or of a value around
+// it.
 var (
 	errTooLarge = errors.New("the changes are larger than what changed")
 	errUnnamed  = errors.New("no pointer leads to what changed")
 )
 
-// differ collects changes while it walks two bodies. Path and label grow and shrink with the walk, as a
-// pointer and as what people read.
+// differ collects changes while it walks two bodies. Path and label grow and shrink with the walk,
+// as a pointer and as what people read.
 type differ struct {
 	path, label []byte // of the value at hand
 	changes     []FieldChange
@@ -87,7 +89,8 @@ type differ struct {
 	depth       int // containers that are open
 }
 
-// emit records a change of the value at hand. The error is errTooLarge if a value around it is to be replaced instead.
+// emit records a change of the value at hand. The error is errTooLarge if a value around it is to
+// be replaced instead.
 func (d *differ) emit(change FieldChange) error {
 	change.Path = string(d.path)
 	if !bytes.Equal(d.path, d.label) {
@@ -101,8 +104,8 @@ func (d *differ) emit(change FieldChange) error {
 	return nil
 }
 
-// replace, removed and added emit a change of the value at hand. They copy the values, which alias the
-// bodies of the caller.
+// replace, removed and added emit a change of the value at hand. They copy the values, which alias
+// the bodies of the caller.
 func (d *differ) replace(old, new []byte) error {
 	return d.emit(FieldChange{Op: OpReplace, Old: bytes.Clone(old), New: bytes.Clone(new)})
 }
@@ -209,9 +212,9 @@ func (d *differ) value(old, new []byte, r *rule) error {
 }
 
 // differing compares values that are not equal. It gives up on the changes inside of two containers
-// and replaces the whole if they are too large, or if no pointer can name one of them. But errTooLarge
-// may also be meant for a container around this one, whose limit was reached first: what is here is
-// then small enough for itself, and the error goes on to where it belongs.
+// and replaces the whole if they are too large, or if no pointer can name one of them. But
+// errTooLarge may also be meant for a container around this one, whose limit was reached first:
+// what is here is then small enough for itself, and the error goes on to where it belongs.
 func (d *differ) differing(old, new operand, r *rule, set bool) error {
 	open := old.raw[0]
 	if open != new.raw[0] || open != '{' && open != '[' || d.depth == maxDepth {
@@ -267,8 +270,8 @@ func (d *differ) object(old, new []byte, r *rule) error {
 	return cmp.Or(errA, errB)
 }
 
-// member compares one member: that of a if it is missing in b (order below 0), that of b (above 0), or
-// that of both. Arrays of both are split already.
+// member compares one member: that of a if it is missing in b (order below 0), that of b (above 0),
+// or that of both. Arrays of both are split already.
 func (d *differ) member(a, b *jsonscan.Iter, order int, r *rule) error {
 	key := a.Key()
 	if order > 0 {

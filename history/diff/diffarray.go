@@ -17,9 +17,9 @@ type element struct {
 	raw []byte
 }
 
-// trim cuts off the elements that are equal at both ends and returns how many there were at the start.
-// Mostly hardly anything is left. It never changes the result for the worse: equal elements in the same
-// order match anyway.
+// trim cuts off the elements that are equal at both ends and returns how many there were at the
+// start. Mostly hardly anything is left. It never changes the result for the worse: equal elements
+// in the same order match anyway.
 func trim(old, new [][]byte) (a, b [][]byte, prefix int) {
 	for len(old) > 0 && len(new) > 0 && bytes.Equal(old[0], new[0]) {
 		old, new, prefix = old[1:], new[1:], prefix+1
@@ -110,13 +110,14 @@ func (d *differ) remove(m *alignment, first int) error {
 	return nil
 }
 
-// place records the additions and the moves in the order of the new elements, each to right behind its
-// predecessor.
+// place records the additions and the moves in the order of the new elements, each to right behind
+// its predecessor.
 //
-// Meanwhile the array holds the new elements so far, those that stay, and those that are yet to move.
-// The latter are before the next one that stays, and behind what has been placed there. So the index of
-// anything is a count of new elements plus a count of those that wait, which waiting answers in
-// logarithmic time: an array of 10,000 elements in reverse order must not cost 100 million steps.
+// Meanwhile the array holds the new elements so far, those that stay, and those that are yet to
+// move. The latter are before the next one that stays, and behind what has been placed there. So
+// the index of anything is a count of new elements plus a count of those that wait, which waiting
+// answers in logarithmic time: an array of 10,000 elements in reverse order must not cost 100
+// million steps.
 func (d *differ) place(m *alignment, first int) error {
 	waiting := newWaiting(m)
 	passed := 0 // how many old elements are up to the last one that stays

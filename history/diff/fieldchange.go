@@ -36,7 +36,8 @@ type FieldChange struct {
 	// New is the value after, in canonical form: of what is added or replaced.
 	New json.RawMessage `json:"new,omitempty"`
 	// Label is Path for people: a list element is named by what identifies it, as in
-	// /members[id=3f2]/ringNumber. Empty if it would equal Path. It is for reading, and is not parsed.
+	// /members[id=3f2]/ringNumber. Empty if it would equal Path. It is for reading, and is not
+	// parsed.
 	Label string `json:"label,omitempty"`
 }
 

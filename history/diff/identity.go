@@ -64,7 +64,8 @@ func identify(element []byte) identity {
 	return best
 }
 
-// identifies reports whether the raw value can tell elements apart: a string that is not empty, or a number.
+// identifies reports whether the raw value can tell elements apart: a string that is not empty, or
+// a number.
 func identifies(raw []byte) bool {
 	return raw[0] == '"' && len(raw) > 2 || raw[0] == '-' || raw[0]-'0' <= 9
 }

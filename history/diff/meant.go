@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// indexOfPath finds an index or a filter in brackets, as other notations write elements of lists. Read
-// as a path it would be a part of a member's name that hardly any body has. A bracket behind a
+// indexOfPath finds an index or a filter in brackets, as other notations write elements of lists.
+// Read as a path it would be a part of a member's name that hardly any body has. A bracket behind a
 // backslash is meant to be a part of the name.
 var indexOfPath = regexp.MustCompile(`\\.|\[(\d*|\*|\w+=[^\]]*|'[^']*'|"[^"]*")\]`)
 

@@ -132,8 +132,8 @@ func (m *merger) object(base, ours, theirs []byte, r *rule) ([]byte, error) {
 	return append(merged, '}'), nil
 }
 
-// A listing is an array whose elements are each there once. Only such arrays merge element by element:
-// of two equal elements nobody can say which one the other side removed.
+// A listing is an array whose elements are each there once. Only such arrays merge element by
+// element: of two equal elements nobody can say which one the other side removed.
 type listing struct {
 	order []string          // identities
 	value map[string][]byte // by identity
@@ -159,8 +159,9 @@ func (l listing) only(keep func(id string) bool) []string {
 	return slices.DeleteFunc(slices.Clone(l.order), func(id string) bool { return !keep(id) })
 }
 
-// array merges arrays element by element. It is not ok if an element is there twice. Sides that ordered
-// the elements differently are a conflict of the array, except in a set; its elements merge all the same.
+// array merges arrays element by element. It is not ok if an element is there twice. Sides that
+// ordered the elements differently are a conflict of the array, except in a set; its elements merge
+// all the same.
 func (m *merger) array(base, ours, theirs []byte, r *rule, set bool) (merged []byte, ok bool, err error) {
 	var lists [3]listing
 	for i, array := range [][]byte{base, ours, theirs} {

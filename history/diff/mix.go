@@ -7,9 +7,9 @@ import (
 
 // What the digest needs of a hash is uncommon: to be keyed, to go on from a given state for each
 // place in a document, to take texts of ten bytes at the price of a few multiplications, and to be
-// added up. hash/maphash has no key that outlives the process, and SHA-256 works through a block of 64
-// bytes for the shortest name. So this one follows wyhash and its kin: multiply 64 by 64 bits and fold
-// the halves of the product.
+// added up. hash/maphash has no key that outlives the process, and SHA-256 works through a block of
+// 64 bytes for the shortest name. So this one follows wyhash and its kin: multiply 64 by 64 bits
+// and fold the halves of the product.
 //
 // Changing anything here changes every digest that is stored: see formVersion.
 
@@ -111,7 +111,8 @@ func (k *hashKeys) absorbText(h hash128, s []byte) hash128 {
 		h = k.absorb(h, binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:]))
 		s = s[16:]
 	}
-	// The rest is read from both ends; that the reads overlap is harmless, as the length is in the state.
+	// The rest is read from both ends; that the reads overlap is harmless, as the length is in the
+	// state.
 	var x, y uint64
 	switch n := len(s); {
 	case n >= 8:

@@ -9,8 +9,8 @@ import (
 // and 9007199254740993 equal, and an edit from one to the other would be lost. So the value is worked
 // out on the digits, of which there may be thousands, and an exponent may exceed every integer type.
 //
-// The layout is that of ECMAScript, which RFC 8785 takes too: small exponents are written as zeros and
-// large ones with an e.
+// The layout is that of ECMAScript, which RFC 8785 takes too: small exponents are written as zeros
+// and large ones with an e.
 
 // maxPlainDigits is up to how many digits before the point a number is written without an exponent,
 // as in ECMAScript.

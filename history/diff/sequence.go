@@ -75,8 +75,8 @@ func (s *sequence) insert(i int, n *node) {
 	}
 }
 
-// insert is sequence.insert below a branch. If the branch became too large, it keeps the first half and
-// returns the second one, which has to stand behind it.
+// insert is sequence.insert below a branch. If the branch became too large, it keeps the first half
+// and returns the second one, which has to stand behind it.
 func (b *branch) insert(i int, n *node) *branch {
 	b.count++
 	if b.children == nil {

@@ -39,8 +39,8 @@ func (c *Comparer) Shared(old, new []byte) (a, b []byte, err error) {
 // sharer writes what two bodies share, to both results at once.
 type sharer struct{ old, new []byte }
 
-// value writes a value that both have. Objects and arrays are reduced; other values may differ. Beyond
-// maxDepth they are written as they are: more to compare, and never less.
+// value writes a value that both have. Objects and arrays are reduced; other values may differ.
+// Beyond maxDepth they are written as they are: more to compare, and never less.
 func (s *sharer) value(old, new []byte, r *rule, set bool, depth int) error {
 	if open := old[0]; depth < maxDepth && open == new[0] && !bytes.Equal(old, new) {
 		switch open {
@@ -54,8 +54,8 @@ func (s *sharer) value(old, new []byte, r *rule, set bool, depth int) error {
 	return nil
 }
 
-// object writes the members that both have, which are sorted. The rest of the longer one is walked too,
-// so that what is malformed is found.
+// object writes the members that both have, which are sorted. The rest of the longer one is walked
+// too, so that what is malformed is found.
 func (s *sharer) object(old, new []byte, r *rule, depth int) error {
 	startOld, startNew := len(s.old), len(s.new)
 	a, b := jsonscan.Members(old), jsonscan.Members(new)
@@ -91,8 +91,8 @@ func (s *sharer) object(old, new []byte, r *rule, depth int) error {
 	return b.Err()
 }
 
-// array reduces the matched elements. The new ones are written as they come. Those of the old array have
-// another order, so they are taken back and kept until it is their turn.
+// array reduces the matched elements. The new ones are written as they come. Those of the old array
+// have another order, so they are taken back and kept until it is their turn.
 func (s *sharer) array(old, new []byte, r *rule, set bool, depth int) error {
 	before, err := jsonscan.Split(old, nil)
 	if err != nil {

@@ -55,8 +55,8 @@ func isOdd(key []byte) bool {
 	return !utf8.Valid(key)
 }
 
-// quoted returns s as a JSON string with the fewest escapes: the canonical raw key of the name s. Only
-// ASCII is ever escaped in what came from a pointer, which is UTF-8.
+// quoted returns s as a JSON string with the fewest escapes: the canonical raw key of the name s.
+// Only ASCII is ever escaped in what came from a pointer, which is UTF-8.
 func quoted(s []byte) []byte {
 	dst := append(make([]byte, 0, len(s)+2), '"')
 	for _, c := range s {

@@ -21,9 +21,9 @@ type node struct {
 	elements *sequence
 }
 
-// memberSet holds the members of an object that is being edited. Members are looked up by binary search
-// among those that were there, and in a map among those that came, so an edit does not move the others
-// and many edits of a large object stay cheap.
+// memberSet holds the members of an object that is being edited. Members are looked up by binary
+// search among those that were there, and in a map among those that came, so an edit does not move
+// the others and many edits of a large object stay cheap.
 type memberSet struct {
 	keys   [][]byte         // raw and sorted, of the members that were there when the object was opened
 	values []*node          // of these keys; nil for what was removed
@@ -106,7 +106,8 @@ func (n *node) index(token string) (int, error) {
 	return i, nil
 }
 
-// insert adds a part: a member that must be absent, or an element in front of the one that token names.
+// insert adds a part: a member that must be absent, or an element in front of the one that token
+// names.
 func (n *node) insert(token string, child *node) error {
 	if err := n.open(); err != nil {
 		return err
@@ -211,8 +212,8 @@ func (m *memberSet) appendTo(dst []byte) []byte {
 	return enclose(dst, open, '{', '}')
 }
 
-// enclose closes what was appended from open on, with a comma before each part: the first comma becomes
-// the opening bracket.
+// enclose closes what was appended from open on, with a comma before each part: the first comma
+// becomes the opening bracket.
 func enclose(dst []byte, open int, first, last byte) []byte {
 	if len(dst) == open {
 		dst = append(dst, first)

@@ -1,6 +1,7 @@
 package jsonscan
 
-// Iter walks the members of one object or the elements of one array, each value checked to be well-formed:
+// Iter walks the members of one object or the elements of one array, each value checked to be
+// well-formed:
 //
 //	it := jsonscan.Members(doc)
 //	for it.Next() {
@@ -30,12 +31,14 @@ const (
 	finished                  // at the end, or at an error
 )
 
-// Members returns an iterator over the members of the object that obj is. Whatever else obj is gives an error.
+// Members returns an iterator over the members of the object that obj is. Whatever else obj is
+// gives an error.
 func Members(obj []byte) Iter {
 	return Iter{b: obj, open: '{'}
 }
 
-// Elements returns an iterator over the elements of the array that arr is. Whatever else arr is gives an error.
+// Elements returns an iterator over the elements of the array that arr is. Whatever else arr is
+// gives an error.
 func Elements(arr []byte) Iter {
 	return Iter{b: arr, open: '['}
 }
@@ -46,7 +49,8 @@ func (it *Iter) Next() bool {
 	return ok && it.take(i, ScanValue(it.b, i, 1))
 }
 
-// NextSeen is Next that tells see of every member inside of the value. Offsets of values count from the start of the text.
+// NextSeen is Next that tells see of every member inside of the value. Offsets of values count from
+// the start of the text.
 func (it *Iter) NextSeen(see Seer) bool {
 	i, ok := it.toValue()
 	return ok && it.take(i, ScanSeen(it.b, i, 1, see))
@@ -129,5 +133,6 @@ func (it *Iter) KeyIs(name string) bool { return Equal(it.key, name) }
 // Value returns the raw value of the member or element, without space around it.
 func (it *Iter) Value() []byte { return it.value }
 
-// Err returns what ended the walk too early, with the offset inside the text given to [Members] or [Elements].
+// Err returns what ended the walk too early, with the offset inside the text given to [Members] or
+// [Elements].
 func (it *Iter) Err() error { return it.err }

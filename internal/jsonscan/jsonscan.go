@@ -32,7 +32,8 @@ const MaxDepth = 10_000
 
 // SyntaxError says where the text stops being JSON.
 type SyntaxError struct {
-	// Offset is the index of the first byte that cannot be there; the length of the text if it ends too early.
+	// Offset is the index of the first byte that cannot be there; the length of the text if it ends
+	// too early.
 	Offset int
 	// Msg says what is wrong there.
 	Msg string

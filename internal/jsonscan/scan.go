@@ -184,7 +184,8 @@ func ScanLiteral(b []byte, i int) int {
 func ScanValue(b []byte, i, outside int) int { return scan(b, i, outside, nil) }
 
 // A Seer is told of every member on the way: how many arrays and objects are open around it, those
-// outside of the value included, its raw key with its quotes, the form of that, and where its value begins.
+// outside of the value included, its raw key with its quotes, the form of that, and where its value
+// begins.
 type Seer func(depth int, key []byte, form Form, value int)
 
 // ScanSeen is ScanValue that tells see of every member, at any depth, before its value is scanned.

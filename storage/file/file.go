@@ -204,8 +204,8 @@ func (s *Store) end() bool {
 
 var errClosed error = storage.ErrClosed
 
-// release gives up all that open has acquired, the lock last but one, so that nobody else opens a file
-// that is still in use.
+// release gives up all that open has acquired, the lock last but one, so that nobody else opens a
+// file that is still in use.
 func (s *Store) release() error {
 	var err error
 	switch {

@@ -56,8 +56,8 @@ type meta struct {
 	txid                 uint64
 }
 
-// readMeta reads the meta page at an offset. It is not ok if magic, version, sum or the size of a page
-// are not those of a bbolt file.
+// readMeta reads the meta page at an offset. It is not ok if magic, version, sum or the size of a
+// page are not those of a bbolt file.
 func readMeta(r io.ReaderAt, offset int64) (m meta, ok bool) {
 	var b [metaSize]byte
 	if _, err := r.ReadAt(b[:], offset+pageHeaderSize); err != nil {
@@ -166,8 +166,8 @@ func (c *checker) add(err error) {
 	}
 }
 
-// claim notes that n pages from id on are used, and reports if they cannot be: because they are out of
-// the file, or used or free already. That also ends every walk in a circle.
+// claim notes that n pages from id on are used, and reports if they cannot be: because they are out
+// of the file, or used or free already. That also ends every walk in a circle.
 func (c *checker) claim(id, n uint64, as pageState) bool {
 	if id < 2 || id >= c.high || n > c.high-id {
 		c.report(id, "out of the file, which has %d pages", c.high)
