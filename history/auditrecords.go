@@ -157,7 +157,7 @@ func (a *attribution) sweep(now time.Time) (left bool, err error) {
 		return false, err
 	}
 	awaited := a.awaited()
-	gone := 0
+	dropped := 0
 	for _, key := range slices.Sorted(maps.Keys(a.records)) {
 		e := a.records[key]
 		if now.Sub(e.At) < keepAfter || awaited[e] {
@@ -169,7 +169,7 @@ func (a *attribution) sweep(now time.Time) (left bool, err error) {
 		if isUnread && now.Sub(e.At) < maxUnread {
 			continue
 		}
-		if gone++; gone > a.h.opts.BatchObjects {
+		if dropped++; dropped > a.h.opts.BatchObjects {
 			return true, nil
 		}
 		a.dropRecord(e)

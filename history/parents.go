@@ -282,7 +282,7 @@ func (r *reader) missingBelow(ctx context.Context) (provable, asked []string, er
 	for _, head := range b.live {
 		live[head.ID] = true
 	}
-	for head, err := range r.p.unseen(ctx) {
+	for head, err := range r.p.notSeen(ctx) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -319,7 +319,7 @@ func (r *reader) findOpen(ctx context.Context) error {
 	if r.below == nil {
 		return nil
 	}
-	for head, err := range r.p.unseen(ctx) {
+	for head, err := range r.p.notSeen(ctx) {
 		if err != nil {
 			return err
 		}

@@ -51,9 +51,9 @@ func (p *Pass) see(id string, s *sighting) {
 	}
 }
 
-// unseen iterates over the live objects that this pass has not seen so far, in
+// notSeen iterates over the live objects that this pass has not seen so far, in
 // the order of their ids.
-func (p *Pass) unseen(ctx context.Context) iter.Seq2[Head, error] {
+func (p *Pass) notSeen(ctx context.Context) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
 		p.mu.Lock()
 		none := len(p.missingIDs()) == 0
