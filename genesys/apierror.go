@@ -15,6 +15,9 @@ import (
 	"github.com/cxsync/cxsync/internal/printable"
 )
 
+// What the API answers that is no success. An APIError keeps what the answer says; what that means
+// of the thing asked for is decided once, in meaning.go, and told by errors.Is.
+
 // What callers tell apart, with errors.Is.
 var (
 	// ErrNotFound reports that one object, or the parent of a list, does not exist, or not yet: the
@@ -107,6 +110,8 @@ func (e *APIError) tooLarge() bool {
 	return e.Code == "response.entity.too.large"
 }
 
+// correlationHeader names the ID under which Genesys finds a request in its logs. Its own answers
+// have it; those of a gateway on the way do not.
 const correlationHeader = "Inin-Correlation-Id"
 
 // newAPIError reads an error answer. Every member of the body is read for
@@ -137,8 +142,10 @@ func newAPIError(r *http.Response, body []byte, asks role, redact func(string) s
 	return e
 }
 
+// permissionPattern finds permissions in a message for people: domain:entity:action.
 var permissionPattern = regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9_]*:[A-Za-z0-9_*]+:[A-Za-z0-9_*]+`)
 
+// permissionsIn returns the permissions that a message names, sorted.
 func permissionsIn(message string) []string {
 	found := permissionPattern.FindAllString(message, -1)
 	slices.Sort(found)

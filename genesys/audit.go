@@ -13,6 +13,12 @@ import (
 	"github.com/cxsync/cxsync/internal/instant"
 )
 
+// How audits are read. The service has two queries: one in realtime, which answers at once and
+// pages by number, and one that is prepared first and then read with a cursor. For either, one
+// query is for a bounded interval, and in some orgs for one service. So an interval is cut into
+// queries, and each is read as a list, as if it were a type: with the same retries, doubts and
+// checks of completeness.
+
 // An AuditQuery says which audit records to read. All that is set must hold.
 type AuditQuery struct {
 	Since time.Time // first instant
@@ -218,6 +224,7 @@ func (c *Client) auditList(ctx context.Context, q AuditQuery, service string, fr
 	return t, nil
 }
 
+// An auditRequest is the JSON body of a query.
 type auditRequest struct {
 	Interval string        `json:"interval"`
 	Service  string        `json:"serviceName,omitempty"`
@@ -268,7 +275,7 @@ func expired(err error, prepared bool) error {
 	return fmt.Errorf("genesys: the answer to the audit query has expired, ask again: %w", err)
 }
 
-// newQuery is how long a query that was taken may not be found yet.
+// newQuery is how long a query that the service has taken may still be answered 404.
 const newQuery = 30 * time.Second
 
 // prepareAudits starts a query and waits until its answer is ready. States that

@@ -83,7 +83,7 @@ type AuditDifference struct {
 	Org       Audit // what AuditMapping.Audit says
 }
 
-// Differences holds the mapping against a catalogue. A type whose service
+// Differences compares the mapping with a catalogue. A type whose service
 // realtime lacks is a difference like any other.
 func (m AuditMapping) Differences(c *Catalogue) []AuditDifference {
 	var differences []AuditDifference

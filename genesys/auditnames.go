@@ -57,8 +57,10 @@ func (q AuditQuery) unknownNames() bool {
 	return false
 }
 
+// An auditName is a name in a query: its kind in the table, and the field that has it.
 type auditName struct{ kind, field, value string }
 
+// names returns those names in the query that the table knows by kind.
 func (q AuditQuery) names() []auditName {
 	return slices.DeleteFunc([]auditName{
 		{"service", "Service", q.Service}, {"entity", "EntityType", q.EntityType}, {"action", "Action", q.Action},

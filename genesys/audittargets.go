@@ -121,6 +121,7 @@ func (t ObjectType) specialTargets(r AuditRecord, target AuditTarget) []AuditTar
 	return []AuditTarget{target}
 }
 
+// A queueMember is one membership, by the IDs of both sides.
 type queueMember struct{ queue, user string }
 
 // queueMembers finds the members that a record of a queue tells of: they are
@@ -144,6 +145,7 @@ func tellsOfMembersOnly(r AuditRecord) bool {
 	return len(r.Properties) > 0 && !slices.ContainsFunc(r.Properties, isOther)
 }
 
+// memberTargets returns a target for each membership, listed below one side and named by the other.
 func memberTargets(name string, members []queueMember, of func(queueMember) (above, below string)) []AuditTarget {
 	var targets []AuditTarget
 	for _, m := range members {

@@ -13,6 +13,9 @@ import (
 	"github.com/cxsync/cxsync/internal/printable"
 )
 
+// Why a client was not let in, and what a person can do about it. The login service answers with
+// OAuth codes and texts; each of the reasons here is what some of them mean, with one remedy.
+
 // An AuthReason says why a client was not let in.
 type AuthReason string
 
@@ -104,7 +107,7 @@ func loginError(err error, login *url.URL, redact func(string) string) error {
 		if broken, ok := errors.AsType[*url.Error](err); ok {
 			return fmt.Errorf("login at %s: %w", login.Host, broken.Err)
 		}
-		return newAuthError(AuthUnexpected, 200, "", clip(oneLine(redact(strings.TrimPrefix(err.Error(), "oauth2: "))), maxMessage), "")
+		return newAuthError(AuthUnexpected, 200, "", line(redact(strings.TrimPrefix(err.Error(), "oauth2: "))), "")
 	}
 	status := refusal.Response.StatusCode
 	description := refusal.ErrorDescription
@@ -133,9 +136,10 @@ func loginError(err error, login *url.URL, redact func(string) string) error {
 		reason = AuthUnknownClient
 	}
 	return newAuthError(reason, status,
-		label(redact(refusal.ErrorCode)), clip(oneLine(redact(description)), maxMessage), label(redact(refusal.Response.Header.Get(correlationHeader))))
+		label(redact(refusal.ErrorCode)), line(redact(description)), label(redact(refusal.Response.Header.Get(correlationHeader))))
 }
 
+// newAuthError makes an AuthError with the remedy of its reason.
 func newAuthError(reason AuthReason, status int, code, description, correlation string) *AuthError {
 	return &AuthError{
 		Reason: reason, Status: status, Code: code, Description: description,

@@ -10,6 +10,12 @@ import (
 	"strings"
 )
 
+// Where the API and the login are, for what people write as a base URL. They copy it from an
+// address bar, a document or a ticket, so any host of a region will do, and its short names. Three
+// things are refused, because the client secret goes to the login URL: a host that is no region's
+// without a login URL of its own, plain http to another machine, and sites that only look like
+// Genesys Cloud.
+
 // ResolveURLs returns where a client with these two URLs in its Config sends its
 // requests and its secret: the origins of the API and of the login service, each
 // with the path of its gateway if it has one. The error says what is wrong with
@@ -73,6 +79,7 @@ func resolveAPI(text string) (api, login *url.URL, err error) {
 	return u, nil, nil
 }
 
+// resolveLogin reads a login URL, with or without the path of the token call.
 func resolveLogin(text string) (*url.URL, error) {
 	u, err := parseOrigin(text)
 	if err != nil {
@@ -125,6 +132,7 @@ func parseOrigin(text string) (*url.URL, error) {
 	return origin, nil
 }
 
+// validHost reports whether a host, in lower case, can be one: an address, or a name.
 func validHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
@@ -133,6 +141,7 @@ func validHost(host string) bool {
 		strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") == ""
 }
 
+// checkScheme refuses http to another machine. text is the URL as it was given.
 func checkScheme(u *url.URL, text string) error {
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		return fmt.Errorf("%q is http, which would send the client secret in the clear; only https is spoken, but with this machine itself", text)
@@ -140,6 +149,7 @@ func checkScheme(u *url.URL, text string) error {
 	return nil
 }
 
+// isLoopback reports whether a host is this machine.
 func isLoopback(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
@@ -157,10 +167,12 @@ func trimAPIPath(path string) string {
 	return strings.TrimRight(before, "/")
 }
 
+// origin returns where a service of the region is: "api" or "login".
 func (r region) origin(service string) *url.URL {
 	return &url.URL{Scheme: "https", Host: service + "." + r.domain}
 }
 
+// regionNamed finds a region by its name or code.
 func regionNamed(name string) (region, bool) {
 	name = strings.ReplaceAll(name, "_", "-")
 	i := slices.IndexFunc(regions, func(r region) bool { return r.name == name || r.code == name })
@@ -173,6 +185,7 @@ func regionNamed(name string) (region, bool) {
 // services are the hosts that people copy out of an address bar.
 var services = []string{"api", "apps", "login", "app", "streaming", "www", "developer"}
 
+// regionOf finds the region that a host belongs to.
 func regionOf(host string) (region, bool) {
 	if label, rest, _ := strings.Cut(host, "."); slices.Contains(services, label) {
 		host = rest
@@ -184,7 +197,8 @@ func regionOf(host string) (region, bool) {
 	return regions[i], true
 }
 
-// foreign says of a host of Genesys that serves no API what it is.
+// foreign says of a host of Genesys that serves no API what it is. Without it such a host would be
+// taken for a gateway whose login URL is missing.
 func foreign(host string) (hint string, ok bool) {
 	for _, domain := range []string{"genesys.cloud", "genesys.com", "genesyscloud.com"} {
 		if host == domain || strings.HasSuffix(host, "."+domain) {

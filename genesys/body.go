@@ -7,6 +7,9 @@ import (
 	"net/http"
 )
 
+// Bodies are read to their end before anybody looks at them. So a cut answer is a failed try, which
+// is sent again, and no reader meets the end of a connection in the middle of a page.
+
 // wholeBody is a body that has been read.
 type wholeBody struct {
 	data []byte
@@ -24,6 +27,7 @@ func (b *wholeBody) Read(p []byte) (int, error) {
 
 func (b *wholeBody) Close() error { return nil }
 
+// bodyOf returns the bytes of a body that has been read.
 func bodyOf(r *http.Response) []byte {
 	if b, ok := r.Body.(*wholeBody); ok {
 		return b.data

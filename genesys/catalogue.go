@@ -31,6 +31,8 @@ var defaultCatalogue = sync.OnceValue(func() *Catalogue {
 	return newCatalogue(types)
 })
 
+// newCatalogue makes a catalogue of types. Where the label of one type is the name of another, the
+// name counts.
 func newCatalogue(types []ObjectType) *Catalogue {
 	c := &Catalogue{types: types, known: make(map[string]int, 2*len(types))}
 	slices.SortFunc(c.types, func(a, b ObjectType) int { return strings.Compare(a.Name, b.Name) })
@@ -130,6 +132,7 @@ func (c *Catalogue) Levels(types []ObjectType) [][]ObjectType {
 	return levels
 }
 
+// parent returns the type that t is listed under.
 func (c *Catalogue) parent(t ObjectType) (ObjectType, bool) {
 	i, ok := c.known[strings.ToLower(t.Parent)]
 	if !ok || t.Parent == "" {

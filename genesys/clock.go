@@ -128,6 +128,7 @@ func (c *clock) hear(said bounds) {
 	}
 }
 
+// warnOnce logs a warning the first time only: a wrong clock shows with every answer.
 func (c *clock) warnOnce(text string, attrs ...slog.Attr) {
 	if !c.warned[text] {
 		c.warned[text] = true

@@ -37,4 +37,19 @@
 // Retry-After when there is one. A token that the API no longer takes is replaced once. Every try
 // goes through [Options.Pace], where a rate limiter belongs: Genesys Cloud allows 300 requests a
 // minute per token. The token goes to the API's host only.
+//
+// # Where things are
+//
+// For those who read or change the code:
+//
+//   - what a status means, and which answers prove a change or a removal: meaning.go
+//   - how a list is walked and what makes a walk incomplete: walk.go; how the service pages: page.go
+//   - what a request goes through, and what is tried again: transport.go; tokens: token.go
+//   - what of an answer becomes an object, and which secrets do not: border.go, with treatment.go,
+//     property.go and query.go
+//   - what a client may read, and the least role for it: permissions.go, role.go
+//   - the org's time: clock.go
+//   - the columns of the catalogue: objecttype.go; its rows: catalogue.tsv, and fields.tsv for what is
+//     not compared
+//   - audits: audit.go asks for them, auditdecode.go reads them, audittargets.go says what they tell of
 package genesys

@@ -28,6 +28,7 @@ func withDownloads(ctx context.Context) context.Context {
 	return context.WithValue(ctx, downloadsKey{}, true)
 }
 
+// allowsDownloads reports whether the calls under a context may be answered with a download.
 func allowsDownloads(ctx context.Context) bool { return ctx.Value(downloadsKey{}) != nil }
 
 // isAPI reports whether a URL is one of the API's, which gets the token: on its
@@ -58,6 +59,7 @@ func (c *Client) download(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// errNoURL does not say which URL: its query is a secret.
 var errNoURL = errors.New("the answer leads to a place that has no valid URL")
 
 // checkLocation refuses a place that net/http would quote in its error, secrets and all.

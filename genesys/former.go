@@ -7,6 +7,10 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
+// What earlier versions of the catalogue did in another way. When a row of the catalogue is mended,
+// so that IDs are made of other fields or a list holds more, histories that are already stored must
+// not show that as deletions and creations. Here is what history needs to tell.
+
 // formerSingleton is what Former says of a list that was taken for one object.
 const formerSingleton = "singleton"
 

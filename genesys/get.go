@@ -23,7 +23,7 @@ func (c *Client) Get(ctx context.Context, t ObjectType, o Object) (Object, error
 		return Object{}, fmt.Errorf("genesys: GET %s: the answer is not an object", cutQuery(path))
 	}
 	parts := SplitID(o.ID)
-	parent := ""
+	parent := "" // what comes before the object's own parts
 	if own := t.ownParts(); t.Parent != "" && own < len(parts) {
 		parent = JoinID(parts[:len(parts)-own]...)
 	}
@@ -59,7 +59,8 @@ func (t ObjectType) asksAll() role {
 	return asksList
 }
 
-// getPath returns the path that reads one object, and what tells a singleton from its siblings.
+// getPath returns the path that reads one object, and what tells a singleton from its siblings. A
+// singleton has no Get: its list call is made again, for the variant or value that its ID ends with.
 func (t ObjectType) getPath(o Object) (path string, values []string, err error) {
 	parts := SplitID(o.ID)
 	template := t.Get
@@ -93,7 +94,8 @@ func withoutSources(template string) string {
 	return b.String() + rest
 }
 
-// ownParts is how many parts of an ID come after the parent's.
+// ownParts is how many parts of an ID come after the parent's: those of the ID fields, or for a
+// singleton the value of its variant and of each variable with a source.
 func (t ObjectType) ownParts() int {
 	if t.Paging != PagingSingleton {
 		return len(t.ID)

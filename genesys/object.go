@@ -115,6 +115,7 @@ func text(raw []byte) string {
 	return string(raw)
 }
 
+// lookupText is lookup for what a scalar says.
 func lookupText(doc []byte, path string) string {
 	raw, _ := lookup(doc, path)
 	return text(raw)

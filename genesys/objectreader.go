@@ -87,7 +87,7 @@ func (r *objectReader) object(id string, raw []byte) (Object, error) {
 		}
 	}
 	o := Object{
-		Type: r.t.Name, ID: id, Name: clip(oneLine(r.name(raw)), maxMessage), Parent: r.parent, Body: slices.Clip(json.RawMessage(body)), Masked: masked,
+		Type: r.t.Name, ID: id, Name: line(r.name(raw)), Parent: r.parent, Body: slices.Clip(json.RawMessage(body)), Masked: masked,
 		Deleted: r.isTombstone(raw),
 	}
 	if r.t.Parent == "" {

@@ -5,6 +5,8 @@ import (
 	"time"
 )
 
+// Who the client is, and in which org.
+
 // An Organization is the org that a client belongs to.
 type Organization struct {
 	ID       string          `json:"id"`

@@ -11,6 +11,9 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
+// Objects that take more than their list to read: a Get for what the list leaves out, and a call for
+// each part, which becomes a member of the body. So a change of a part is a change of its object.
+
 // Read reads all of a listed object: what its list leaves out, by Get, and its
 // Parts. One that the list holds whole takes no request. The error is like that
 // of Get; a part that cannot be read is an error of the object.
@@ -47,7 +50,8 @@ func (c *Client) Read(ctx context.Context, t ObjectType, listed Object) (Object,
 	return o, nil
 }
 
-// part reads one part as a JSON value; nil if there is none in the answer.
+// part reads one part as a JSON value; nil if there is none in the answer. It passes the border of all
+// types: the border of the object's own type knows places in its body, not in a part.
 func (c *Client) part(ctx context.Context, p Part, of Object) ([]byte, error) {
 	path, err := expandOne(p.Path, SplitID(of.ID), of.Body)
 	if err != nil {

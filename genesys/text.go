@@ -100,6 +100,7 @@ func withoutTags(page []byte) []byte {
 
 var codeTags = []string{"script", "style"}
 
+// opensCode reports whether a page goes on with a script or a style.
 func opensCode(tag []byte) bool {
 	for _, name := range codeTags {
 		n := 1 + len(name)
@@ -132,3 +133,6 @@ func jsonString(s string) []byte {
 	b, _ := json.Marshal(s) //nolint:errchkjson // a string has no error
 	return b
 }
+
+// line makes a text of the server fit to be shown.
+func line(s string) string { return clip(oneLine(s), maxMessage) }

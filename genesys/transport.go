@@ -173,7 +173,7 @@ type wireError struct{ err error }
 
 // Error clips what it says: net/http quotes a header that it does not understand, and crypto/tls
 // the names in a certificate, however long they are.
-func (e *wireError) Error() string { return clip(oneLine(e.err.Error()), maxMessage) }
+func (e *wireError) Error() string { return line(e.err.Error()) }
 func (e *wireError) Unwrap() error { return e.err }
 
 // Is matches ErrOutage.

@@ -9,6 +9,10 @@ import (
 	"strings"
 )
 
+// Whether a row of the catalogue, or a type of a caller's own, can be walked. What is wrong is said
+// when the type is added, and not by a walk that ends too early.
+
+// goesBy reports whether a type has that name or label.
 func (t ObjectType) goesBy(nameOrLabel string) bool {
 	return strings.EqualFold(t.Name, nameOrLabel) || strings.EqualFold(t.Label, nameOrLabel)
 }
@@ -24,6 +28,7 @@ func (t ObjectType) check() error {
 	return nil
 }
 
+// problem returns what is wrong with the type, nil if nothing is.
 func (t ObjectType) problem() error {
 	switch {
 	case t.Name == "" || t.Label == "":
@@ -63,6 +68,7 @@ func (t ObjectType) problem() error {
 	return t.pagingProblem()
 }
 
+// problem returns what does not go together in the names of audits.
 func (a Audit) problem() error {
 	switch a.How {
 	case "", AuditNone:
@@ -79,6 +85,7 @@ func (a Audit) problem() error {
 	return nil
 }
 
+// pagingProblem returns what does not go with the type's Paging.
 func (t ObjectType) pagingProblem() error {
 	_, field, mapped := strings.Cut(t.Token, "=")
 	switch t.Paging {

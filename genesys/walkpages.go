@@ -137,8 +137,9 @@ func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 	}
 }
 
-// items yields the objects of a page that were not yielded before. It returns
-// how many there are, and how many of them this list did not show before.
+// items yields the objects of a page that were not yielded before. It returns how many objects the page
+// has, and how many of them this list did not show before. An element that is no object with an ID is a
+// doubt, and is counted as one that came, so that paging goes on.
 func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
 	if e.items == nil || string(e.items) == "null" {
 		if e.items == nil && e.total != 0 {
@@ -160,6 +161,8 @@ func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
 			fresh++
 		}
 		if known {
+			// One list shows one content of an ID, and so do two lists of one walk. Only where this
+			// list is walked again may the object have been edited since.
 			if !same && (listed || !w.again) {
 				w.note(o.ID + " came twice with different content")
 			}

@@ -41,6 +41,7 @@ func (m *memberReader) field(path string) field {
 	return field{path, i, rest}
 }
 
+// fields is field for several paths.
 func (m *memberReader) fields(paths []string) []field {
 	all := make([]field, len(paths))
 	for i, path := range paths {
@@ -79,6 +80,8 @@ func (m *memberReader) next(it *jsonscan.Iter, text []byte) bool {
 	return it.NextSeen(m.seer)
 }
 
+// see is called for each member of the value, at any depth, before its value is scanned. Only those at
+// the top are remembered; names of all of them tell whether the border has to look.
 func (m *memberReader) see(depth int, key []byte, form jsonscan.Form, value int) {
 	name := key[1 : len(key)-1]
 	if form&jsonscan.Escaped != 0 {
