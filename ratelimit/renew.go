@@ -177,7 +177,8 @@ func (l *Limiter) draft(r *record, release bool) draft {
 	if r.Holders[s.id] = own; own.Share == 0 && own.Want == 0 {
 		delete(r.Holders, s.id)
 	}
-	r.bury(int64(l.limit.Window)/grains, func(id string, h *holder) int64 { return s.elapsed(id, h, now) })
+	elapsed := func(id string, h *holder) int64 { return s.elapsed(id, h, now) }
+	r.bury(int64(l.limit.Window)/grains, elapsed)
 	return d
 }
 

@@ -180,7 +180,7 @@ func (l *Limiter) portion(now int64, want, fixed int, demands []int) (grow, soon
 	grow = l.limit.N - l.share.others.slots - taken
 	soon = l.cooling.before(now + l.horizon() - int64(l.limit.Window))
 	level := fairLevel(l.limit.N-fixed, append(demands, taken+want))
-	fair := math.Floor(level + rand.Float64()) // so that a part of a slot is had for a part of the time
+	fair := math.Floor(level + rand.Float64()) // a part of a slot is had for a part of the time
 	switch {
 	case math.IsInf(level, 1):
 	case float64(taken) <= fair:

@@ -86,14 +86,12 @@ func TestGreedyUse(t *testing.T) {
 				defer cancel()
 				servers := make([]observer, tt.limiters)
 				var all sync.WaitGroup
-				swaps := 0
 				for i := range tt.limiters {
 					rng := rand.New(rand.NewPCG(seed, uint64(i)))
 					opts := &Options{}
 					if tt.ledger > 0 {
 						ledger := newSlowLedger(shared, rng, tt.ledger)
 						defer func() {
-							swaps += ledger.swaps
 							t.Logf("%s: process %d: %d reads, %d writes", name, i, ledger.loads, ledger.swaps)
 						}()
 						opts.Ledger = ledger
