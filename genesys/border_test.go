@@ -174,6 +174,7 @@ func FuzzMayEdit(f *testing.F) {
 		borders = append(borders, ObjectType{fields: types[name]}.border())
 	}
 	f.Fuzz(func(t *testing.T, body []byte, kind uint8) {
+		defer bounded.Start(t)()
 		b := borders[int(kind)%len(borders)]
 		body = bytes.TrimSpace(body)
 		var m memberReader
