@@ -58,6 +58,9 @@ func (r Record) Check(catalogue *genesys.Catalogue) error {
 		catalogue = genesys.DefaultCatalogue()
 	}
 	var e InvalidError
+	if r.checkSizes(&e); len(e.Problems) > 0 {
+		return &e
+	}
 	switch {
 	case strings.TrimSpace(r.Name) == "":
 		e.add("name", "is required")
@@ -101,6 +104,41 @@ func (r Record) Check(catalogue *genesys.Catalogue) error {
 	r.checkTypes(&e, catalogue)
 	r.checkIgnore(&e, catalogue)
 	return e.orNil()
+}
+
+const (
+	maxEntries = 1000 // of a list of a record; the catalogue has a third as many types
+	maxText    = 1000 // bytes of a text of a record
+)
+
+// checkSizes bounds what else is looked at: to look up, compare and explain a hundred thousand
+// entries takes minutes, and a message that quotes a megabyte helps nobody.
+func (r Record) checkSizes(e *InvalidError) {
+	text := func(s, field string, at ...any) {
+		if len(s) > maxText {
+			e.add(fmt.Sprintf(field, at...), "is longer than 1,000 bytes")
+		}
+	}
+	entries := func(n int, field string) int {
+		if n > maxEntries {
+			e.add(field, "has %d entries, more than 1,000", n)
+		}
+		return min(n, maxEntries)
+	}
+	text(r.BaseURL, "base_url")
+	text(r.LoginURL, "login_url")
+	text(r.TimeZone, "time_zone")
+	for i, named := range r.Types[:entries(len(r.Types), "types")] {
+		text(named, "types[%d]", i)
+	}
+	for i, entry := range r.Polling[:entries(len(r.Polling), "polling")] {
+		text(entry.Type, "polling[%d].type", i)
+		text(entry.Cron, "polling[%d].cron", i)
+	}
+	for i, rule := range r.Ignore[:entries(len(r.Ignore), "ignore")] {
+		text(rule.Type, "ignore[%d].type", i)
+		text(rule.Field, "ignore[%d].field", i)
+	}
 }
 
 // checkPolling compiles the plan, and translates what package poller says of its entries into
@@ -163,9 +201,6 @@ func (r Record) checkIgnore(e *InvalidError, catalogue *genesys.Catalogue) {
 
 // checkPath says what is wrong with the field of an ignore rule.
 func checkPath(field string) string {
-	if len(field) > 1000 {
-		return "is longer than 1,000 bytes"
-	}
 	_, err := diff.Compile(diff.Rules{Ignore: []string{field}})
 	if wrong, ok := errors.AsType[*diff.PathError](err); ok {
 		return fmt.Sprintf("%s %q: %s", wrong.What, wrong.Path, wrong.Reason)

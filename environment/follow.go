@@ -2,9 +2,12 @@ package environment
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // A Consumer is a function that changes are handed to. Its context ends when
@@ -25,11 +28,28 @@ type Consumer = func(context.Context, history.Change) error
 // that does not, Deliver takes over within Options.Lease.
 func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f Consumer) error {
 	h, err := e.History(ctx, id)
+	if err == nil {
+		err = checkConsumer(consumer, f)
+	}
 	if err != nil {
 		return err
 	}
 	following := &following{engine: e, history: h, id: id, consumer: consumer, f: f}
 	return e.unlessHeld(ctx, id, following.deliver, "consumer", consumer)
+}
+
+// checkConsumer refuses what can be no consumer's name, and a consumer that cannot be called.
+func checkConsumer(consumer string, f Consumer) error {
+	switch {
+	case consumer == "":
+		return errors.New("environment: a consumer needs a name, under which its place is kept")
+	case len(consumer) > 200 || !isPrintable(consumer):
+		return fmt.Errorf("environment: %q is no name of a consumer: want at most 200 bytes that can be printed",
+			printable.Brief(consumer, 100))
+	case f == nil:
+		return fmt.Errorf("environment: the consumer %q has no function to call", consumer)
+	}
+	return nil
 }
 
 // Follow delivers as Deliver does, and goes on with what is recorded later, by

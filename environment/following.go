@@ -76,10 +76,9 @@ func (e *Engine) following(id int64, consumer string, f Consumer, opts *FollowOp
 			fo.opts.Types = append(fo.opts.Types, name)
 		}
 	}
-	kinds := []history.Kind{history.KindImported, history.KindCreated, history.KindUpdated, history.KindDeleted, history.KindRestored, history.KindForgotten}
 	for _, kind := range fo.opts.Kinds {
-		if !slices.Contains(kinds, kind) {
-			return nil, fmt.Errorf("environment: %q is no kind of change; they are %q", kind, kinds)
+		if !slices.Contains(history.Kinds(), kind) {
+			return nil, fmt.Errorf("environment: %q is no kind of change; they are %q", kind, history.Kinds())
 		}
 	}
 	if fo.opts.Field != "" {
@@ -96,7 +95,7 @@ func (e *Engine) following(id int64, consumer string, f Consumer, opts *FollowOp
 	if fo.opts.RetryMax == 0 {
 		fo.opts.RetryMax = max(time.Minute, fo.opts.Retry)
 	}
-	return fo, nil
+	return fo, checkConsumer(consumer, f)
 }
 
 // deliver delivers what there is. The place moves past what is not delivered as

@@ -99,6 +99,7 @@ func TestFollowBeginsAndSelects(t *testing.T) {
 		}{
 			"type":  {environment.FollowOptions{Types: []string{"Queues"}}, 1},
 			"kind":  {environment.FollowOptions{Kinds: []history.Kind{history.KindCreated}}, 3},
+			"shape": {environment.FollowOptions{Kinds: []history.Kind{history.KindShape}}, 0},
 			"field": {environment.FollowOptions{Field: "description"}, 1},
 			"none":  {environment.FollowOptions{Field: "nothing"}, 0},
 			"both":  {environment.FollowOptions{Types: []string{"routing.skills"}, Kinds: []history.Kind{history.KindDeleted, history.KindUpdated}}, 1},

@@ -49,6 +49,9 @@ func (e *Engine) AcceptOrg(ctx context.Context, id int64, organizationID, confir
 	if err == nil && organizationID == "" {
 		err = errors.New("environment: which org is accepted? its ID is in the OtherOrgError")
 	}
+	if err == nil && (len(organizationID) > 200 || !isPrintable(organizationID)) {
+		err = fmt.Errorf("environment: %q is no ID of an org", printable.Brief(organizationID, 100))
+	}
 	if err != nil {
 		return err
 	}

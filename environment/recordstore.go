@@ -9,6 +9,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/cxsync/cxsync/internal/printable"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -30,6 +31,9 @@ func (e *Engine) Get(ctx context.Context, id int64) (Record, error) {
 // Find returns the record of that name, in any letter case, without its client secret, or
 // ErrNotFound.
 func (e *Engine) Find(ctx context.Context, name string) (Record, error) {
+	if len(name) > 200 { // as no record has
+		return Record{}, fmt.Errorf("%w named %q", ErrNotFound, printable.Brief(name, 200))
+	}
 	id, err := storage.GetJSON[int64](ctx, e.store, nameKey(foldName(name)))
 	if errors.Is(err, storage.ErrNotFound) {
 		return Record{}, fmt.Errorf("%w named %q", ErrNotFound, name)

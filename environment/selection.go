@@ -7,6 +7,7 @@ import (
 
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/internal/printable"
 )
 
 // Which types a record means, and what a name or a label stands for.
@@ -62,7 +63,7 @@ func resolver(catalogue *genesys.Catalogue) func(string) (string, bool) {
 func (e *Engine) typeName(nameOrLabel string) (string, error) {
 	t, ok := e.opts.Catalogue.Lookup(nameOrLabel)
 	if !ok {
-		return "", fmt.Errorf("environment: %q is no type%s", nameOrLabel, suggestion(e.opts.Catalogue, nameOrLabel))
+		return "", fmt.Errorf("environment: %q is no type%s", printable.Brief(nameOrLabel, 200), suggestion(e.opts.Catalogue, nameOrLabel))
 	}
 	return t.Name, nil
 }

@@ -25,6 +25,11 @@ const (
 	kindRebased Kind = "rebased"
 )
 
+// Kinds returns all kinds that a Change can be of.
+func Kinds() []Kind {
+	return []Kind{KindImported, KindCreated, KindUpdated, KindDeleted, KindRestored, KindShape, KindForgotten}
+}
+
 // A Change is one change of one object. It never changes itself.
 type Change struct {
 	Seq         uint64             `json:"seq"` // orders all changes of an environment; numbers may be left out

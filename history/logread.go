@@ -12,12 +12,13 @@ import (
 // How single entries of the log are found: by their number, as the chain of an object needs them, and
 // the first one of a time.
 
-// record returns the entry with a sequence number, or ErrTrimmed if it is gone. Its
-// ID is the one that it was recorded under; see identity.go.
+// record returns the entry with a sequence number, ErrTrimmed if it is gone, or an error that
+// matches ErrNotFound if it was not made yet. Its ID is the one that it was recorded under; see
+// identity.go.
 func (h *History) record(ctx context.Context, seq uint64) (r record, err error) {
 	e, id, err := h.frameTextOf(ctx, seq)
 	if err != nil || e.Key == "" {
-		return r, cmp.Or(err, ErrTrimmed)
+		return r, cmp.Or(err, h.checkMade(ctx, seq), ErrTrimmed)
 	}
 	f, err := splitFrame(e)
 	if err != nil {
@@ -36,7 +37,16 @@ func (h *History) record(ctx context.Context, seq uint64) (r record, err error) 
 		}
 		return r, err
 	}
-	return r, ErrTrimmed
+	return r, cmp.Or(h.checkMade(ctx, seq), ErrTrimmed)
+}
+
+// checkMade returns an error that matches ErrNotFound if no change has a sequence number yet.
+func (h *History) checkMade(ctx context.Context, seq uint64) error {
+	last, err := h.Cursor(ctx)
+	if err == nil && (seq == 0 || seq > last) {
+		err = fmt.Errorf("no change has the number %d: the last is %d: %w", seq, last, ErrNotFound)
+	}
+	return err
 }
 
 // frameTextOf returns the frame, as it is stored, that holds the entry with a sequence number if any

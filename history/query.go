@@ -52,6 +52,15 @@ func (q Query) compile() (*filter, error) {
 	if q.Limit < 0 {
 		return nil, fmt.Errorf("history: query limit is %d, want a positive number or 0 for no bound", q.Limit)
 	}
+	if !q.Until.IsZero() && q.Until.Before(q.Since) {
+		return nil, fmt.Errorf("history: query since %s and until %s: the second time is before the first",
+			q.Since.UTC().Format(time.RFC3339), q.Until.UTC().Format(time.RFC3339))
+	}
+	for _, kind := range q.Kinds {
+		if !slices.Contains(Kinds(), kind) {
+			return nil, fmt.Errorf("history: %q is no kind of change; they are %q", kind, Kinds())
+		}
+	}
 	if q.Field != "" {
 		var err error
 		f.field, err = diff.ParsePath(q.Field)
@@ -91,7 +100,9 @@ func (f *filter) wants(c *Change) bool {
 // Changes iterates over the changes that q selects, in the order of their
 // sequence numbers. It sees the changes that were recorded when the iteration
 // began. A type that no pass was ever made over is an error that matches
-// ErrUnknown, unless q follows what comes behind a change.
+// ErrUnknown, unless q follows what comes behind a change. To follow a change that was
+// not made yet, such as one of another store or of later than a backup, is an error that
+// matches ErrNotFound.
 func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		q, err := h.resolved(q)
@@ -102,6 +113,9 @@ func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error]
 		f, err := q.compile()
 		if err == nil && len(q.Types) > 0 && q.AfterSeq == 0 {
 			err = h.checkAllKnown(ctx, q.Types, time.Time{})
+		}
+		if err == nil && q.AfterSeq > 0 {
+			err = h.checkMade(ctx, q.AfterSeq)
 		}
 		if err != nil {
 			yield(Change{}, err)

@@ -521,7 +521,7 @@ func TestUndoOfComingAndGoing(t *testing.T) {
 	_, err = h.Undo(t.Context(), created)
 	require.ErrorIs(t, err, ErrUndone)
 	_, err = h.Undo(t.Context(), deleted+10)
-	require.ErrorIs(t, err, ErrTrimmed)
+	require.ErrorIs(t, err, ErrNotFound)
 }
 
 // Exports are the same byte for byte while nothing changes, and in them each path is taken by every file system.
