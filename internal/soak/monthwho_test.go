@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/poller"
@@ -97,26 +98,34 @@ func (c *monthCheck) checkWho() {
 		}
 		who := change.Who
 		counts[who.Status]++
-		did := map[string]bool{}
-		add := func(edits []genesystest.Edit) {
-			for _, e := range edits {
+		by := func(o object) map[string]bool {
+			authors := map[string]bool{}
+			for _, e := range acts[o] {
 				if e.Time.After(change.After.Add(-time.Second)) && !e.Time.After(change.At) {
-					did[e.Author] = true
+					authors[e.Author] = true
 				}
 			}
+			return authors
 		}
-		add(acts[object{change.Type, change.ID}])
-		if mt := c.byName[change.Type]; mt.Parent != "" && (change.Kind == history.KindDeleted || change.Kind == history.KindCreated) {
-			add(acts[object{mt.Parent, monthParent(change.ID)}])
+		did := by(object{change.Type, change.ID})
+		could := maps.Clone(did) // who audits cannot be told from who did
+		if mt := c.byName[change.Type]; mt.Parent != "" {
+			above := by(object{mt.Parent, monthParent(change.ID)})
+			if change.Kind != history.KindUpdated { // it comes and goes with what it is listed under
+				maps.Copy(did, above)
+			}
+			if change.Kind != history.KindUpdated || mt.Audit.How == genesys.AuditParent {
+				maps.Copy(could, above)
+			}
 		}
 		isBySystem := did[genesystest.System]
 		delete(did, genesystest.System)
 		for _, a := range who.Actors {
-			if !did[a.ID] {
+			if !could[a.ID] {
 				c.fail("%s is named in %v (%v after %v), but %v did it", a.ID, change, change.At, change.After, slices.Sorted(maps.Keys(did)))
 			}
 		}
-		if who.Status == history.WhoSystem && !isBySystem {
+		if who.Status == history.WhoSystem && !could[genesystest.System] {
 			c.fail("the system is named in %v, but %v did it", change, slices.Sorted(maps.Keys(did)))
 		}
 		if len(did) == 1 && !isBySystem && who.Status != history.WhoUnaudited {
