@@ -18,6 +18,7 @@ import (
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage/file"
+	"github.com/cxsync/cxsync/storage/memory"
 )
 
 // Of every type, what the table calls noise is no change wherever it stands, a
@@ -25,8 +26,7 @@ import (
 func TestFieldsOfEveryType(t *testing.T) {
 	secret := new([32]byte{1})
 	for typ := range genesys.DefaultCatalogue().All() {
-		rules, err := diff.Compile(diff.Rules{Ignore: typ.Ignored(), Sets: typ.Sets})
-		require.NoError(t, err, typ.Name)
+		rules := rulesOf(t, typ)
 		same := func(path, a, b string) bool {
 			one, err := rules.Digest(secret, nested(path, a))
 			require.NoError(t, err)
@@ -35,6 +35,13 @@ func TestFieldsOfEveryType(t *testing.T) {
 			return one == other
 		}
 		for _, f := range typ.Uncompared() {
+			if f.Class == genesys.FieldBorrowed {
+				holder, name := splitPath(f.Path)
+				require.True(t, same(holder, `{"id":"x","`+name+`":"a"}`, `{"id":"x","`+name+`":"b"}`), "%s %s", typ.Name, f.Path)
+				require.False(t, same(holder, `{"`+name+`":"a"}`, `{"`+name+`":"b"}`), "%s %s", typ.Name, f.Path)
+				require.False(t, same(holder, `{"id":"x","`+name+`":"a"}`, `{"id":"y","`+name+`":"a"}`), "%s %s", typ.Name, f.Path)
+				continue
+			}
 			ignored := f.Settles == nil && !f.Query && f.Class != genesys.FieldSecret
 			require.Equal(t, ignored, same(f.Path, `"2026-01-01"`, `7`), "%s %s", typ.Name, f.Path)
 			require.False(t, same(f.Path+"Else", `1`, `2`), "%s %s", typ.Name, f.Path)
@@ -46,8 +53,29 @@ func TestFieldsOfEveryType(t *testing.T) {
 	}
 }
 
+// rulesOf returns how bodies of a type compare.
+func rulesOf(t *testing.T, typ genesys.ObjectType) *diff.Comparer {
+	t.Helper()
+	rules, err := diff.Compile(diff.Rules{Ignore: typ.Ignored(), Sets: typ.Sets, Borrowed: typ.Borrowed})
+	require.NoError(t, err, typ.Name)
+	return rules
+}
+
+// splitPath returns the path of what holds a member, and a name for the member; ** is no level, * any name.
+func splitPath(path string) (holder, name string) {
+	path = strings.ReplaceAll(path, "**.", "")
+	holder, name = "", path
+	if i := strings.LastIndexByte(path, '.'); i >= 0 {
+		holder, name = path[:i], path[i+1:]
+	}
+	return holder, strings.ReplaceAll(name, "*", "any")
+}
+
 // nested returns a body with a value at a path of rules.
 func nested(path, value string) []byte {
+	if path == "" {
+		return []byte(value)
+	}
 	names := strings.Split(path, ".")
 	for _, name := range slices.Backward(names) {
 
@@ -82,8 +110,7 @@ func TestFieldsThatCount(t *testing.T) {
 	} {
 		typ, ok := genesys.DefaultCatalogue().Lookup(test.typ)
 		require.True(t, ok, test.typ)
-		rules, err := diff.Compile(diff.Rules{Ignore: typ.Ignored(), Sets: typ.Sets})
-		require.NoError(t, err)
+		rules := rulesOf(t, typ)
 		secret := new([32]byte{1})
 		one, err := rules.Digest(secret, []byte(test.a))
 		require.NoError(t, err)
@@ -179,5 +206,23 @@ func TestBorder(t *testing.T) {
 				require.NotContains(t, text, what, where)
 			}
 		}
+	})
+}
+
+// States that move by themselves, in every answer of the service, are no change of any type.
+func TestStatesThatMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(&genesystest.Options{MoveStates: true})
+		engine := open(t, org, memory.New(), nil)
+		env := create(t, engine, recordOf(org))
+		_, err := engine.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		ignored := 0
+		for _, p := range pollAll(t, engine, env.ID) {
+			require.True(t, p.Complete, "%s: %s %s", p.Type, p.Unavailable, p.Reason)
+			ignored += p.Ignored
+		}
+		require.Empty(t, changes(t, engine, env.ID, history.Query{}))
+		require.Greater(t, ignored, 100, "objects whose states moved")
 	})
 }

@@ -1,6 +1,8 @@
 package environment
 
 import (
+	"slices"
+
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/history"
 )
@@ -26,11 +28,23 @@ func models(catalogue *genesys.Catalogue) map[string]history.Model {
 	all := make(map[string]history.Model, catalogue.Len())
 	for t := range catalogue.All() {
 		all[t.Name] = history.Model{
-			Parent: t.Parent, NaturalKey: t.Key, Singleton: t.Paging == genesys.PagingSingleton,
+			Parent: t.Parent, NaturalKey: naturalKey(t), Singleton: t.Paging == genesys.PagingSingleton,
 			PerOrg: perOrg, Provenance: provenance, Secrets: t.Secrets, Identity: identity(t), AuditService: t.Audit.Service,
 		}
 	}
 	return all
+}
+
+// naturalKey returns the fields that tell objects apart. A name that is another object's is in no
+// body beside an id; the history knows what an object is called, and what it is joined with.
+func naturalKey(t genesys.ObjectType) []string {
+	borrowed := func(field string) bool {
+		return slices.Contains(t.Borrowed, field) || slices.Contains(t.Borrowed, "*")
+	}
+	if slices.ContainsFunc(t.Key, borrowed) {
+		return nil
+	}
+	return t.Key
 }
 
 // identity says how to tell the objects of a type from bodies that an older catalogue recorded under

@@ -115,7 +115,7 @@ func TestDeletionsInEveryForm(t *testing.T) {
 // What one parent answers says nothing of the others, whichever it is, and
 // whatever it answers.
 func TestOneParentThatFails(t *testing.T) {
-	const codes = "routing.queues.wrapupcodes"
+	const members = "routing.queues.members"
 	faults := map[string]genesystest.Fault{"garbage": genesystest.Garbage(), "html": genesystest.HTML(403), "reset": genesystest.Reset()}
 	for _, status := range []int{400, 403, 404, 405, 409, 410, 422, 500, 501} {
 		faults[strconv.Itoa(status)] = genesystest.Status(status)
@@ -125,23 +125,23 @@ func TestOneParentThatFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				org := genesystest.New(nil)
 				engine := open(t, org, memory.New(), nil)
-				env := create(t, engine, recordOf(org, "routing.queues", codes))
+				env := create(t, engine, recordOf(org, "routing.queues", members))
 				queues := slices.Sorted(maps.Keys(maps.Collect(org.Objects("routing.queues"))))
 				for _, bad := range []string{queues[0], queues[len(queues)-1]} {
-					org.Fail("/api/v2/routing/queues/"+bad+"/wrapupcodes", fault, -1)
+					org.Fail("/api/v2/routing/queues/"+bad+"/members", fault, -1)
 				}
 				result, err := engine.Import(t.Context(), env.ID, nil)
 				require.NoError(t, err)
 				require.Empty(t, result.Failed)
-				all := slices.Collect(maps.Keys(maps.Collect(org.Objects(codes))))
+				all := slices.Collect(maps.Keys(maps.Collect(org.Objects(members))))
 				all = slices.DeleteFunc(all, func(id string) bool {
 					return strings.HasPrefix(id, queues[0]) || strings.HasPrefix(id, queues[len(queues)-1])
 				})
-				require.NoError(t, org.Update(codes, all[0], map[string]any{"name": "Renamed"}))
-				require.NoError(t, org.Delete(codes, all[1]))
+				require.NoError(t, org.Update(members, all[0], map[string]any{"ringNumber": 4}))
+				require.NoError(t, org.Delete(members, all[1]))
 				seen := map[string]int{}
 				for range 3 {
-					r := pollAll(t, engine, env.ID, codes)[0]
+					r := pollAll(t, engine, env.ID, members)[0]
 					require.False(t, r.Complete)
 					seen["updated"] += r.Updated
 					seen["deleted"] += r.Deleted
@@ -157,16 +157,16 @@ func TestOneParentThatFails(t *testing.T) {
 func TestManyParentsThatRefuse(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 409, 410, 422, 500, 501} {
 		synctest.Test(t, func(t *testing.T) {
-			const codes = "routing.queues.wrapupcodes"
+			const members = "routing.queues.members"
 			org := genesystest.New(&genesystest.Options{Counts: map[string]int{"routing.queues": 300}, RateLimit: -1})
 			engine := open(t, org, memory.New(), nil)
-			env := create(t, engine, recordOf(org, "routing.queues", codes))
-			org.Fail(codes, genesystest.Status(status), -1)
+			env := create(t, engine, recordOf(org, "routing.queues", members))
+			org.Fail(members, genesystest.Status(status), -1)
 			_, err := engine.Import(t.Context(), env.ID, nil)
 			require.NoError(t, err)
 			for range 3 {
 				time.Sleep(25 * time.Hour)
-				results, err := engine.Poll(t.Context(), env.ID, codes)
+				results, err := engine.Poll(t.Context(), env.ID, members)
 				require.NoError(t, err)
 				require.LessOrEqual(t, results[0].Requests, int64(25), "%d", status)
 				require.NotEmpty(t, results[0].Unavailable, "%d", status)
@@ -179,20 +179,20 @@ func TestManyParentsThatRefuse(t *testing.T) {
 // Absence of a record of ours proves nothing about the org.
 func TestForgottenParentsChildren(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const codes = "routing.queues.wrapupcodes"
+		const members = "routing.queues.members"
 		org := genesystest.New(nil)
 		engine := open(t, org, memory.New(), nil)
-		env := create(t, engine, recordOf(org, "routing.queues", codes))
+		env := create(t, engine, recordOf(org, "routing.queues", members))
 		_, err := engine.Import(t.Context(), env.ID, nil)
 		require.NoError(t, err)
-		queue, _, _ := strings.Cut(firstID(t, org.Objects(codes)), "/")
+		queue, _, _ := strings.Cut(firstID(t, org.Objects(members)), "/")
 		require.NoError(t, engine.Forget(t.Context(), env.ID, "routing.queues", queue, ""))
 		before := len(changes(t, engine, env.ID, history.Query{}))
 		for range 3 {
-			require.False(t, pollAll(t, engine, env.ID, codes)[0].Complete)
+			require.False(t, pollAll(t, engine, env.ID, members)[0].Complete)
 		}
 		pollAll(t, engine, env.ID, "routing.queues")
-		require.True(t, pollAll(t, engine, env.ID, codes)[0].Complete)
+		require.True(t, pollAll(t, engine, env.ID, members)[0].Complete)
 		require.Len(t, changes(t, engine, env.ID, history.Query{}), before)
 	})
 }

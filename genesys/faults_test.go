@@ -47,7 +47,7 @@ func TestEveryFaultHasItsAnswer(t *testing.T) {
 	})
 	require.GreaterOrEqual(t, faults, 25, "the constructors of faults are not where this test looks")
 
-	content := strings.Fields("Seed Size Counts Types Name Domain ClientID ClientSecret LogSize Logger Divisions ShuffleSets HomeDivisionOnly HostileTexts")
+	content := strings.Fields("Seed Size Counts Types Name Domain ClientID ClientSecret LogSize Logger Divisions ShuffleSets MoveStates HomeDivisionOnly HostileTexts")
 	options := reflect.TypeFor[genesystest.Options]()
 	for field := range options.Fields() {
 		if !slices.Contains(content, field.Name) {

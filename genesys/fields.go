@@ -29,6 +29,7 @@ const (
 	FieldCounter    FieldClass = "counter"    // counts edits, or what is listed elsewhere
 	FieldSignedURL  FieldClass = "signed"     // a URL that each answer signs anew
 	FieldSecret     FieldClass = "secret"     // is dropped, or masked where customers choose the names
+	FieldBorrowed   FieldClass = "borrowed"   // what another object is called; compared only where its id is not beside it
 )
 
 // An UncomparedField is a part of a type's bodies that is not compared.
@@ -52,6 +53,7 @@ type UncomparedField struct {
 type typeFields struct {
 	ignored    []string
 	sets       []string
+	borrowed   []string
 	uncompared []UncomparedField
 	border     border
 }
@@ -70,7 +72,7 @@ func reviewedFields(name string) *typeFields {
 // withFields fills in what the table says of the type.
 func (t ObjectType) withFields() ObjectType {
 	if f := reviewedFields(t.Name); f != nil {
-		t.fields, t.Volatile, t.Sets = f, f.ignored, f.sets
+		t.fields, t.Volatile, t.Sets, t.Borrowed = f, f.ignored, f.sets, f.borrowed
 	}
 	return t
 }
@@ -83,6 +85,9 @@ func (t ObjectType) Uncompared() []UncomparedField {
 		var all []UncomparedField
 		for _, path := range t.Ignored() {
 			all = append(all, UncomparedField{Path: path, Class: FieldState})
+		}
+		for _, path := range t.Borrowed {
+			all = append(all, UncomparedField{Path: path, Class: FieldBorrowed})
 		}
 		for _, name := range t.Secrets {
 			all = append(all, UncomparedField{Path: "**." + name, Class: FieldSecret})
@@ -148,6 +153,8 @@ func (f *typeFields) add(kind, path string) error {
 	switch kind {
 	case "identity", "provenance", "state", "counter":
 		f.ignored = append(f.ignored, path)
+	case "borrowed":
+		f.borrowed = append(f.borrowed, path)
 	case "ignoredURL":
 		u.Class = FieldSignedURL
 		f.ignored = append(f.ignored, path)

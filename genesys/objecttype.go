@@ -72,6 +72,7 @@ type ObjectType struct {
 	Sets     []string // arrays whose order has no meaning, as dotted paths
 	Secrets  []string // members that are dropped at any depth before anyone sees a body, besides those of SecretWords
 	Volatile []string // members that move without an edit, as dotted paths
+	Borrowed []string // members that say what another object is called, whose id is beside them, as dotted paths
 
 	Permissions       []string // any one of them lets a client read the type; none may be needed
 	GetPermissions    []string // any one of them lets a client call Get as well; empty where Permissions do

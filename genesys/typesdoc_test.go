@@ -24,10 +24,13 @@ names types by label or name. Those that are "on" are read unless the record sel
 - *Permission*: any one of those with "or" suffices, one of each with "and" is needed. "?" means that it is not known whether one
   is needed. Engine.Role returns the role that reads what a record selects.
 - *Audited*: whether the org's audits tell who made a change: "yes", "with PARENT" where they name the object that it belongs to, or "no".
-- *Not compared*, in no type: who made or changed an object and when, its own address, and members that are secrets by name, which
-  are not even stored. What else is not compared is in the last column, in the form of a rule to ignore: state of the service (values
+- *Not compared*, in no type: who made or changed an object and when, its own address, what another object is called whose id stands
+  beside the name (it is the one that is renamed), and members that are secrets by name, which are not even stored. What else is not compared is in the last column, in the form of a rule to ignore: state of the service (values
   in parentheses count as one), counters, URLs that each answer signs anew (without their query where it says so), and secrets. Where there are many
   paths, only the members that they end with are listed: genesys.ObjectType.Uncompared has all.
+
+Not here, although the API has calls for them: phrases and topics that intent miners ignore (there is a call for each language,
+and none that says which languages have any), and license toggles (deprecated, with a call for each feature, and none that names the features).
 `
 
 // The page for users says of each type what the catalogue and the table of fields do.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -159,6 +160,7 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 			return named, err
 		}
 		c.Fields = withoutPlatform(c.Fields, o.later, func(r *record) bool { return !r.at.After(b) })
+		nameFields(c.Fields, o.later)
 		if !before.live {
 			c.Kind = KindRestored
 		} else if len(c.Fields) > 0 {
@@ -166,6 +168,29 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 		}
 	}
 	return c, nil
+}
+
+// nameFields sets the names in fields as entries have them, of which the newest comes first. States
+// have none.
+func nameFields(fields []diff.FieldChange, entries []record) {
+	names := map[string]string{}
+	for i := range slices.Backward(entries) {
+		for _, f := range entries[i].Fields {
+			maps.Copy(names, f.Names)
+		}
+	}
+	for i := range fields {
+		f := &fields[i]
+		for id, name := range names {
+			one := diff.FieldChange{Names: map[string]string{id: name}}
+			if f.Names[id] == "" && (len(one.NamesIn(f.Old)) > 0 || len(one.NamesIn(f.New)) > 0) {
+				if f.Names == nil {
+					f.Names = map[string]string{}
+				}
+				f.Names[id] = name
+			}
+		}
+	}
 }
 
 // editsBetween returns what changed from one state to another.

@@ -301,8 +301,7 @@ func (c *comparison) comparer(ctx context.Context, typeName string) (*diff.Compa
 			if err != nil {
 				return nil, err
 			}
-			rules.Ignore = append(rules.Ignore, stored.Ignore...)
-			rules.Sets = append(rules.Sets, stored.Sets...)
+			rules = diff.Union(rules, stored.Rules)
 		}
 	}
 	for _, f := range c.opts.Ignore {

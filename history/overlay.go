@@ -21,6 +21,9 @@ func overlay(body, from, to []byte) ([]byte, error) {
 	return to, nil
 }
 
+// idName is the member that says which object a reference leads to.
+const idName = "id"
+
 // overlayObject keeps the members of body in their order: those that from does not have as they are,
 // the others as to has them, and behind them what only to has. Of members with one name the last one
 // counts, as in the canonical form.
@@ -33,6 +36,9 @@ func overlayObject(body, from, to []byte) ([]byte, error) {
 		}
 	}
 	now, old, want := members[0], members[1], members[2]
+	if a, b := old[idName], want[idName]; a != nil && b != nil && !bytes.Equal(a, b) {
+		return to, nil // what is not compared beside it belongs to the other object
+	}
 	out := []byte{'{'}
 	add := func(key, value []byte) {
 		if len(out) > 1 {

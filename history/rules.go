@@ -93,10 +93,7 @@ func (h *History) union(ctx context.Context, a, b string) (*diff.Comparer, error
 	if err != nil {
 		return nil, err
 	}
-	c, err = diff.Compile(diff.Rules{
-		Ignore: append(append([]string{}, sa.Ignore...), sb.Ignore...),
-		Sets:   append(append([]string{}, sa.Sets...), sb.Sets...),
-	})
+	c, err = diff.Compile(diff.Union(sa.Rules, sb.Rules))
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -115,8 +112,7 @@ func (h *History) unionOf(ctx context.Context, fingerprints ...string) (*diff.Co
 		if err != nil {
 			return nil, err
 		}
-		rules.Ignore = append(rules.Ignore, known.Ignore...)
-		rules.Sets = append(rules.Sets, known.Sets...)
+		rules = diff.Union(rules, known.Rules)
 	}
 	comparer, err := diff.Compile(rules)
 	if err != nil {
@@ -149,7 +145,9 @@ func (h *History) edits(ctx context.Context, before, after string, old, new []by
 	if err != nil {
 		return nil, err
 	}
-	return both.Diff(a, b)
+	fields, err := both.Diff(a, b)
+	both.Name(fields, old, new)
+	return fields, err
 }
 
 // readAlike reports whether the bodies under two rules were read in the same way.

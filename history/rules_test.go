@@ -131,3 +131,33 @@ func TestWhatIsReadChanges(t *testing.T) {
 		}
 	})
 }
+
+// A borrowed name is no change, not even in a store that was written before it was one, and an id that moves brings both
+// names, as the change is read and between two times. To undo it does not leave the name of the one with the id of the other.
+func TestBorrowedNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		rules := diff.Rules{Borrowed: []string{"division.name"}}
+		at := func(id, name string) Object {
+			return obj("a", `"n":1,"division":{"id":%q,"name":%q,"selfUri":"/divisions/%s"}`, id, name, id)
+		}
+		pass(t, h, diff.Rules{}, at("1", "Home"))
+		require.Equal(t, 1, pass(t, h, rules, at("1", "Home 2")).Rebased)
+		require.Equal(t, 1, pass(t, h, rules, at("1", "Home 3")).Unchanged)
+		time.Sleep(time.Hour)
+		before := time.Now()
+		time.Sleep(time.Hour)
+		require.Equal(t, 1, pass(t, h, rules, at("2", "Sales")).Updated)
+
+		changes := collect(t, h.Changes(t.Context(), Query{}))
+		require.Len(t, changes, 1)
+		require.Equal(t, `~ /division/id: "1" (Home 2) -> "2" (Sales)`, changes[0].Fields[0].String())
+		between := collect(t, h.Between(t.Context(), before, time.Now(), Query{}))
+		require.Len(t, between, 1)
+		require.Equal(t, changes[0].Fields, between[0].Fields)
+
+		plan, err := h.Undo(t.Context(), changes[0].Seq)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"id":"a","n":1,"division":{"id":"1","selfUri":"/divisions/1"}}`, string(plan.Body))
+	})
+}

@@ -211,7 +211,12 @@ func (c *console) uncompared(record environment.Record, typeName string) (paths 
 			continue
 		}
 		for _, u := range t.Uncompared() {
-			paths = append(paths, u.Path+" ("+string(u.Class)+")")
+			if u.Class != "borrowed" {
+				paths = append(paths, u.Path+" ("+string(u.Class)+")")
+			}
+		}
+		if len(t.Borrowed) > 0 {
+			paths = append(paths, "what other objects are called, beside their ids")
 		}
 		for _, rule := range record.Ignore {
 			if strings.EqualFold(rule.Type, poller.AllObjects) || strings.EqualFold(rule.Type, t.Name) || strings.EqualFold(rule.Type, t.Label) {

@@ -34,6 +34,7 @@ type valueView struct {
 	Class string // "text", "code" or "none", which stands for what is not there, such as null
 	Long  string // all of it where Short is not, over several lines
 	Size  string // of all of it, if Long is not either
+	Names string // of what it refers to
 }
 
 // value makes a JSON value readable. Without a budget it is not unfolded.
@@ -137,7 +138,7 @@ func fields(changes []diff.FieldChange, n int, b *budget) []fieldView {
 		if label == "" {
 			label = c.Path
 		}
-		f := fieldView{Path: steps(label), Old: value(c.Old, b), New: value(c.New, b)}
+		f := fieldView{Path: steps(label), Old: named(c, c.Old, b), New: named(c, c.New, b)}
 		switch c.Op {
 		case diff.OpAdd:
 			f.Op = "added"
@@ -149,6 +150,15 @@ func fields(changes []diff.FieldChange, n int, b *budget) []fieldView {
 		views = append(views, f)
 	}
 	return views
+}
+
+// named makes a value of a change readable, with the names of what it refers to.
+func named(c diff.FieldChange, raw json.RawMessage, b *budget) *valueView {
+	v := value(raw, b)
+	if names := c.NamesIn(raw); v != nil && len(names) > 0 {
+		v.Names = printable.Brief(strings.Join(names, ", "), briefName)
+	}
+	return v
 }
 
 // steps splits a label such as /members[id=3f2]/ringNumber at the slashes that are not in

@@ -49,7 +49,7 @@
 //
 // [Org.Fail] and [Org.Chaos] make requests meet faults, from a 429 to pages
 // that repeat. [Options] has latency, consistency delay, permissions,
-// divisions and sets that are shuffled. [Org.Release] is a release of the
+// divisions, sets that are shuffled and states that move. [Org.Release] is a release of the
 // platform, [Org.Bury], [Org.Lag] and [Org.Withdraw] are ways of single types.
 // Addresses of files are signed anew in every answer and served by the org.
 // [Org.Requests] and [Org.Stats] tell what clients did.

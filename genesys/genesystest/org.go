@@ -54,6 +54,9 @@ type Options struct {
 	// ShuffleSets gives the arrays whose order has no meaning, the Sets of their
 	// type, another order in each answer.
 	ShuffleSets bool
+	// MoveStates moves in each answer what moves by itself: running campaigns, edges that
+	// come and go, progress and results of checks, and states that settle.
+	MoveStates bool
 	// HomeDivisionOnly makes lists of extensions and extension pools that name no division
 	// answer for the home division only, as the service does.
 	HomeDivisionOnly bool

@@ -167,7 +167,7 @@ func (o *Org) sortView(s *shape, parentID string, list []int32, f filter) {
 // bodyAt is the body at a position as requests see it now.
 func (o *Org) bodyAt(s *shape, parentID string, pos int, expand string, inList bool) (json.RawMessage, bool) {
 	body, there := o.stillAt(s, parentID, pos, expand, inList)
-	return o.shuffled(s, body), there
+	return o.moving(s, o.shuffled(s, body)), there
 }
 
 // stillAt is bodyAt in the order that the org has.

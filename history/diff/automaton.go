@@ -19,11 +19,13 @@ import (
 // rule is a state of the automaton: what the paths say about one member and about what lies below
 // it. The nil rule says nothing, here and below, and is the usual one.
 type rule struct {
-	ignore bool
-	set    bool
-	filter uint64 // a bit for the bucket of each of the names
-	names  []namedRule
-	other  *rule // for the members that have no name here
+	ignore   bool
+	set      bool
+	borrowed bool   // ignored beside an id
+	borrows  bool   // some of its members may be borrowed
+	filter   uint64 // a bit for the bucket of each of the names
+	names    []namedRule
+	other    *rule // for the members that have no name here
 }
 
 // namedRule is a step of the automaton by the member with one name.
@@ -64,8 +66,18 @@ func bucket[T []byte | string](name T) uint64 {
 // pattern is one path of Rules.
 type pattern struct {
 	segments []segment
-	set      bool
+	end      ending
 }
+
+// ending is what a path says about the members that it leads to.
+type ending uint8
+
+const (
+	notEnding ending = iota
+	endIgnored
+	endSet
+	endBorrowed
+)
 
 // maxRules bounds the automaton, whose size can double with each * that follows a **: a state has to
 // remember which of the levels before were candidates for the **.
@@ -75,13 +87,16 @@ const maxRules = 1_000
 // itself.
 func compileRules(patterns []pattern) (*rule, error) {
 	c := ruleCompiler{rules: map[string]*rule{}}
+	for end := range endBorrowed + 1 {
+		c.steps = append(c.steps, step{end: end}) // The position of each ending is its number.
+	}
 	var start []int
 	for _, p := range patterns {
 		start = append(start, len(c.steps))
 		for _, s := range p.segments {
 			c.steps = append(c.steps, step{segment: s})
 		}
-		c.steps = append(c.steps, step{end: true, set: p.set})
+		c.steps = append(c.steps, step{end: p.end})
 	}
 	r := c.rule(start)
 	if len(c.rules) > maxRules {
@@ -93,14 +108,14 @@ func compileRules(patterns []pattern) (*rule, error) {
 // ruleCompiler makes rules of sets of positions. A position is the index in steps of the step that
 // comes next on a path.
 type ruleCompiler struct {
-	steps []step           // All patterns, one after the other.
+	steps []step           // The endings, and then all patterns, one after the other.
 	rules map[string]*rule // By their positions, so that equal states are one.
 }
 
 // step is a segment of a pattern, or its end.
 type step struct {
 	segment
-	end, set bool
+	end ending
 }
 
 // rule returns the rule for a set of positions. It enters a rule into c.rules before it makes those
@@ -119,9 +134,10 @@ func (c *ruleCompiler) rule(set []int) *rule {
 	var names []string
 	for _, p := range set {
 		switch s := c.steps[p]; {
-		case s.end:
-			r.ignore = r.ignore || !s.set
-			r.set = r.set || s.set
+		case s.end != notEnding:
+			r.ignore = r.ignore || s.end == endIgnored
+			r.set = r.set || s.end == endSet
+			r.borrowed = r.borrowed || s.end == endBorrowed
 		case !s.wild:
 			names = append(names, s.name)
 		}
@@ -135,15 +151,27 @@ func (c *ruleCompiler) rule(set []int) *rule {
 		r.names = append(r.names, namedRule{name, c.rule(c.follow(set, &name))})
 		r.filter |= 1 << bucket(name)
 	}
+	r.borrows = r.other != nil && r.other.borrowed ||
+		slices.ContainsFunc(r.names, func(n namedRule) bool { return n.rule != nil && n.rule.borrowed })
 	return r
 }
 
 // close returns the set in order and without repetition, with what it reaches without a step: **
-// also stands for no level.
+// also stands for no level. Equal endings of different patterns are one, and behind one that ignores
+// all others mean nothing, so that places where the same counts have one rule.
 func (c *ruleCompiler) close(set []int) []int {
 	for _, p := range set {
 		if c.steps[p].deep {
 			set = append(set, p+1) // which is not deep again: parsePath merges repeated **
+		}
+	}
+	for i, p := range set {
+		switch end := c.steps[p].end; end {
+		case notEnding:
+		case endIgnored:
+			return []int{int(endIgnored)}
+		default:
+			set[i] = int(end)
 		}
 	}
 	slices.Sort(set)
@@ -156,7 +184,7 @@ func (c *ruleCompiler) follow(set []int, name *string) []int {
 	var next []int
 	for _, p := range set {
 		switch s := c.steps[p]; {
-		case s.end:
+		case s.end != notEnding:
 		case s.deep:
 			next = append(next, p)
 		case s.wild || name != nil && s.name == *name:

@@ -13,7 +13,7 @@ import (
 // Canonical appends the canonical form of body to dst and returns the extended slice. It is JSON
 // without space, in which
 //
-//   - the ignored members are left out,
+//   - the ignored members are left out, and the borrowed ones where there is an id,
 //   - the members of an object are sorted by their decoded names, bytewise; of members with one name
 //     the last one counts,
 //   - sets are sorted by identity, other arrays are in their order,
@@ -64,6 +64,7 @@ type part struct {
 	start, end     int
 	byStart, byEnd int
 	kind           identityKind // of an element of a set
+	borrowed       bool         // the member does not count beside an id
 }
 
 // value appends the canonical form of the value at i, which stands under the rule r. Set says that an
@@ -144,7 +145,7 @@ func (w *canonicalizer) object(dst []byte, i int, r *rule, depth int) ([]byte, i
 			i = jsonscan.ScanValue(b, i, depth)
 		} else {
 			dst, i = w.value(append(dst, ':'), i, member, member != nil && member.set, depth)
-			p.end = len(dst)
+			p.end, p.borrowed = len(dst), member != nil && member.borrowed && !isIDKey(dst[p.byStart:p.byEnd])
 			w.parts = append(w.parts, p)
 		}
 		if i < 0 {
@@ -157,6 +158,9 @@ func (w *canonicalizer) object(dst []byte, i int, r *rule, depth int) ([]byte, i
 	}
 	if i >= len(b) || b[i] != '}' {
 		return dst, ^i
+	}
+	if r != nil && r.borrows {
+		dst = w.giveBack(dst, open, firstPart)
 	}
 	dst = w.arrange(dst, open, firstPart, true)
 	if len(dst) == open {
@@ -181,7 +185,7 @@ func (w *canonicalizer) array(dst []byte, i int, r *rule, set bool, depth int) (
 		}
 		if set {
 			by := identify(dst[start+1:])
-			w.parts = append(w.parts, part{start, len(dst), start + 1 + by.start, start + 1 + by.end, by.kind})
+			w.parts = append(w.parts, part{start, len(dst), start + 1 + by.start, start + 1 + by.end, by.kind, false})
 		}
 		if i = jsonscan.Space(b, i); i >= len(b) || b[i] != ',' {
 			break
@@ -196,6 +200,37 @@ func (w *canonicalizer) array(dst []byte, i int, r *rule, set bool, depth int) (
 	}
 	dst[open] = '['
 	return append(dst, ']'), i + 1
+}
+
+// isIDKey reports whether a canonical key is that of an id.
+func isIDKey(key []byte) bool { return string(key[1:len(key)-1]) == idName }
+
+// giveBack drops the borrowed members among the parts from firstPart on, which make up the output from
+// open on, if there is an id. Of several the last one counts.
+func (w *canonicalizer) giveBack(dst []byte, open, firstPart int) []byte {
+	parts := w.parts[firstPart:]
+	hasID := false
+	for _, p := range parts {
+		if isIDKey(dst[p.byStart:p.byEnd]) {
+			hasID = identifies(dst[p.byEnd+1 : p.end])
+		}
+	}
+	if !hasID {
+		return dst
+	}
+	end, kept := open, parts[:0]
+	for _, p := range parts {
+		if p.borrowed {
+			continue
+		}
+		by := end - p.start
+		copy(dst[end:], dst[p.start:p.end])
+		end += p.end - p.start
+		p.start, p.end, p.byStart, p.byEnd = p.start+by, p.end+by, p.byStart+by, p.byEnd+by
+		kept = append(kept, p)
+	}
+	w.parts = w.parts[:firstPart+len(kept)]
+	return dst[:end]
 }
 
 // arrange sorts the parts from firstPart on, which make up the output from open on. Of members with

@@ -22,6 +22,7 @@ var ruleSets = []Rules{
 	{Ignore: []string{"selfUri", "x\\.y"}, Sets: []string{"members", "skills"}},
 	{Ignore: []string{"**.selfUri", "a.*.b", "members.name"}, Sets: []string{"**.skills", "a"}},
 	{Ignore: []string{"*.id", "a.**", "**.a.*.a"}, Sets: []string{"**"}},
+	{Ignore: []string{"a.id"}, Sets: []string{"members"}, Borrowed: []string{"name", "**.name", "members.a", "**.skills", "skills.id", "a.*"}},
 }
 
 func compile(tb testing.TB, s Rules) *Comparer {

@@ -26,6 +26,8 @@ func (c *FieldChange) UnmarshalJSON(text []byte) error {
 			c.From, err = decodeText(it.Value(), "from")
 		case `"label"`:
 			c.Label, err = decodeText(it.Value(), "label")
+		case `"names"`:
+			c.Names, err = decodeNames(it.Value())
 		case `"old"`:
 			c.Old = bytes.Clone(it.Value())
 		case `"new"`:
@@ -39,6 +41,22 @@ func (c *FieldChange) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("diff: a field change: %w", err)
 	}
 	return nil
+}
+
+func decodeNames(raw []byte) (map[string]string, error) {
+	names := map[string]string{}
+	it := jsonscan.Members(raw)
+	for it.Next() {
+		name, err := decodeText(it.Value(), "names")
+		if err != nil {
+			return nil, err
+		}
+		names[string(jsonscan.AppendString(nil, it.Key()))] = name
+	}
+	if err := it.Err(); err != nil {
+		return nil, fmt.Errorf("diff: the names of a field change: %w", err)
+	}
+	return names, nil
 }
 
 // operations are the usual texts of Op, which need no memory of their own.

@@ -191,8 +191,8 @@ func (d *digester) text(i int) (s []byte, odd bool, end int) {
 // the others, so that an ignored one may come and go.
 func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int) {
 	b := d.body
-	var sum hash128
-	n := 0
+	var sum, held hash128 // What is held is of members that do not count if there is an id.
+	n, borrowed, hasID := 0, 0, false
 	names := nameSet{start: len(d.names)}
 	if i = jsonscan.Space(b, i+1); i < len(b) && b[i] == '}' {
 		return d.container(seed, tagObject, sum, 0), i + 1
@@ -216,9 +216,18 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 			named := d.bytes(hash128{d.tags[tagObject], ^d.tags[tagObject]}, t, name)
 			d.addName(&names, named.lo)
 			var h hash128
+			start, isID := i, r != nil && r.borrows && !odd && string(name) == idName
 			h, i = d.value(i, named, member, member != nil && member.set, depth)
-			sum = sum.add(h)
-			n++
+			if member != nil && member.borrowed && !isID {
+				held = held.add(h)
+				borrowed++
+			} else {
+				sum = sum.add(h)
+				n++
+			}
+			if isID && i >= 0 {
+				hasID = identifies(b[start:i])
+			}
 		}
 		if i < 0 {
 			return hash128{}, i
@@ -232,6 +241,9 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 		return hash128{}, ^i
 	}
 	d.closeNames(&names)
+	if !hasID {
+		sum, n = sum.add(held), n+borrowed
+	}
 	return d.container(seed, tagObject, sum, n), i + 1
 }
 

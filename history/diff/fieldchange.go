@@ -1,10 +1,14 @@
 package diff
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/cxsync/cxsync/internal/printable"
 )
@@ -39,32 +43,55 @@ type FieldChange struct {
 	// /members[id=3f2]/ringNumber. Empty if it would equal Path. It is for reading, and is not
 	// parsed.
 	Label string `json:"label,omitempty"`
+	// Names says by id what the objects are called that Old and New refer to, as the bodies had it in the members that
+	// are borrowed: see [Comparer.Name]. There are 20 at most. It is for reading.
+	Names map[string]string `json:"names,omitempty"`
 }
 
 // String returns the change as one line for people: "+", "-", "~" or ">" for the operation, the
-// Label, and the values, of which long ones are cut. Characters that a terminal might act on are
-// escaped.
+// Label, and the values, of which long ones are cut, with the Names of what they refer to. Characters
+// that a terminal might act on are escaped.
 func (c FieldChange) String() string {
 	where := printable.Text(cmp.Or(c.Label, c.Path, "the whole body"))
 	switch c.Op {
 	case OpAdd:
-		return fmt.Sprintf("+ %s: %s", where, brief(c.New))
+		return fmt.Sprintf("+ %s: %s", where, c.brief(c.New))
 	case OpRemove:
-		return fmt.Sprintf("- %s: %s", where, brief(c.Old))
+		return fmt.Sprintf("- %s: %s", where, c.brief(c.Old))
 	case OpMove:
 		return fmt.Sprintf("> %s: moved from %s to %s", where, printable.Text(path.Base(c.From)), printable.Text(path.Base(c.Path)))
 	}
-	return fmt.Sprintf("~ %s: %s -> %s", where, brief(c.Old), brief(c.New))
+	return fmt.Sprintf("~ %s: %s -> %s", where, c.brief(c.Old), c.brief(c.New))
 }
 
 // maxBrief is how many bytes of a value are shown.
 const maxBrief = 200
 
-// brief returns a value for people.
-func brief(value []byte) string {
+// brief returns a value for people, followed by the names of what it refers to.
+func (c FieldChange) brief(value []byte) string {
 	text := printable.Brief(string(value), maxBrief)
 	if len(value) > maxBrief {
 		text += fmt.Sprintf(" (%d bytes)", len(value))
 	}
+	if names := c.NamesIn(value); len(names) > 0 {
+		text += " (" + printable.Brief(strings.Join(names, ", "), maxBrief) + ")"
+	}
 	return text
+}
+
+// NamesIn returns the Names of the ids that stand in a value, in their order in it.
+func (c FieldChange) NamesIn(value []byte) []string {
+	at := map[int]string{}
+	for id, name := range c.Names {
+		if i := bytes.Index(value, quoted([]byte(id))); i >= 0 {
+			at[i] = name
+		} else if string(value) == id {
+			at[0] = name
+		}
+	}
+	var names []string
+	for _, i := range slices.Sorted(maps.Keys(at)) {
+		names = append(names, at[i])
+	}
+	return names
 }

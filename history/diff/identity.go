@@ -17,9 +17,12 @@ const (
 	byValue
 )
 
+// idName is the member that says which object a reference means.
+const idName = "id"
+
 // String returns the name of the member that identifies an element, "" for byValue.
 func (k identityKind) String() string {
-	return [...]string{"id", "key", "name", ""}[k]
+	return [...]string{idName, "key", "name", ""}[k]
 }
 
 // identity is what an element is known by: the raw value of that member, as a span of the element.

@@ -86,13 +86,19 @@ func referenceValue(s Rules, path []string, v any) string {
 		var list []string
 		for _, name := range slices.Sorted(maps.Keys(v)) {
 			below := append(slices.Clone(path), name)
-			if !matchesAny(s.Ignore, below) {
+			if !matchesAny(s.Ignore, below) && !(name != "id" && hasID(v) && !matchesAny(s.Ignore, append(slices.Clone(path), "id")) && matchesAny(s.Borrowed, below)) {
 				list = append(list, fmt.Sprintf("%q:%s", name, referenceValue(s, below, v[name])))
 			}
 		}
 		return "{" + strings.Join(list, ",") + "}"
 	}
 	return fmt.Sprintf("%T %q", v, fmt.Sprint(v))
+}
+
+func hasID(o map[string]any) bool {
+	_, isNumber := o["id"].(json.Number)
+	text, _ := o["id"].(string)
+	return isNumber || text != ""
 }
 
 // referenceElement is referenceValue for an element: an array in an array is no set.

@@ -10,7 +10,7 @@ import (
 )
 
 // Rules say how bodies are compared: what is left out, and which arrays have no order. The zero
-// value compares everything.
+// value compares everything. [Union] joins several.
 //
 // Its paths are member names joined by dots. Arrays are passed through: "members.selfUri" is the
 // selfUri of every element of members. The segment * stands for any one member, ** for any number
@@ -27,6 +27,13 @@ type Rules struct {
 	// Sets lists the paths of the arrays whose order means nothing. An element is known by its id,
 	// else its key, else its name (a string that is not empty, or a number), else by all that it is.
 	Sets []string `json:"sets,omitempty"`
+
+	// Borrowed lists the paths of members that say what another object is called: the name in a
+	// reference to it. Such a member is not compared where the object that has it has an id that is
+	// compared (a string that is not empty, or a number), for the other object may be renamed, and the
+	// id says which one is meant. Without an id it is compared, and the id itself always is: other.*
+	// means that references compare by id alone. [Comparer.Name] tells the names.
+	Borrowed []string `json:"borrowed,omitempty"`
 
 	// Reads names what the bodies are made of, such as the calls and expansions that were asked for,
 	// in any form. It changes no comparison. But bodies that were read in different ways differ in
@@ -54,17 +61,17 @@ func Compile(r Rules) (*Comparer, error) {
 	for _, list := range []struct {
 		what  string
 		paths []string
-		set   bool
-	}{{"ignored path", r.Ignore, false}, {"set path", r.Sets, true}} {
+		end   ending
+	}{{"ignored path", r.Ignore, endIgnored}, {"set path", r.Sets, endSet}, {"borrowed path", r.Borrowed, endBorrowed}} {
 		for _, path := range list.paths {
 			segments, err := parsePath(path)
-			if err == nil && !list.set && segments[0].wild && coversAll(segments) {
+			if err == nil && list.end == endIgnored && segments[0].wild && coversAll(segments) {
 				err = errors.New("it would ignore every member")
 			}
 			if err != nil {
 				return nil, &PathError{list.what, path, err.Error()}
 			}
-			patterns = append(patterns, pattern{segments, list.set})
+			patterns = append(patterns, pattern{segments, list.end})
 			lines = append(lines, list.what+" "+formatPath(segments))
 		}
 	}
@@ -85,3 +92,15 @@ func Compile(r Rules) (*Comparer, error) {
 // is 32 hexadecimal digits. Two fingerprints that are equal mean equal comparisons; two that differ
 // may still compare alike.
 func (c *Comparer) Fingerprint() string { return c.fingerprint }
+
+// Union returns the rules that leave out what any of several rules leave out. What differs under them was compared by
+// each and differs in fact. They do not say what the bodies are made of.
+func Union(all ...Rules) Rules {
+	var u Rules
+	for _, r := range all {
+		u.Ignore = append(u.Ignore, r.Ignore...)
+		u.Sets = append(u.Sets, r.Sets...)
+		u.Borrowed = append(u.Borrowed, r.Borrowed...)
+	}
+	return u
+}

@@ -5,7 +5,8 @@
 //
 // The tables were read from the npm package purecloud-platform-client-v2 262.0.0
 // of 2026-09-16, the permissions from the API's own description of the same
-// time. type-models.tsv joins the catalogue's types with the models of their calls.
+// time, and those of virtual agents and of versions of business rule schemas from the documentation of the newer SDKs.
+// type-models.tsv joins the catalogue's types with the models of their calls.
 package official
 
 import (

@@ -59,6 +59,7 @@ type monthType struct {
 	omitted map[string]bool // members of the objects that the list call leaves out
 	ignored [][]string
 	sets    [][]string
+	others  [][]string // paths of members that are borrowed
 	objects map[string]*monthObject
 	live    []string // IDs, for a random choice
 	lied    bool     // a page of it was lost without a trace
@@ -81,6 +82,9 @@ func newMonthType(t genesys.ObjectType, toggled string) *monthType {
 	}
 	for _, path := range t.Sets {
 		mt.sets = append(mt.sets, strings.Split(path, "."))
+	}
+	for _, path := range t.Borrowed {
+		mt.others = append(mt.others, strings.Split(path, "."))
 	}
 	return mt
 }
@@ -112,7 +116,8 @@ func (mt *monthType) compared(raw []byte, omitted map[string]bool) monthText {
 	if top, ok := tree.(map[string]any); ok {
 		maps.DeleteFunc(top, func(key string, _ any) bool { return omitted[key] })
 	}
-	monthPrune(tree, mt.ignored)
+	monthPrune(tree, mt.ignored, false)
+	monthPrune(tree, mt.others, true)
 	for _, f := range mt.Uncompared() {
 		if f.Settles != nil {
 			monthSettle(tree, strings.Split(f.Path, "."), f.Settles)
@@ -185,24 +190,26 @@ func monthJSON(v any) string {
 	return string(raw)
 }
 
-// monthPrune removes what the paths name; * is any member, ** any depth.
-func monthPrune(v any, paths [][]string) {
+// monthPrune removes what the paths name, perhaps only beside an id; * is any member, ** any depth.
+func monthPrune(v any, paths [][]string, besideID bool) {
 	switch v := v.(type) {
 	case []any:
 		for _, e := range v {
-			monthPrune(e, paths)
+			monthPrune(e, paths, besideID)
 		}
 	case map[string]any:
+		id, _ := v["id"].(string)
 		for key, value := range v {
 			var below [][]string
 			for _, path := range paths {
 				below = append(below, monthStep(path, key)...)
 			}
-			if slices.ContainsFunc(below, func(path []string) bool { return len(path) == 0 }) {
+			isNamed := slices.ContainsFunc(below, func(path []string) bool { return len(path) == 0 })
+			if isNamed && (!besideID || id != "" && key != "id") {
 				delete(v, key)
 				continue
 			}
-			monthPrune(value, below)
+			monthPrune(value, below, besideID)
 		}
 	}
 }
