@@ -131,6 +131,7 @@ func TestWhatOneObjectCannotTell(t *testing.T) {
 		"a source without the call": {func(s *fakeSource) { s.noGet = true }, []string{"q00001"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, memory.New(), nil)
 				s := queues(t, h, 15)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strconv"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func (b *burst) attribute(records []Evidence) {
 // A burst of changes, such as an import of a whole configuration, costs as much for each change however many there are.
 func BenchmarkAttributeBurst(b *testing.B) {
 	for _, n := range []int{2_000, 8_000, 32_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				burst := newBurst(b, n, 0)

@@ -77,7 +77,8 @@ func readRecord(content []byte, term int64) (*record, error) {
 		return fresh, nil
 	}
 	r := new(record)
-	if json.Unmarshal(content, r) != nil || r.Version <= 0 || !r.makesSense() {
+	isRecord := json.Unmarshal(content, r) == nil
+	if !isRecord || r.Version <= 0 || !r.makesSense() {
 		name := fmt.Sprintf("unreadable %x", sha256.Sum256(content)) // the same for the same content
 		fresh.Holders[name] = &holder{Share: maxCount, Open: maxCount, Term: term}
 		return fresh, nil

@@ -68,9 +68,9 @@ func (w *world) poll(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// first returns the first object of a type.
-func (w *world) first(typeName string) string {
-	for id := range w.org.Objects(typeName) {
+// queue returns the first queue.
+func (w *world) queue() string {
+	for id := range w.org.Objects("routing.queues") {
 		return id
 	}
 	return ""
@@ -149,7 +149,7 @@ func testPages(t *testing.T) {
 		"whitespace": "  ",
 		"template":   "'; --><!-- ]]> javascript:alert(1) </textarea></title></style>",
 	}
-	require.NoError(t, w.org.Update("routing.queues", w.first("routing.queues"), map[string]any{"description": "before"}))
+	require.NoError(t, w.org.Update("routing.queues", w.queue(), map[string]any{"description": "before"}))
 	w.poll(t)
 	for range 60 {
 		_, err := w.org.Create("routing.skills", map[string]any{"name": "Skill"})
@@ -162,7 +162,7 @@ func testPages(t *testing.T) {
 		named = append(named, id)
 		_, err = w.org.Create("routing.queues", map[string]any{"name": hostile[name], "description": hostile[name]})
 		require.NoError(t, err)
-		require.NoError(t, w.org.Update("routing.queues", w.first("routing.queues"), map[string]any{"name": hostile[name], "description": strings.Repeat(hostile[name], 3)}))
+		require.NoError(t, w.org.Update("routing.queues", w.queue(), map[string]any{"name": hostile[name], "description": strings.Repeat(hostile[name], 3)}))
 		w.poll(t)
 	}
 	skills := slices.Collect(maps.Keys(maps.Collect(w.org.Objects("routing.skills"))))
@@ -170,7 +170,7 @@ func testPages(t *testing.T) {
 		require.NoError(t, w.org.Delete("routing.skills", id))
 	}
 	w.poll(t)
-	w.audit(t, acts(time.Now(), 120, w.first("routing.queues"), hostile)...)
+	w.audit(t, acts(time.Now(), 120, w.queue(), hostile)...)
 	w.org.Fail("users", genesystest.Garbage(), -1)
 	_, err := w.engine.Poll(t.Context(), w.env.ID, "users")
 	require.Error(t, err)

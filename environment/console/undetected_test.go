@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func TestUndetected(t *testing.T) {
 	require.Contains(t, get(t, w.handler, "/e/1/undetected", nil).Body.String(), "None.")
 
 	const n = 450
-	queue, now := w.first("routing.queues"), time.Now()
+	queue, now := w.queue(), time.Now()
 	records := acts(now, n, queue, nil)
 	old := acts(now.AddDate(0, 0, -65), 1, queue, nil)[0] // behind a page of which all is empty
 	old.ID, old.Name = "old", "Act old"
@@ -85,7 +86,7 @@ func TestUndetected(t *testing.T) {
 	}
 	var want []string
 	for i := range n {
-		want = append(want, fmt.Sprint(i))
+		want = append(want, strconv.Itoa(i))
 	}
 	require.Equal(t, append(want, "old"), found)
 }
@@ -94,7 +95,7 @@ func TestUndetected(t *testing.T) {
 func TestUndetectedInOneInstant(t *testing.T) {
 	w := newWorld(t, nil, nil)
 	w.poll(t)
-	records := acts(time.Now(), 250, w.first("routing.queues"), nil)
+	records := acts(time.Now(), 250, w.queue(), nil)
 	for i := range records[1:] {
 		records[i].At = records[0].At
 	}

@@ -86,7 +86,9 @@ func referenceValue(s Rules, path []string, v any) string {
 		var list []string
 		for _, name := range slices.Sorted(maps.Keys(v)) {
 			below := append(slices.Clone(path), name)
-			if !matchesAny(s.Ignore, below) && !(name != "id" && hasID(v) && !matchesAny(s.Ignore, append(slices.Clone(path), "id")) && matchesAny(s.Borrowed, below)) {
+			idCounts := hasID(v) && !matchesAny(s.Ignore, append(slices.Clone(path), "id"))
+			borrowed := name != "id" && idCounts && matchesAny(s.Borrowed, below)
+			if !borrowed && !matchesAny(s.Ignore, below) {
 				list = append(list, fmt.Sprintf("%q:%s", name, referenceValue(s, below, v[name])))
 			}
 		}

@@ -76,7 +76,7 @@ func (m *month) checkWho(engine *environment.Engine) {
 func (c *monthCheck) checkWho() {
 	type object struct{ typ, id string }
 	acts := map[object][]genesystest.Edit{}
-	for e := range c.Org.Edits() {
+	for e := range c.Edits() {
 		acts[object{e.Type, e.ID}] = append(acts[object{e.Type, e.ID}], e)
 		if mt := c.byName[e.Type]; mt != nil && mt.Parent != "" { // it moves what it is listed under
 			above := object{mt.Parent, monthParent(e.ID)}

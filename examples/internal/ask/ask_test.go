@@ -176,7 +176,7 @@ func TestStrangers(t *testing.T) {
 	}{
 		"another program": {http.NotFound, "", "want the address of a running embed or console"},
 		"hostile":         {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a\x1b[2J\nb\xff")) }, "a\\u001b[2J\nb\\ufffd", ""},
-		"hostile error":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 500) }, "", `\x1b[2J`},
+		"hostile error":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", http.StatusInternalServerError) }, "", `\x1b[2J`},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "10")
 			_, _ = w.Write([]byte("half\n"))

@@ -148,7 +148,7 @@ func tame(out io.Writer, in io.Reader) error {
 		if _, err := cli.JSON(out).Write(line); err != nil {
 			return err
 		}
-		if err == io.EOF { //nolint:errorlint // ReadBytes returns it as it is
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
