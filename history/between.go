@@ -21,7 +21,7 @@ import (
 func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		q.Since, q.Until, q.AfterSeq, q.BeforeSeq = time.Time{}, time.Time{}, 0, 0
-		q, err := h.resolved(q)
+		q, err := h.resolved(ctx, q)
 		var f *filter
 		if err == nil {
 			f, err = q.compile()

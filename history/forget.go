@@ -27,9 +27,13 @@ import (
 // erases what the log says about it. ErrNotFound reports that nothing is known
 // about the object.
 func (h *History) Forget(ctx context.Context, typeName, id string) error {
+	id, err := h.today(ctx, typeName, id)
+	if err != nil {
+		return err
+	}
 	var until uint64 // what came later is no part of it
 	known, inAudits := false, false
-	err := h.commit(ctx, origin{typeName: typeName}, func(t *tx) error {
+	err = h.commit(ctx, origin{typeName: typeName}, func(t *tx) error {
 		var err error
 		until = t.now.Seq
 		if inAudits, err = h.forgetInAudits(ctx, t, typeName, id); err != nil {

@@ -190,17 +190,25 @@ type storedObject struct {
 	body     []byte
 }
 
-// load returns an object, live or deleted, or ErrNotFound. Head and body are
+// load returns an object, live or deleted, by its id or a former one, or ErrNotFound. Head and body are
 // two reads, and a commit may come between them, so load reads again until the
 // digest in the head says that they belong together.
 func (h *History) load(ctx context.Context, typeName, id string) (storedObject, error) {
 	const tries = 10
+	asked := id
 	for range tries {
 		hd, found, err := h.head(ctx, typeName, id)
 		if err != nil {
 			return storedObject{}, err
 		}
 		if !found {
+			if id, err = h.today(ctx, typeName, asked); err != nil {
+				return storedObject{}, err
+			}
+			if id != asked {
+				asked = id
+				continue
+			}
 			return storedObject{}, fmt.Errorf("history: %s %q: %w", typeName, id, ErrNotFound)
 		}
 		if o, ok, err := h.withBody(ctx, typeName, idHead{id, hd}); ok || err != nil {

@@ -208,7 +208,19 @@ func TestMovedObjectsKeepTheirPast(t *testing.T) {
 			names = append(names, v.Name)
 		}
 		require.Equal(t, []string{"C", "B", "A"}, names)
-		require.Len(t, collect(t, h.Changes(t.Context(), Query{Types: []string{"forms"}, ID: "f1", Imported: true})), 3)
+		for _, id := range []string{"f1", "d1"} { // the former id is taken for that of today
+			require.Len(t, collect(t, h.Changes(t.Context(), Query{Types: []string{"forms"}, ID: id, Imported: true})), 3)
+			require.Len(t, collect(t, h.Versions(t.Context(), "forms", id)), 3)
+			body, err := h.Body(t.Context(), "forms", id)
+			require.NoError(t, err)
+			require.Contains(t, string(body), `"C"`)
+			v, err := h.ObjectAsOf(t.Context(), "forms", id, first)
+			require.NoError(t, err)
+			require.Equal(t, "f1", v.ID)
+			require.Len(t, collect(t, h.Between(t.Context(), first, second, Query{Types: []string{"forms"}, ID: id})), 1)
+		}
+		_, err := h.Body(t.Context(), "forms", "d9")
+		require.ErrorIs(t, err, ErrNotFound)
 		for at, name := range map[time.Time]string{first: "A", second: "B"} {
 			v, err := h.ObjectAsOf(t.Context(), "forms", "f1", at)
 			require.NoError(t, err)

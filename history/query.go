@@ -105,7 +105,7 @@ func (f *filter) wants(c *Change) bool {
 // matches ErrNotFound.
 func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		q, err := h.resolved(q)
+		q, err := h.resolved(ctx, q)
 		if err != nil {
 			yield(Change{}, err)
 			return

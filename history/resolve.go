@@ -3,8 +3,11 @@ package history
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/cxsync/cxsync/storage"
 )
 
 // resolveType returns the name of the type that a person has named; see Options.Resolve.
@@ -44,9 +47,31 @@ func (h *History) knownTypes(ctx context.Context, named []string, at time.Time) 
 	return types, err
 }
 
-// resolved returns the query with the names of its types.
-func (h *History) resolved(q Query) (Query, error) {
+// resolved returns the query with the names of its types, and its object by the id of today.
+func (h *History) resolved(ctx context.Context, q Query) (Query, error) {
 	var err error
-	q.Types, err = h.resolveTypes(q.Types)
+	if q.Types, err = h.resolveTypes(q.Types); err == nil && q.ID != "" && len(q.Types) == 1 {
+		q.ID, err = h.today(ctx, q.Types[0], q.ID)
+	}
 	return q, err
+}
+
+// today returns the id by which an object is known now that was recorded under this one; see
+// identity.go. Of what is known by it, and of what never was, that is the id itself.
+func (h *History) today(ctx context.Context, typeName, id string) (string, error) {
+	const most = 10 // of rules for ids, one after the other
+	for range most {
+		if _, found, err := h.head(ctx, typeName, id); found || err != nil {
+			return id, err
+		}
+		next, err := storage.GetJSON[string](ctx, h.store, h.keys.former(typeName, id))
+		if errors.Is(err, storage.ErrNotFound) {
+			return id, nil
+		}
+		if err != nil {
+			return id, fmt.Errorf("history: %w", err)
+		}
+		id = next
+	}
+	return id, nil
 }

@@ -88,6 +88,9 @@ func (c *console) change(r *request) error {
 // changeOf returns the change of a sequence number.
 func changeOf(ctx context.Context, h *history.History, seq uint64) (history.Change, error) {
 	for change, err := range h.Changes(ctx, history.Query{AfterSeq: seq - 1, BeforeSeq: seq + 1, Imported: true, Limit: 1}) {
+		if errors.Is(err, history.ErrNotFound) { // the change before it is not there either
+			err = errNoPage
+		}
 		return change, err
 	}
 	return history.Change{}, errNoPage
