@@ -111,7 +111,7 @@ func (c *monthCheck) checkWho() {
 		could := maps.Clone(did) // who audits cannot be told from who did
 		if mt := c.byName[change.Type]; mt.Parent != "" {
 			above := by(object{mt.Parent, monthParent(change.ID)})
-			if change.Kind != history.KindUpdated { // it comes and goes with what it is listed under
+			if change.Kind == history.KindCreated || change.Kind == history.KindDeleted { // with what it is listed under
 				maps.Copy(did, above)
 			}
 			if change.Kind != history.KindUpdated || mt.Audit.How == genesys.AuditParent {
