@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,7 +132,7 @@ func (w *world) audit(t *testing.T, until time.Time, more ...history.Evidence) {
 	for e := range w.org.Edits() {
 		n++
 		more = append(more, history.Evidence{
-			ID: fmt.Sprint(n), At: e.Time, Targets: []history.Target{{Type: e.Type, ID: e.ID}}, Entity: "Thing", Object: e.ID, Action: e.Action,
+			ID: strconv.Itoa(n), At: e.Time, Targets: []history.Target{{Type: e.Type, ID: e.ID}}, Entity: "Thing", Object: e.ID, Action: e.Action,
 			Actor: w.actor(t, e.Author),
 		})
 	}
