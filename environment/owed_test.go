@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,8 +25,9 @@ var errDied = errors.New("the process was killed")
 // A killingStore fails at one commit to a consumer's place or to what it is owed, that was made or not.
 type killingStore struct {
 	storage.Store
-	commits, kill int
-	made          bool
+	commits atomic.Int64
+	kill    int64
+	made    bool
 }
 
 func (s *killingStore) Commit(ctx context.Context, b *storage.Batch) error {
@@ -34,7 +36,7 @@ func (s *killingStore) Commit(ctx context.Context, b *storage.Batch) error {
 		isConsumers = isConsumers || strings.Contains(op.Key, "/owed/") || strings.Contains(op.Key, "/consumer/") && !strings.Contains(op.Key, "/lease/")
 	}
 	if isConsumers {
-		if s.commits++; s.commits == s.kill {
+		if s.commits.Add(1) == s.kill {
 			if s.made {
 				if err := s.Store.Commit(ctx, b); err != nil {
 					return err
@@ -93,7 +95,7 @@ func (l *listener) follow(ctx context.Context, engine *environment.Engine, id in
 func TestConsumersHearWho(t *testing.T) {
 	t.Parallel()
 	for n := range 7 {
-		kill := 3 * n
+		kill := int64(3 * n)
 		synctest.Test(t, func(t *testing.T) {
 			org := genesystest.New(&genesystest.Options{Size: 5, AuditDelay: time.Minute, AuditNoise: -1})
 			store := memory.New()
