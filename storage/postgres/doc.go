@@ -160,9 +160,9 @@
 //
 //	orgs                                  100             1000            10000
 //	passes/s                              9.2               92              920
-//	commits/s                              47              470             4.7k
+//	commits/s                              53              530             5.3k
 //	  passes                               19              190             1.9k
-//	  quotas                               12              120             1.2k
+//	  quotas                               18              180             1.8k
 //	  consumers                            16              160             1.6k
 //	small reads/s                        1.0k              10k             100k
 //	  passes                              140             1.4k              14k
@@ -170,7 +170,7 @@
 //	  consumers                            41              410             4.1k
 //	  waiting for consumers               180             1.8k              18k
 //	heads read/s                          560             5.6k              56k
-//	WAL a day                            11GB            110GB            1.1TB
+//	WAL a day                            12GB            120GB            1.2TB
 //	rows, imported                       4.4M              44M             440M
 //	  table, index               4.7GB, 680MB      47GB, 6.8GB      470GB, 68GB
 //	rows, a month more                   5.3M              53M             530M
@@ -187,14 +187,14 @@
 //	1000 orgs, of what there is:
 //	  memory          94 %  more memory; then several databases by environment
 //	  quota           82 %  slower schedules for the large types, fewer types
-//	  WAL             68 %  raise max_wal_size; slower schedules
+//	  WAL             72 %  raise max_wal_size; slower schedules
 //	  reads           52 %  fewer consumers, in fewer processes; then several databases by environment
 //
 //	10000 orgs, of what there is:
 //	  memory         940 %  more memory; then several databases by environment
-//	  WAL            680 %  raise max_wal_size; slower schedules
+//	  WAL            720 %  raise max_wal_size; slower schedules
 //	  reads          520 %  fewer consumers, in fewer processes; then several databases by environment
-//	  commits        120 %  fewer processes, slower schedules, a faster disk; then several databases by environment
+//	  commits        140 %  fewer processes, slower schedules, a faster disk; then several databases by environment
 //	  quota           82 %  slower schedules for the large types, fewer types
 //
 // Only the newest change of an object stays beyond the retention, so "in the end"

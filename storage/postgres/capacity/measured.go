@@ -8,7 +8,7 @@ const (
 	passReads   = 14.8
 	passCommits = 2.03 // takes the lease; ends the pass, with up to 500 changes, and gives the lease back
 	passSwaps   = 0.29 // of the quota's ledger, while one process makes pass after pass
-	sharedSwaps = 1.35 // where several processes take turns
+	sharedSwaps = 2.0  // where several processes take turns
 	otherReads  = 8.2  // of each other process, when it comes to a tick that had its pass
 	lookReads   = 1.94 // a consumer looks for changes
 	waitReads   = 1    // another process tries to become the one that delivers to it
@@ -33,7 +33,7 @@ const (
 
 	// Bytes of WAL, with pages touched for the first time since a checkpoint.
 	passWAL   = 9200
-	swapWAL   = 460
+	swapWAL   = 670
 	leaseWAL  = 235   // a lease renewed
 	changeWAL = 14800 // an object changed, among many that did not
 
