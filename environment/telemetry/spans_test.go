@@ -19,7 +19,7 @@ import (
 // Each pass is a span with its requests in it, whether it ends well, fails or is interrupted, and
 // each request that the org has seen is in one.
 func TestSpans(t *testing.T) {
-	recorder := tracetest.NewSpanRecorder()
+	recorder := &interruptions{tracetest.NewSpanRecorder(), make(chan struct{})}
 	org := genesystest.New(nil)
 	vault, err := environment.NewKeyVault(environment.NewKey())
 	require.NoError(t, err)
@@ -52,6 +52,7 @@ func TestSpans(t *testing.T) {
 	_, err = engine.Poll(ctx, env.ID, "users")
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, engine.Close(t.Context()))
+	<-recorder.seen
 
 	passes, requests := map[string]trace.ReadOnlySpan{}, map[string]int{}
 	for _, span := range recorder.Ended() {
@@ -86,4 +87,17 @@ func TestSpans(t *testing.T) {
 // Without a provider nothing is traced.
 func TestNoSpans(t *testing.T) {
 	require.Nil(t, telemetry.Spans(nil, environment.Options{}).Begun)
+}
+
+// interruptions is a recorder that closes seen when the span of an interrupted pass ends, which nobody waits for.
+type interruptions struct {
+	*tracetest.SpanRecorder
+	seen chan struct{}
+}
+
+func (r *interruptions) OnEnd(span trace.ReadOnlySpan) {
+	r.SpanRecorder.OnEnd(span)
+	if span.Status().Description == "interrupted" {
+		close(r.seen)
+	}
 }
