@@ -74,7 +74,8 @@ type Options struct {
 	Authorize func(ctx context.Context, op Operation, before, after Record) error
 
 	// Begun is called when a pass begins, and returns the context that the pass is made with: the
-	// one that it gets, or one made of that. It must be quick and safe for concurrent use.
+	// one that it gets, or one made of that. The one that it gets ends with the pass, however that
+	// ends. It must be quick and safe for concurrent use.
 	Begun func(context.Context, PassStart) context.Context
 
 	// Requested is called for each try of a request, with the context of the request, as soon as

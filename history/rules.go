@@ -130,11 +130,7 @@ func (h *History) edits(ctx context.Context, before, after string, old, new []by
 	if err != nil {
 		return nil, err
 	}
-	a, err := both.Canonical(nil, old)
-	if err != nil {
-		return nil, fmt.Errorf("history: stored body: %w", err)
-	}
-	b, err := both.Canonical(nil, new)
+	a, b, err := canonicals(both, both, old, new)
 	if err != nil {
 		return nil, err
 	}
@@ -166,13 +162,18 @@ func (h *History) readAlike(ctx context.Context, before, after string) (bool, er
 // difference returns the difference, as how sees it, between the canonical form of a
 // body under one comparer and that of another body under another one.
 func difference(how, before, after *diff.Comparer, old, new []byte) ([]diff.FieldChange, error) {
-	a, err := before.Canonical(nil, old)
-	if err != nil {
-		return nil, fmt.Errorf("history: stored body: %w", err)
-	}
-	b, err := after.Canonical(nil, new)
+	a, b, err := canonicals(before, after, old, new)
 	if err != nil {
 		return nil, err
 	}
 	return how.Diff(a, b)
+}
+
+// canonicals returns the canonical forms of a stored body and of a new one, each under its comparer.
+func canonicals(before, after *diff.Comparer, old, new []byte) (a, b []byte, err error) {
+	if a, err = before.Canonical(nil, old); err != nil {
+		return nil, nil, fmt.Errorf("history: stored body: %w", err)
+	}
+	b, err = after.Canonical(nil, new)
+	return a, b, err
 }

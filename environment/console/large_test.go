@@ -45,20 +45,20 @@ func TestPagesOfALargeOrg(t *testing.T) {
 	user := func(n int) string { return "/e/1/object?type=users&id=" + uuid(n) }
 	for _, address := range []string{
 		"/", "/e/1/", "/e/1/?before=" + strconv.FormatUint(last/2, 10), "/e/1/?kind=deleted", "/e/1/?field=department", "/e/1/?type=users&until=2020-01-01", "/e/1/?kind=imported", "/e/1/?who=nobody",
-		"/e/1/types", "/e/1/type/users", "/e/1/type/users?find=User+17", "/e/1/type/users?from=" + uuid(*objects/2), "/e/1/quota", "/e/1/withheld",
+		"/e/1/types", "/e/1/type/users", "/e/1/type/users?find=User+17", "/e/1/type/users?from=" + uuid(*objects/2), "/e/1/quota", "/e/1/withheld", "/e/1/undetected",
 		fmt.Sprintf("/e/1/change/%d", last), fmt.Sprintf("/e/1/change/%d?undo=1", last), fmt.Sprintf("/e/1/change/%d?undo=1", last/2),
 		user(1), user(1) + "&used=1", user(1) + "&uses=1", user(1) + "&at=2020-01-01", "/e/1/newest?after=0",
 	} {
 		var w *firstByte
 		var first, all time.Duration
-		for i := range 10 { // the best of three, and of more while it is too slow, since others use this machine too
+		for i := range 3 { // the best one, since others use this machine too
 			w = &firstByte{ResponseRecorder: httptest.NewRecorder()}
 			began := time.Now()
 			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+address, nil))
 			if took := w.at.Sub(began); i == 0 || took < first {
 				first, all = took, time.Since(began)
 			}
-			if *objects <= 1000 || i >= 2 && first < firstByteIn {
+			if *objects <= 1000 {
 				break
 			}
 		}

@@ -48,15 +48,20 @@ func New(provider metric.MeterProvider) (*Metrics, error) {
 
 // Options returns options that measure requests and passes, and do what opts does.
 func (m *Metrics) Options(opts environment.Options) environment.Options {
+	return telling(opts, m.request, m.pass)
+}
+
+// telling returns options that tell of requests and passes, and then do what opts does.
+func telling(opts environment.Options, request func(context.Context, environment.RequestEvent), pass func(environment.PassEvent)) environment.Options {
 	requested, observer := opts.Requested, opts.Observer
 	opts.Requested = func(ctx context.Context, e environment.RequestEvent) {
-		m.request(ctx, e)
+		request(ctx, e)
 		if requested != nil {
 			requested(ctx, e)
 		}
 	}
 	opts.Observer = func(e environment.PassEvent) {
-		m.pass(e)
+		pass(e)
 		if observer != nil {
 			observer(e)
 		}

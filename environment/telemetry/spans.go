@@ -23,7 +23,7 @@ func Spans(provider trace.TracerProvider, opts environment.Options) environment.
 		return opts
 	}
 	s := &spans{tracer: provider.Tracer(scope)}
-	begun, requested, observer := opts.Begun, opts.Requested, opts.Observer
+	begun := opts.Begun
 	opts.Begun = func(ctx context.Context, p environment.PassStart) context.Context {
 		ctx = s.begin(ctx, p)
 		if begun != nil {
@@ -31,19 +31,7 @@ func Spans(provider trace.TracerProvider, opts environment.Options) environment.
 		}
 		return ctx
 	}
-	opts.Requested = func(ctx context.Context, e environment.RequestEvent) {
-		s.request(ctx, e)
-		if requested != nil {
-			requested(ctx, e)
-		}
-	}
-	opts.Observer = func(e environment.PassEvent) {
-		s.end(e)
-		if observer != nil {
-			observer(e)
-		}
-	}
-	return opts
+	return telling(opts, s.request, s.end)
 }
 
 // spans makes spans. An environment has at most one pass of a type at a time in one process, so that
@@ -56,7 +44,7 @@ type spans struct {
 func (s *spans) begin(ctx context.Context, p environment.PassStart) context.Context {
 	ctx, span := s.tracer.Start(ctx, "pass "+p.Type, trace.WithAttributes(append(of(p.Environment, p.Name), attribute.String("cxsync.type", p.Type))...))
 	s.passes.Store(p, span)
-	context.AfterFunc(ctx, func() { // nobody is told of the end of a pass that its context ended
+	context.AfterFunc(ctx, func() { // no Observer is told of the end of a pass that its context ended
 		if s.passes.CompareAndDelete(p, span) {
 			fail(span, errInterrupted)
 			span.End()
