@@ -118,6 +118,7 @@ type shared struct {
 	mu       sync.Mutex
 	passes   map[string]*Pass    // the newest pass of each type
 	ruleSets map[string]*ruleSet // by fingerprint
+	compiled map[string]*ruleSet // the same, by the rules as they are given: each pass gives those of its type
 	unions   map[[2]string]*diff.Comparer
 }
 
@@ -132,6 +133,7 @@ func Open(ctx context.Context, store storage.Store, environment int64, opts *Opt
 		writing:     make(chan struct{}, 1),
 		passes:      map[string]*Pass{},
 		ruleSets:    map[string]*ruleSet{},
+		compiled:    map[string]*ruleSet{},
 		unions:      map[[2]string]*diff.Comparer{},
 	}}
 	if opts != nil && opts.Fence != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/cxsync/cxsync/history/diff"
@@ -56,20 +57,43 @@ func (h *History) ruleSet(ctx context.Context, fingerprint string) (*ruleSet, er
 	return sh, nil
 }
 
-// addRules compiles rules unless they are known.
+// addRules compiles rules unless they are known. Compiling takes longer than a pass over a small
+// type that has not changed.
 func (h *History) addRules(s diff.Rules) (*ruleSet, error) {
+	given := textOf(s)
+	h.mu.Lock()
+	known, ok := h.compiled[given]
+	h.mu.Unlock()
+	if ok {
+		return known, nil
+	}
 	comparer, err := diff.Compile(s)
 	if err != nil {
 		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	known, ok := h.ruleSets[comparer.Fingerprint()]
+	known, ok = h.ruleSets[comparer.Fingerprint()]
 	if !ok {
 		known = &ruleSet{Rules: s, comparer: comparer}
 		h.ruleSets[comparer.Fingerprint()] = known
 	}
+	h.compiled[given] = known
 	return known, nil
+}
+
+// textOf returns a text that other rules do not have.
+func textOf(s diff.Rules) string {
+	var text []byte
+	for _, paths := range [][]string{s.Ignore, s.Sets, s.Borrowed, {s.Reads}} {
+		text = strconv.AppendInt(text, int64(len(paths)), 10)
+		for _, path := range paths {
+			text = strconv.AppendInt(append(text, ' '), int64(len(path)), 10)
+			text = append(append(text, ':'), path...)
+		}
+		text = append(text, '\n')
+	}
+	return string(text)
 }
 
 // union returns a comparer that ignores what either of two sets of rules ignores: what

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/storage/memory"
 )
 
 // A field that is ignored for a while: no change of the rules shows as a change
@@ -160,4 +162,30 @@ func TestBorrowedNames(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, `{"id":"a","n":1,"division":{"id":"1","selfUri":"/divisions/1"}}`, string(plan.Body))
 	})
+}
+
+// A pass gives the rules of its type, and those of the pass before need not be compiled again.
+func TestRulesAreCompiledOnce(t *testing.T) {
+	h := open(t, memory.New(), nil)
+	rules := diff.Rules{Sets: []string{"a.b"}, Reads: "x"}
+	for i := range 50 {
+		rules.Ignore = append(rules.Ignore, fmt.Sprint("**.a", i), fmt.Sprint("b", i, ".c"))
+	}
+	first, err := h.addRules(rules)
+	require.NoError(t, err)
+	require.Less(t, testing.AllocsPerRun(10, func() {
+		again, err := h.addRules(rules)
+		require.NoError(t, err)
+		require.Same(t, first, again)
+	}), 50.0)
+	for _, other := range []diff.Rules{
+		{Ignore: rules.Ignore, Reads: "x"},
+		{Ignore: rules.Ignore, Sets: []string{"a.b"}},
+		{Ignore: rules.Ignore, Borrowed: []string{"a.b"}, Reads: "x"},
+		{Ignore: rules.Ignore, Sets: []string{"a", "b"}, Reads: "x"},
+	} {
+		known, err := h.addRules(other)
+		require.NoError(t, err)
+		require.NotSame(t, first, known)
+	}
 }

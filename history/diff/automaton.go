@@ -1,8 +1,8 @@
 package diff
 
 import (
+	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -125,7 +125,7 @@ func (c *ruleCompiler) rule(set []int) *rule {
 		return nil
 	}
 	set = c.close(set)
-	key := fmt.Sprint(set)
+	key := keyOf(set)
 	if r, ok := c.rules[key]; ok {
 		return r
 	}
@@ -154,6 +154,15 @@ func (c *ruleCompiler) rule(set []int) *rule {
 	r.borrows = r.other != nil && r.other.borrowed ||
 		slices.ContainsFunc(r.names, func(n namedRule) bool { return n.rule != nil && n.rule.borrowed })
 	return r
+}
+
+// keyOf returns a text that stands for a set of positions.
+func keyOf(set []int) string {
+	key := make([]byte, 0, 4*len(set))
+	for _, p := range set {
+		key = binary.BigEndian.AppendUint32(key, uint32(p))
+	}
+	return string(key)
 }
 
 // close returns the set in order and without repetition, with what it reaches without a step: **

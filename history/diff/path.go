@@ -144,7 +144,7 @@ func parsePath(path string) ([]segment, error) {
 			if len(segments) > 0 && segments[len(segments)-1].deep {
 				return nil
 			}
-		case strings.HasPrefix(text, "*") || strings.Contains(strings.NewReplacer(`\\`, "", `\*`, "").Replace(text), "*"):
+		case strings.HasPrefix(text, "*") || strings.Contains(withoutEscapes.Replace(text), "*"):
 			return fmt.Errorf(`segment %q at offset %d: a star stands alone, or is written \*`, text, start)
 		}
 		segments = append(segments, s)
@@ -207,6 +207,9 @@ func formatPath(segments []segment) string {
 	}
 	return path
 }
+
+// withoutEscapes leaves the stars of a segment that mean something.
+var withoutEscapes = strings.NewReplacer(`\\`, "", `\*`, "")
 
 // pathEscapes takes their meaning from the characters that have one anywhere in a path.
 var pathEscapes = strings.NewReplacer(`\`, `\\`, `.`, `\.`, `*`, `\*`, `[`, `\[`)
