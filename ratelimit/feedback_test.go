@@ -292,6 +292,31 @@ func TestFreezesAreBounded(t *testing.T) {
 	}
 }
 
+// While one request goes alone, nobody knows how long its answer takes: a caller with a deadline waits for it.
+func TestDeadlineWhileOneGoesAlone(t *testing.T) {
+	for name, ledger := range map[string]Ledger{"alone": nil, "ledger": new(memoryLedger)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := mustNew(t, Limits{Minute: 100}, &Options{Ledger: ledger})
+				p := mustAcquire(t, l)
+				p.observe(response(429, "Retry-After", "5"), "")
+				p.Done()
+				time.Sleep(5 * time.Second)
+				first := mustAcquire(t, l)
+				time.AfterFunc(20*time.Second, first.Done) // a renewal has come and gone by then
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				start := time.Now()
+				second, err := l.Acquire(ctx)
+				require.NoError(t, err)
+				require.Equal(t, 20*time.Second, time.Since(start))
+				second.Done()
+				require.NoError(t, l.Flush(t.Context()))
+			})
+		})
+	}
+}
+
 // A person can end what the server has asked for.
 func TestThaw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,21 +15,18 @@ type freeze struct {
 }
 
 // add freezes a route because of an answer. It makes no freeze shorter.
-func (f *freezes) add(route string, until int64, why string) {
-	if *f == nil {
-		*f = make(freezes)
-	}
-	if z := (*f)[route]; z == nil || until > z.until || z.probe != 0 {
-		(*f)[route] = &freeze{until: until, why: why}
+func (f freezes) add(route string, until int64, why string) {
+	if z := f[route]; z == nil || until > z.until || z.probe != 0 {
+		f[route] = &freeze{until: until, why: why}
 	}
 }
 
 // endsAt returns when requests of a route may be sent again, an instant of the past if now.
 func (f freezes) endsAt(route string) int64 {
-	if len(f) == 0 || f[route] == nil {
-		return 0
+	if z := f[route]; z != nil {
+		return z.until
 	}
-	return f[route].until
+	return 0
 }
 
 // thaw returns when the next freeze ends.
@@ -55,9 +52,6 @@ func (f freezes) start(route string, id uint64, until int64) {
 // pass notes that a request was answered without being refused, or is over. If it went alone,
 // the others follow.
 func (f freezes) pass(id uint64) {
-	if len(f) == 0 {
-		return
-	}
 	for route, z := range f {
 		if z.probe == id {
 			delete(f, route)
@@ -65,12 +59,12 @@ func (f freezes) pass(id uint64) {
 	}
 }
 
-// Thaw forgets all that the server has asked to hold back, as [State] shows it: requests are
-// sent again at once. It is for a person who knows better. The next answer may ask to wait
-// anew.
+// Thaw forgets all that the server has asked to hold back, as [State] shows it: requests are sent
+// again at once. It is for a person who knows better. The next answer may ask to wait anew.
 func (l *Limiter) Thaw() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.freezes, l.server = nil, serverWindow{}
+	clear(l.freezes)
+	l.server = serverWindow{}
 	l.pump(l.tick())
 }

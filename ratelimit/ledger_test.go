@@ -368,11 +368,11 @@ func TestNothingStartsAfterSleepWithoutALook(t *testing.T) {
 		}
 		tell(l)
 		l.mu.Lock()
-		require.True(t, l.share.mayStart(l.tick()))
+		require.Positive(t, l.share.startsLeft(l.tick()))
 		l.share.skew = -time.Hour
-		require.True(t, l.share.mayStart(l.tick()), "a clock that is set back is no sleep")
+		require.Positive(t, l.share.startsLeft(l.tick()), "a clock that is set back is no sleep")
 		l.share.skew += 2 * time.Second
-		require.False(t, l.share.mayStart(l.tick()))
+		require.Zero(t, l.share.startsLeft(l.tick()))
 		require.False(t, l.share.clock.isKnown)
 		l.mu.Unlock()
 		mustAcquire(t, l).Done()
@@ -529,7 +529,7 @@ func FuzzLedger(f *testing.F) {
 				return
 			}
 			for _, h := range r.Holders {
-				used, _ := h.slots(0, int64(time.Minute))
+				used, _ := h.slots(int64(time.Minute))
 				others = min(n, others+used)
 			}
 			l := mustNew(t, Limits{Minute: n}, &Options{Ledger: shared})
@@ -561,9 +561,9 @@ func TestServerClock(t *testing.T) {
 	header := http.Header{"Date": {at.Format(http.TimeFormat)}}
 	var c serverClock
 	require.Zero(t, c.latest(0))
-	require.True(t, c.hear(header, 10*s, 13*s))
-	require.False(t, c.hear(http.Header{"Date": {"yesterday"}}, 20*s, 20*s))
-	require.False(t, c.hear(http.Header{"Date": header["Date"], "Age": {"60"}}, 20*s, 20*s))
+	c.hear(header, 10*s, 13*s)
+	c.hear(http.Header{"Date": {"yesterday"}}, 20*s, 20*s)
+	c.hear(http.Header{"Date": header["Date"], "Age": {"60"}}, 20*s, 20*s)
 	written := c.latest(13 * s)
 	require.InDelta(t, at.UnixNano()+5*s, written, 0, "3 on the way, 1 of the Date, 1 between servers")
 	require.Zero(t, c.since(written, 18*s))

@@ -2,8 +2,10 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -25,8 +27,8 @@ type Limiter struct {
 	mu       sync.Mutex
 	limit    Limit
 	inFlight inFlight
-	cooling  fifo          // completions less than a window ago
-	share    *share        // of the quota in the ledger; nil without one: all of it
+	cooling  fifo // completions less than a window ago
+	share    share
 	spread   *rate.Limiter // spreads background requests over the window; nil: unlimited
 	waiters  waiters
 	freezes  freezes
@@ -38,20 +40,21 @@ type Limiter struct {
 // uses neither the ledger nor any goroutine yet.
 func New(limits Limits, opts *Options) (*Limiter, error) {
 	limit, err := limits.Effective()
-	if err != nil {
-		return nil, err
-	}
 	o := opts.withDefaults()
-	if err := o.validate(); err != nil {
+	if err := errors.Join(err, o.validate()); err != nil {
 		return nil, err
 	}
-	l := &Limiter{opts: o, base: time.Now()}
-	l.waiters.lastInteractive = -never
+	now := time.Now()
+	l := &Limiter{
+		opts:     o,
+		base:     now,
+		inFlight: inFlight{started: map[uint64]int64{}},
+		share:    share{id: fmt.Sprintf("%016x", rand.Uint64()), wall: now.UnixNano()},
+		waiters:  waiters{lastInteractive: -never},
+		freezes:  freezes{},
+	}
 	l.alarm = time.AfterFunc(never, l.wake)
 	l.alarm.Stop()
-	if o.Ledger != nil {
-		l.share = newShare(o.Ledger, o.HoldTimeout, l.base)
-	}
 	l.setLimit(limit)
 	return l, nil
 }
@@ -71,9 +74,6 @@ func (l *Limiter) SetLimits(limits Limits) error {
 		return nil
 	}
 	l.tick()
-	if l.share != nil {
-		l.share.revoke()
-	}
 	l.setLimit(limit)
 	l.pump(l.tick())
 	return nil
@@ -81,6 +81,7 @@ func (l *Limiter) SetLimits(limits Limits) error {
 
 func (l *Limiter) setLimit(limit Limit) {
 	l.limit = limit
+	l.revoke()
 	if limit.N == 0 {
 		l.spread, l.cooling = nil, fifo{}
 		return
@@ -156,11 +157,11 @@ func (l *Limiter) abandon(w *waiter, err error) {
 // tick brings everything up to the present, and returns it.
 func (l *Limiter) tick() int64 {
 	now := int64(time.Since(l.base)) // reads the monotonic clock alone
-	if l.share != nil {
-		l.share.noticeLeap(now, time.Now().UnixNano())
+	if l.opts.Ledger != nil {
+		l.noticeLeap(now, time.Now().UnixNano())
 	}
 	hold := int64(l.opts.HoldTimeout)
-	l.inFlight.overdue(now-hold, func(r *pending) { l.end(r, r.started+hold) })
+	l.inFlight.overdue(now-hold, func(id uint64, started int64) { l.end(id, started+hold, true) })
 	for l.cooling.len() > 0 && l.cooling.at(0) <= now-int64(l.limit.Window) {
 		l.cooling.pop()
 	}
@@ -175,40 +176,36 @@ func (l *Limiter) time(at int64) time.Time { return l.base.Add(time.Duration(at)
 
 // admit takes the slot that is open.
 func (l *Limiter) admit(now int64, p Priority, route string) Permit {
-	r := l.inFlight.start(now)
+	id := l.inFlight.start(now)
+	l.share.starts++
 	l.server.own++
 	if p == Background && l.spread != nil {
 		l.spread.AllowN(l.time(now), 1)
 	}
-	if len(l.freezes) > 0 {
-		l.freezes.start(route, r.id, now+int64(l.opts.MaxFreeze))
-	}
-	if l.share != nil && l.limit.N > 0 {
-		l.share.started(1)
-		l.supply(now)
-	}
-	return Permit{l, r, r.id}
+	l.freezes.start(route, id, now+int64(l.opts.MaxFreeze))
+	l.supply(now)
+	return Permit{l, id}
 }
 
-// end ends a request that completed at the given instant, now or before.
-func (l *Limiter) end(r *pending, at int64) {
-	l.freezes.pass(r.id)
-	l.inFlight.end(r)
-	if l.limit.N > 0 {
+// end ends a request, unless it is over already: it completed at the given instant, now or
+// before, or was never sent.
+func (l *Limiter) end(id uint64, at int64, isSent bool) {
+	if _, isInFlight := l.inFlight.started[id]; !isInFlight {
+		return
+	}
+	l.freezes.pass(id)
+	delete(l.inFlight.started, id)
+	switch {
+	case !isSent:
+		l.server.own--
+		l.share.starts--
+	case l.limit.N > 0:
 		l.cooling.push(at)
 	}
 }
 
 // taken is how many slots are in use: in flight, or less than a window ago.
 func (l *Limiter) taken() int { return l.inFlight.count() + l.cooling.len() }
-
-// slots is how many slots this limiter may take, as far as it has asked for them.
-func (l *Limiter) slots() int {
-	if l.share == nil {
-		return l.limit.N
-	}
-	return l.share.grant.slots
-}
 
 // opensFor returns when the next request of a priority and a route may be sent. It is now if
 // one may be sent now.
@@ -227,13 +224,10 @@ func (l *Limiter) opensAt(now int64, reserve int) int64 {
 	if !l.server.hasRoom(l.inFlight.count()) {
 		at = max(at, l.server.end)
 	}
-	if l.limit.N == 0 {
-		return at
-	}
-	if l.share != nil && !l.share.mayStart(now) {
+	if l.share.startsLeft(now) == 0 {
 		return never // until the ledger has been asked
 	}
-	return max(at, l.slotAt(now, reserve, l.slots()))
+	return max(at, l.slotAt(now, reserve, l.share.grant.slots))
 }
 
 // slotAt returns when the slot after the next k ones is free, out of n.
@@ -265,6 +259,6 @@ func (l *Limiter) reserve(now int64, p Priority) int {
 	if p == Interactive || now-l.waiters.lastInteractive > int64(reserveFor) {
 		return 0
 	}
-	n := l.slots()
+	n := l.share.grant.slots
 	return min(max(n/reservePart, 1), n/4)
 }

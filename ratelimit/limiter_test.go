@@ -291,7 +291,7 @@ func TestSetLimits(t *testing.T) {
 				for range 5 {
 					mustAcquire(t, l).Done()
 				}
-				require.ErrorContains(t, l.SetLimits(Limits{Day: -1}), "per day is -1")
+				require.ErrorContains(t, l.SetLimits(Limits{Day: -1}), "limit of -1 a day")
 				require.NoError(t, l.SetLimits(Limits{Minute: 7}))
 				require.Equal(t, 2, free(t, l), "lower")
 				require.NoError(t, l.SetLimits(Limits{Minute: 4}))

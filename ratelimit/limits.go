@@ -20,25 +20,16 @@ type Limits struct {
 // Effective returns the limit that rules, or an error if any of the three is
 // negative, even one that would have no effect.
 func (l Limits) Effective() (Limit, error) {
-	kinds := [...]struct {
-		n      int
-		name   string
-		window time.Duration
-	}{
-		{l.Day, "day", day},
-		{l.Hour, "hour", time.Hour},
-		{l.Minute, "minute", time.Minute},
-	}
-	var limit Limit
-	for _, k := range kinds {
-		if k.n < 0 {
-			return Limit{}, fmt.Errorf("ratelimit: the limit per %s is %d: want 1 or more, or 0 for none", k.name, k.n)
+	var rules Limit
+	for _, limit := range []Limit{{l.Day, day}, {l.Hour, time.Hour}, {l.Minute, time.Minute}} {
+		if limit.N < 0 {
+			return Limit{}, fmt.Errorf("ratelimit: limit of %s: want 1 or more, or 0 for none", limit)
 		}
-		if limit.N == 0 && k.n > 0 {
-			limit = Limit{N: k.n, Window: k.window}
+		if rules.N == 0 && limit.N > 0 {
+			rules = limit
 		}
 	}
-	return limit, nil
+	return rules, nil
 }
 
 // A Limit allows N requests in every rolling Window. The zero Limit is unlimited.

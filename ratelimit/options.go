@@ -13,15 +13,13 @@ type Options struct {
 	// Defaults to none: the budget is this limiter's own and ends with it.
 	Ledger Ledger
 
-	// HoldTimeout is for requests whose end nobody reports: a request is taken to
-	// have reached the server this long after its permit at the latest. At most an
-	// hour. Defaults to 5 minutes.
+	// HoldTimeout is for requests whose end nobody reports: a request is taken to have reached the
+	// server this long after its permit at the latest. At most an hour. Defaults to 5 minutes.
 	HoldTimeout time.Duration
 
-	// MaxFreeze is the longest time for which an answer of the server can hold
-	// requests back. If the server asked for more, one request goes alone after
-	// MaxFreeze, and its answer decides for the others. At most a day. Defaults
-	// to 5 minutes.
+	// MaxFreeze is the longest time for which an answer of the server can hold requests back. If
+	// the server asked for more, one request goes alone after MaxFreeze, and its answer decides for
+	// the others. At most a day. Defaults to 5 minutes.
 	MaxFreeze time.Duration
 }
 

@@ -10,31 +10,18 @@ import (
 // methods do nothing.
 type Permit struct {
 	limiter *Limiter
-	request *pending
 	id      uint64
 }
 
 // Done says that the request is over: it failed, or its response is consumed. Its slot is
 // free again one window from now. A request whose end nobody reports is taken for done after
 // Options.HoldTimeout.
-func (p Permit) Done() {
-	l := p.limiter
-	if l == nil {
-		return
-	}
-	l.mu.Lock()
-	now := l.tick()
-	if p.request.id == p.id {
-		l.end(p.request, now)
-		if l.waiters.n() > 0 || l.share != nil {
-			l.pump(now)
-		}
-	}
-	l.mu.Unlock()
-}
+func (p Permit) Done() { p.end(true) }
 
 // Cancel says that the request was never sent. Its slot is free again at once.
-func (p Permit) Cancel() {
+func (p Permit) Cancel() { p.end(false) }
+
+func (p Permit) end(isSent bool) {
 	l := p.limiter
 	if l == nil {
 		return
@@ -42,16 +29,10 @@ func (p Permit) Cancel() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.tick()
-	if p.request.id != p.id {
-		return
+	l.end(p.id, now, isSent)
+	if l.waiters.n() > 0 || l.opts.Ledger != nil {
+		l.pump(now)
 	}
-	l.inFlight.end(p.request)
-	l.server.own--
-	l.freezes.pass(p.id)
-	if l.share != nil && l.limit.N > 0 {
-		l.share.started(-1)
-	}
-	l.pump(now)
 }
 
 // observe takes in what the response to the request says about the server's quota and time.
@@ -75,11 +56,12 @@ func (p Permit) observe(resp *http.Response, route string) {
 	} else {
 		l.freezes.pass(p.id)
 	}
-	if p.request.id == p.id && l.share != nil {
-		l.hearDate(resp.Header, p.request.started, now)
+	started, isInFlight := l.inFlight.started[p.id]
+	if isInFlight {
+		l.hearDate(resp.Header, started, now)
 	}
-	if p.request.id == p.id && isTold {
-		l.server.tell(p.request.started, now, l.inFlight.count(), t)
+	if isInFlight && isTold {
+		l.server.tell(started, now, l.inFlight.count(), t)
 		if t.count >= t.allowed {
 			why := fmt.Sprintf("the server has counted %d requests of %d", t.count, t.allowed)
 			l.freezes.add("", l.server.end, why)

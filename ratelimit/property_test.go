@@ -121,7 +121,7 @@ func (p *process) disturb() {
 		}
 		_ = p.SetLimits(limits)
 	case 1:
-		if p.share != nil {
+		if p.ledger != nil {
 			leaps := []time.Duration{time.Millisecond, time.Second, time.Minute, 24 * time.Hour}
 			p.Limiter.mu.Lock()
 			p.share.skew += time.Duration((p.rng.Float64()*2 - 1) * float64(leaps[p.rng.IntN(len(leaps))]))

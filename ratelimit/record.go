@@ -17,9 +17,8 @@ import (
 // monotonic clock of the holder, in nanoseconds, so nobody's wall clock matters.
 //
 // What a holder has written bounds what it will do until it writes again. How many slots that
-// leaves it follows from one quantity: how long ago it was written, at least (see
-// share.elapsed). The slots of all holders together are never more than the limit of whoever
-// wrote last.
+// leaves it follows from one quantity: how long ago it was written, at least (see share.see). The
+// slots of all holders together are never more than the limit of whoever wrote last.
 type record struct {
 	Version int                `json:"version"`
 	Rev     int64              `json:"rev"` // one more with every write, so that no two are alike
@@ -35,6 +34,8 @@ type holder struct {
 	Term  int64    `json:"term,omitzero"`  // from writing until all of these are over
 	Done  []cohort `json:"done,omitempty"` // requests that were over
 	Want  int      `json:"want,omitzero"`  // slots that its callers could use beyond these
+
+	elapsed int64 // since it was written, at least, as the reader knows
 }
 
 // A cohort is requests that were over for some time when it was written, at least.
@@ -51,18 +52,17 @@ const (
 )
 
 // slots is how many slots a holder may have in use in the last window before any instant from
-// now on until it writes again, where it wrote so long ago; and how long it takes until they
-// may be fewer.
-func (h *holder) slots(elapsed, window int64) (n int, less int64) {
+// now on until it writes again; and how long it takes until they may be fewer.
+func (h *holder) slots(window int64) (n int, less int64) {
 	less = never
 	add := func(k int, left int64) {
 		if k > 0 && left > 0 {
 			n, less = n+k, min(less, left)
 		}
 	}
-	add(h.Open, h.Term+window-elapsed)
+	add(h.Open, h.Term+window-h.elapsed)
 	for _, c := range h.Done {
-		add(c.N, window-c.Age-elapsed)
+		add(c.N, window-c.Age-h.elapsed)
 	}
 	return min(n, h.Share), less
 }
@@ -70,33 +70,26 @@ func (h *holder) slots(elapsed, window int64) (n int, less int64) {
 // readRecord decodes the content of a ledger. Content that makes no sense may stand for
 // anything: it becomes a holder of the whole quota that has just written, with the term given.
 func readRecord(content []byte, term int64) (*record, error) {
-	// A record begins at a random revision, so that one that was lost and began anew has no
-	// revision in common with the one before.
-	fresh := &record{recordVersion, rand.Int64N(maxCount), map[string]*holder{}}
-	if content == nil {
-		return fresh, nil
-	}
-	r := new(record)
-	isRecord := json.Unmarshal(content, r) == nil
-	if !isRecord || r.Version <= 0 || !r.makesSense() {
-		name := fmt.Sprintf("unreadable %x", sha256.Sum256(content)) // the same for the same content
-		fresh.Holders[name] = &holder{Share: maxCount, Open: maxCount, Term: term}
-		return fresh, nil
-	}
-	if r.Version != recordVersion {
+	r := &record{Holders: map[string]*holder{}}
+	err := json.Unmarshal(content, r)
+	if r.Version > 0 && r.Version != recordVersion {
 		return nil, fmt.Errorf("content has version %d: want %d, the only one this program knows",
 			r.Version, recordVersion)
 	}
-	if r.Holders == nil {
-		r.Holders = map[string]*holder{}
+	if err == nil && r.makesSense() {
+		return r, nil
+	}
+	// A record begins at a random revision, so that one that was lost and began anew has no
+	// revision in common with the one before.
+	r = &record{recordVersion, rand.Int64N(maxCount), map[string]*holder{}}
+	if content != nil {
+		name := fmt.Sprintf("unreadable %x", sha256.Sum256(content)) // the same for the same content
+		r.Holders[name] = &holder{Share: maxCount, Open: maxCount, Term: term}
 	}
 	return r, nil
 }
 
 func (r *record) makesSense() bool {
-	if r.Version != recordVersion {
-		return true // another version's business
-	}
 	isCount := func(n int) bool { return n >= 0 && n <= maxCount }
 	for _, h := range r.Holders {
 		if h == nil || !isCount(h.Share) || !isCount(h.Open) || !isCount(h.Want) ||
@@ -109,7 +102,7 @@ func (r *record) makesSense() bool {
 			}
 		}
 	}
-	return r.Rev >= 0 && r.Rev < math.MaxInt64
+	return r.Version == recordVersion && r.Holders != nil && r.Rev >= 0 && r.Rev < math.MaxInt64
 }
 
 // gravePrefix begins the names of the holders that stand for what is left of others.
@@ -119,7 +112,7 @@ const gravePrefix = "over by "
 // one each. The requests of the oldest holders that start no more are added up by when they
 // were over, by the server's time, rounded up to a grain. So no age is lost, however often
 // this happens; and where the server tells no time, nothing is added up.
-func (r *record) bury(grain int64, elapsed func(id string, h *holder) int64) {
+func (r *record) bury(grain int64) {
 	if len(r.Holders) <= maxHolders {
 		return
 	}
@@ -128,7 +121,7 @@ func (r *record) bury(grain int64, elapsed func(id string, h *holder) int64) {
 	})
 	for _, id := range ids[:len(ids)/2] {
 		h := r.Holders[id]
-		isOver := h.Open == 0 || elapsed(id, h) >= h.Term
+		isOver := h.Open == 0 || h.elapsed >= h.Term
 		if h.At == 0 || !isOver || strings.HasPrefix(id, gravePrefix) {
 			continue
 		}

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,12 +101,9 @@ func retryAfter(h http.Header) time.Duration {
 	if s, ok := wholeNumber(h, "Retry-After"); ok {
 		return time.Duration(s) * time.Second
 	}
-	until, err := http.ParseTime(h.Get("Retry-After"))
-	if err != nil {
-		return 0
-	}
-	sent, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
+	until, err1 := http.ParseTime(h.Get("Retry-After"))
+	sent, err2 := http.ParseTime(h.Get("Date"))
+	if err1 != nil || err2 != nil {
 		return 0
 	}
 	return max(0, until.Sub(sent))
@@ -114,14 +112,6 @@ func retryAfter(h http.Header) time.Duration {
 // wholeNumber reads a header that holds digits only. Numbers beyond any sense count as the
 // largest that makes sense.
 func wholeNumber(from http.Header, name string) (n int, ok bool) {
-	const most = 1 << 30
-	s := from.Get(name)
-	if s == "" || strings.Trim(s, "0123456789") != "" {
-		return 0, false
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n > most {
-		return most, true
-	}
-	return n, true
+	u, err := strconv.ParseUint(from.Get(name), 10, 30)
+	return int(u), err == nil || errors.Is(err, strconv.ErrRange)
 }

@@ -15,26 +15,21 @@ import (
 // gives back what was not needed.
 type renewal struct {
 	busy      chan struct{} // closed when it is over; nil if none runs
-	vain      int           // that gave nothing, one after the other
-	epoch     int           // a renewal that began in an earlier one gives nothing
+	drafted   grant         // what it gives when it has succeeded
+	began     int64         // when the last one did
+	before    int           // requests that had started by then
+	ahead     int           // requests to expect before a renewal after the next can help
+	vain      int           // renewals that gave nothing, one after the other
 	notBefore int64         // the next one begins
 	lookAt    int64         // when others may have given up slots
 }
 
-// A draft is what a renewal is to write.
-type draft struct {
-	record   *record
-	grant    grant
-	want     int // starts that it was to get
-	gives    bool
-	starts   int // of the demand
-	epoch    int
-	isNeeded bool // it is worth a write
-}
+// ledgerTimeout ends one renewal. It is well below lease.
+const ledgerTimeout = 20 * time.Second
 
 // supply starts a renewal if one is due, and returns when the next is.
 func (l *Limiter) supply(now int64) (again int64) {
-	if l.share == nil || l.share.busy != nil || l.limit.N == 0 {
+	if l.opts.Ledger == nil || l.share.busy != nil || l.limit.N == 0 {
 		return never
 	}
 	if due := l.renewalDue(now); due > now {
@@ -47,18 +42,14 @@ func (l *Limiter) supply(now int64) (again int64) {
 
 // renewalDue returns when the next renewal is of use.
 func (l *Limiter) renewalDue(now int64) int64 {
-	s := l.share
+	s := &l.share
 	due := int64(never)
-	if s.open.n > l.inFlight.count() && now < s.open.until {
-		due = s.demand.began + l.horizon()
+	if s.open > l.inFlight.count() && now < s.drafted.until+int64(l.opts.HoldTimeout) {
+		due = s.began + l.horizon()
 	}
-	starts := s.grant.starts
-	if now >= s.grant.until {
-		starts = 0
-	}
-	wanted := l.wanted(now)
+	starts, wanted := s.startsLeft(now), l.wanted(now)
 	switch {
-	case wanted > starts || s.demand.ahead > 0 && starts <= s.demand.ahead/2:
+	case wanted > starts || s.ahead > 0 && starts <= s.ahead/2:
 		// Own slots are asked for again shortly before they are free.
 		own := l.slotAt(now, starts, s.grant.slots) - l.horizon()/2
 		due = min(due, max(s.notBefore, min(own, s.lookAt)))
@@ -68,138 +59,141 @@ func (l *Limiter) renewalDue(now int64) int64 {
 	return due
 }
 
-// beginRenewal is to be followed by renew.
+// wanted is how many slots the callers that wait could use at once.
+func (l *Limiter) wanted(now int64) int {
+	interactive, background := l.waiters.queues[Interactive].Len(), l.waiters.queues[Background].Len()
+	if background > 0 {
+		turns := 1 + max(0, int(l.spread.TokensAt(l.time(now))))
+		background = min(background, turns) + l.reserve(now, Background) // which has to stay free
+	}
+	return interactive + background
+}
+
+// beginRenewal is to be followed by renew. The requests since the last renewal tell how many to
+// expect until the next.
 func (l *Limiter) beginRenewal(now int64) {
-	l.share.demand.measure(now, l.horizon(), l.limit)
-	l.share.busy = make(chan struct{})
+	s := &l.share
+	perNano := float64(s.starts-s.before) / float64(max(now-s.began, l.horizon()/4, 1))
+	s.ahead = max(0, int(min(perNano*float64(l.horizon()), float64(max(4, l.limit.N/20)))))
+	s.before, s.began = s.starts, now
+	s.busy = make(chan struct{})
 }
 
 // renew runs a renewal. To release is to give up all that is not in use.
 func (l *Limiter) renew(ctx context.Context, release bool) error {
-	s := l.share
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
-	d, err := l.exchange(ctx, release)
+	err := l.write(ctx, release)
 	if err != nil {
 		err = fmt.Errorf("ratelimit: ledger: %w", err)
 	}
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s := &l.share
 	close(s.busy)
 	s.busy = nil
 	now := l.tick()
 	switch {
 	case l.limit.N == 0: // it was lifted meanwhile
 		return err
-	case err != nil:
+	case err == nil:
+		s.grant = s.drafted
+		l.refuseAll(now, nil)
+	default:
 		s.notBefore = now + l.pause()
-		if !s.mayStart(now) {
+		if s.startsLeft(now) == 0 {
 			l.refuseAll(now, err)
 		}
-	case d.isNeeded && d.epoch == s.epoch: // it is written
-		s.grant = d.grant
-		s.grant.starts -= s.demand.starts - d.starts
-	}
-	if err == nil && d.grant.starts < d.want {
-		l.refuseAll(now, nil)
 	}
 	l.pump(now)
 	return err
 }
 
-// exchange drafts and writes until a write succeeds or none is needed.
-func (l *Limiter) exchange(ctx context.Context, release bool) (draft, error) {
-	s := l.share
+// write drafts and writes until a write succeeds or none is needed.
+func (l *Limiter) write(ctx context.Context, release bool) error {
 	for {
-		content, err := s.ledger.Load(ctx)
+		content, err := l.opts.Ledger.Load(ctx)
 		if err != nil {
-			return draft{}, err
+			return err
 		}
-		r, err := readRecord(content, s.term)
+		r, err := readRecord(content, l.term())
 		if err != nil {
-			return draft{}, err
+			return err
 		}
-		d := l.draft(r, release)
-		if !d.isNeeded {
-			return d, nil
+		if isNeeded := l.draft(r, release); !isNeeded {
+			return nil
 		}
-		next, err := json.Marshal(d.record)
+		next, err := json.Marshal(r)
 		if err != nil {
-			return d, err
+			return err
 		}
-		ok, err := s.ledger.Swap(ctx, content, next)
-		if err != nil {
-			return d, err
-		}
-		if ok {
-			return d, nil
+		if ok, err := l.opts.Ledger.Swap(ctx, content, next); ok || err != nil {
+			return err
 		}
 	}
 }
 
-// draft decides what this limiter is to have, by what the ledger holds. From here on the
-// limiter keeps to the old grant and to the new one: the write may succeed although it seems
-// to fail, and late.
-func (l *Limiter) draft(r *record, release bool) draft {
+// draft decides what this limiter is to have, by what the ledger holds, and enters it in the
+// record. It reports whether that is worth a write. From here on the limiter keeps to the old
+// grant and to the new one: the write may succeed although it seems to fail, and late.
+func (l *Limiter) draft(r *record, release bool) (isNeeded bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.share
+	s := &l.share
 	now := l.tick()
-	d := draft{record: r, starts: s.demand.starts, epoch: s.epoch}
 	if l.limit.N == 0 {
-		return d
+		return false
 	}
 	s.see(r, now)
 	fixed, demands := l.weigh(r, now)
+	want := 0
 	if !release {
-		d.want = l.wanted(now) + s.demand.ahead
+		want = l.wanted(now) + s.ahead
 	}
-	grow, soon, isYielding := l.portion(now, d.want, fixed, demands)
-	starts := min(d.want, max(0, grow+soon))
+	grow, soon, isYielding := l.portion(now, want, fixed, demands)
+	starts := min(want, max(0, grow+soon))
 	taking := min(grow, starts)
-	d.grant = grant{max(0, l.taken()+taking), starts, now + int64(lease)}
-	has := s.grant
-	d.gives = d.want > 0 && (starts > has.starts || d.grant.slots > has.slots ||
-		starts > 0 && has.until-now < int64(lease/2))
-	l.planLook(now, &d, grow > taking, isYielding)
-
-	own := l.describe(now, &d)
-	d.isNeeded = d.gives || l.isNews(now, own, r.Holders[s.id])
-	if !d.isNeeded {
-		return d
+	next := grant{max(0, l.taken()+taking), s.starts + starts, now + int64(lease)}
+	gives := want > 0 && (next.upTo > s.grant.upTo || next.slots > s.grant.slots ||
+		starts > 0 && s.grant.until-now < int64(lease/2))
+	if gives {
+		s.vain = 0
 	}
-	s.grant.slots = min(s.grant.slots, d.grant.slots)
-	s.grant.starts = min(s.grant.starts, starts)
-	s.open = open{own.Open, now + s.term}
+	l.planNext(now, grow > taking, isYielding, starts < want)
+
+	own := l.describe(now, next, starts, want)
+	s.drafted = s.grant
+	if !gives && !l.isNews(now, own, r.Holders[s.id]) {
+		return false
+	}
+	s.grant.slots = min(s.grant.slots, next.slots)
+	s.grant.upTo = min(s.grant.upTo, next.upTo)
+	s.drafted, s.open = next, own.Open
 	r.Rev++
 	own.Rev = r.Rev
 	if r.Holders[s.id] = own; own.Share == 0 && own.Want == 0 {
 		delete(r.Holders, s.id)
 	}
-	elapsed := func(id string, h *holder) int64 { return s.elapsed(id, h, now) }
-	r.bury(int64(l.limit.Window)/grains, elapsed)
-	return d
+	r.bury(int64(l.limit.Window) / grains)
+	return true
 }
 
-// planLook decides when the next renewal can give more slots: at once if some are left, else
+// planNext decides when the next renewal can give more slots: at once if more are left, else
 // when others have fewer by mere passing of time, or after a pause if they may give some up.
-func (l *Limiter) planLook(now int64, d *draft, isMoreLeft, isYielding bool) {
-	s := l.share
+// A limiter that yields leaves to others those of its own that become free.
+func (l *Limiter) planNext(now int64, isMoreLeft, isYielding, isShort bool) {
+	s := &l.share
 	s.notBefore, s.lookAt = now, now
-	if d.gives {
-		s.vain = 0
-	}
 	if !isMoreLeft {
 		s.lookAt = s.others.next
 		if s.others.isLive || isYielding {
 			s.lookAt = min(s.lookAt, now+l.pause())
 		}
 	}
-	switch {
-	case isYielding: // own slots that become free are for others
+	if isYielding {
 		s.notBefore = s.lookAt
-	case d.grant.starts < d.want:
+	} else if isShort {
 		s.notBefore += int64(100 * time.Millisecond)
 	}
 }
@@ -207,20 +201,21 @@ func (l *Limiter) planLook(now int64, d *draft, isMoreLeft, isYielding bool) {
 // pause is how long to wait after a renewal in vain: a second, twice as long after each, but
 // no longer than a horizon.
 func (l *Limiter) pause() int64 {
-	s := l.share
+	s := &l.share
 	d := min(int64(time.Second)<<s.vain, l.horizon())
 	s.vain = min(s.vain+1, 10)
 	return d/2 + rand.Int64N(d)
 }
 
-// describe returns what a draft says of this holder.
-func (l *Limiter) describe(now int64, d *draft) *holder {
+// describe returns what the ledger is to say of this limiter when it has a grant that leaves it
+// so many starts, of those that it wants.
+func (l *Limiter) describe(now int64, g grant, starts, want int) *holder {
 	h := &holder{
 		At:    l.share.clock.latest(now),
-		Share: max(d.grant.slots, l.taken()),
-		Open:  l.inFlight.count() + d.grant.starts,
-		Term:  l.share.term,
-		Want:  min(max(0, d.want-d.grant.starts), l.limit.N),
+		Share: max(g.slots, l.taken()),
+		Open:  l.inFlight.count() + starts,
+		Term:  l.term(),
+		Want:  min(want-starts, l.limit.N),
 	}
 	grain := int64(l.limit.Window) / grains
 	for left, age := l.cooling.len(), int64(0); left > 0; age += grain {
@@ -233,16 +228,16 @@ func (l *Limiter) describe(now int64, d *draft) *holder {
 	return h
 }
 
-// isNews reports whether others should know what a draft says of this holder instead of what
-// it said before: it gives something back, or its callers still wait.
+// isNews reports whether others should know what a draft says of this limiter instead of what
+// the ledger said before: it gives something back, or its callers still wait.
 func (l *Limiter) isNews(now int64, own, old *holder) bool {
 	if old == nil {
 		return own.Share+own.Want > 0
 	}
-	isOld := now > l.share.grant.until-int64(lease)+3*l.horizon()
 	if own.Want == 0 {
 		return own.Open < old.Open || old.Want > 0
 	}
+	isOld := now > l.share.grant.until-int64(lease)+3*l.horizon()
 	return own.Want > 2*old.Want || isOld
 }
 
@@ -250,7 +245,7 @@ func (l *Limiter) isNews(now int64, own, old *holder) bool {
 // that a restart, or another process, finds all that is left of the budget. Call it before a
 // process ends. Without a ledger it does nothing. The limiter stays usable.
 func (l *Limiter) Flush(ctx context.Context) error {
-	if l.share == nil {
+	if l.opts.Ledger == nil {
 		return nil
 	}
 	for {

@@ -18,20 +18,15 @@ const (
 	dateSlack = int64(time.Second) // the servers of one service may differ by as much
 )
 
-// hear takes in the Date of an answer to a request sent at sent and answered now. It reports
-// whether the time was unknown before.
-func (c *serverClock) hear(h http.Header, sent, now int64) bool {
-	if h.Get("Age") != "" {
-		return false // a cache repeats an answer of long ago
-	}
+// hear takes in the Date of an answer to a request sent at sent and answered now, unless the
+// answer has an Age: then a cache repeats one of long ago.
+func (c *serverClock) hear(h http.Header, sent, now int64) {
 	date, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return false
+	if err != nil || h.Get("Age") != "" {
+		return
 	}
-	wasKnown := c.isKnown
 	at := date.UnixNano()
 	*c = serverClock{true, at - now - dateSlack, at - sent + dateGrain + dateSlack}
-	return !wasKnown
 }
 
 // latest returns the server's time at the latest, or 0.
@@ -56,19 +51,19 @@ func (c *serverClock) since(at, now int64) int64 {
 // the server's time after a restart: before the first answer it uses only what nobody can have
 // used before. The answers that [Limiter.Transport] sees tell it as well.
 func (l *Limiter) ObserveDate(resp *http.Response, sent time.Time) {
-	if l.share == nil {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hearDate(resp.Header, int64(sent.Sub(l.base)), l.tick())
+	now := l.tick()
+	l.hearDate(resp.Header, int64(sent.Sub(l.base)), now)
+	l.pump(now)
 }
 
-// hearDate takes in the server's time. The first time, callers that wait may find that what
-// others had used is free by now.
+// hearDate takes in the server's time. The first time, the ledger is worth a look: what others
+// had used may be free by now.
 func (l *Limiter) hearDate(h http.Header, sent, now int64) {
-	if l.share.clock.hear(h, sent, now) {
+	wasKnown := l.share.clock.isKnown
+	l.share.clock.hear(h, sent, now)
+	if !wasKnown && l.share.clock.isKnown {
 		l.share.notBefore, l.share.lookAt = now, now
-		l.pump(now)
 	}
 }

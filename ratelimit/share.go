@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -12,47 +11,35 @@ const (
 	// requests. So the slots of a process that is gone are free one day.
 	lease = time.Minute
 
-	// ledgerTimeout ends one renewal. It is well below lease.
-	ledgerTimeout = 20 * time.Second
-
 	// leap is how far the wall clock may run from the monotonic one at a time.
 	leap = time.Second
 )
 
-// A share is the part of a limiter in a quota that it shares through a ledger.
+// A share is the part of a limiter in its quota: what its grant says. Without a ledger, or
+// without a limit, the grant is all there is, for ever.
 //
-// The limiter keeps to its grant exactly as one without a ledger keeps to its limit: it takes
-// at most so many slots, each of which is free again one window after its request, by its own
-// monotonic clock. In addition it starts at most as many requests as it has written down
-// ahead. Both hold until the next renewal (renew.go), which is written to the ledger before
-// the limiter relies on it.
+// With a ledger the limiter keeps to its grant just so: it takes at most so many slots, each of
+// which is free again one window after its request, by its own monotonic clock. In addition it
+// starts at most as many requests as it has written down ahead. Both hold until the next
+// renewal (renew.go), which is written to the ledger before the limiter relies on it.
 type share struct {
-	ledger Ledger
 	id     string // of the holder
-	term   int64  // from a renewal until all requests are over that it allows to start
+	starts int    // requests that have started, ever
 	grant  grant
-	open   open
+	open   int // requests that were in flight or might start, as the ledger has it
 	others others
-	seen   map[string]sighting
+	seen   map[entry]int64 // since when what a holder wrote has been there
 	clock  serverClock
 	wall   int64         // what the wall clock showed at the limiter's base, in Unix nanoseconds
 	skew   time.Duration // added to the wall clock, by tests
-	demand demand
 	renewal
 }
 
 // A grant is what a limiter may use.
 type grant struct {
-	slots  int   // so many may be taken
-	starts int   // so many requests may start
-	until  int64 // and none from then on, which is one lease after it was drafted
-}
-
-// open is how many requests were in flight or might start as the ledger has it, and when they
-// are over by themselves.
-type open struct {
-	n     int
-	until int64
+	slots int   // so many may be taken
+	upTo  int   // so many requests may have started, ever
+	until int64 // and none from then on, which is one lease after it was drafted
 }
 
 // others is what the other holders had at the last look at the ledger.
@@ -63,108 +50,79 @@ type others struct {
 	next    int64 // when they may have less by mere passing of time
 }
 
-// A sighting is since when what a holder wrote has been there.
-type sighting struct {
-	rev   int64
-	since int64
+// An entry is what a holder has written at one time.
+type entry struct {
+	id  string
+	rev int64
 }
 
-// demand is how many requests have started, and how many are expected to start soon.
-type demand struct {
-	starts int   // ever
-	before int   // of them, before the last renewal began
-	began  int64 // when that was
-	ahead  int   // before a renewal after the next can help
-}
-
-func newShare(ledger Ledger, hold time.Duration, base time.Time) *share {
-	return &share{
-		ledger: ledger,
-		id:     fmt.Sprintf("%016x", rand.Uint64()),
-		term:   int64(lease + hold),
-		seen:   map[string]sighting{},
-		wall:   base.UnixNano(),
+// startsLeft is how many requests may start, as far as the ledger knows.
+func (s *share) startsLeft(now int64) int {
+	if now >= s.grant.until {
+		return 0
 	}
+	return max(0, s.grant.upTo-s.starts)
 }
 
-// mayStart reports whether a request may start, as far as the ledger knows.
-func (s *share) mayStart(now int64) bool { return s.grant.starts > 0 && now < s.grant.until }
-
-// started notes the start of n requests, or of -1 that was never sent.
-func (s *share) started(n int) {
-	s.grant.starts -= n
-	s.demand.starts += n
-}
-
-// revoke takes the grant away: whatever the ledger says, it has to be asked anew.
-func (s *share) revoke() {
-	s.grant = grant{}
-	s.epoch++
+// revoke takes the grant away, and the one that is on its way: whatever the ledger says, it has
+// to be asked anew. Where there is none to be asked, the grant is all there is.
+func (l *Limiter) revoke() {
+	s := &l.share
+	s.grant, s.drafted = grant{}, grant{until: s.drafted.until}
 	s.notBefore, s.lookAt = 0, 0
-}
-
-// measure begins a renewal: the requests since the last one tell how many to expect.
-func (d *demand) measure(now, horizon int64, limit Limit) {
-	perNano := float64(d.starts-d.before) / float64(max(now-d.began, horizon/4, 1))
-	d.ahead = max(0, int(min(perNano*float64(horizon), float64(max(4, limit.N/20)))))
-	d.before, d.began = d.starts, now
+	if l.limit.N == 0 {
+		s.grant = grant{math.MaxInt, math.MaxInt, never}
+	} else if l.opts.Ledger == nil {
+		s.grant, s.others = grant{l.limit.N, math.MaxInt, never}, others{isKnown: true, next: never}
+	}
 }
 
 // horizon is the time for which a limiter asks ahead: a twentieth of the window, and less
 // than a lease.
-func (l *Limiter) horizon() int64 {
-	return int64(min(l.limit.Window/20, lease/2))
-}
+func (l *Limiter) horizon() int64 { return int64(min(l.limit.Window/20, lease/2)) }
 
-// silence is how long a holder has written nothing when nobody makes room for its callers any
-// more. Those that wait write more often.
-func (l *Limiter) silence() int64 { return 10 * l.horizon() }
+// term is how long after a renewal all requests are over that it allows to start.
+func (l *Limiter) term() int64 { return int64(lease + l.opts.HoldTimeout) }
 
-// elapsed is how long ago a holder wrote, at least: as long as this limiter has seen it
+// see finds out how long ago each holder wrote, at least: as long as this limiter has seen it
 // unchanged, by its own monotonic clock, or the time that has passed by the server's.
-func (s *share) elapsed(id string, h *holder, now int64) int64 {
-	var watched int64
-	if seen, ok := s.seen[id]; ok && seen.rev == h.Rev {
-		watched = now - seen.since
-	}
-	return max(watched, s.clock.since(h.At, now))
-}
-
-// see notes what is new in a record.
 func (s *share) see(r *record, now int64) {
-	seen := make(map[string]sighting, len(r.Holders))
+	seen := make(map[entry]int64, len(r.Holders))
 	for id, h := range r.Holders {
-		seen[id] = sighting{h.Rev, now}
-		if old, ok := s.seen[id]; ok && old.rev == h.Rev {
-			seen[id] = old
+		e := entry{id, h.Rev}
+		since, ok := s.seen[e]
+		if !ok {
+			since = now
 		}
+		seen[e] = since
+		h.elapsed = max(now-since, s.clock.since(h.At, now))
 	}
 	s.seen = seen
 }
 
 // weigh looks at the other holders, and removes those of which nothing is left. It returns
-// the slots of those that ask for nothing, and how many each of the others could use.
+// the slots of those that ask for nothing, and how many each of the others could use. Who has
+// been silent for long asks for nothing: those whose callers wait write more often.
 func (l *Limiter) weigh(r *record, now int64) (fixed int, demands []int) {
-	s := l.share
-	s.others = others{isKnown: true, next: never}
+	all := others{isKnown: true, next: never}
 	for id, h := range r.Holders {
-		if id == s.id {
+		if id == l.share.id {
 			continue
 		}
-		elapsed := s.elapsed(id, h, now)
-		n, less := h.slots(elapsed, int64(l.limit.Window))
-		switch isLive := elapsed < l.silence() && h.Open+h.Want > 0; {
+		n, less := h.slots(int64(l.limit.Window))
+		switch isLive := h.elapsed < 10*l.horizon() && h.Open+h.Want > 0; {
 		case isLive:
 			demands = append(demands, n+h.Want)
-			s.others.isLive = true
+			all.isLive = true
 		case n == 0:
 			delete(r.Holders, id)
 		default:
 			fixed += n
 		}
-		s.others.slots += n
-		s.others.next = min(s.others.next, now+less)
+		all.slots += n
+		all.next = min(all.next, now+less)
 	}
+	l.share.others = all
 	return fixed, demands
 }
 
@@ -193,27 +151,18 @@ func (l *Limiter) portion(now int64, want, fixed int, demands []int) (grow, soon
 	return grow, soon, false
 }
 
-// wanted is how many slots the callers that wait could use at once.
-func (l *Limiter) wanted(now int64) int {
-	interactive, background := l.waiters.queues[Interactive].Len(), l.waiters.queues[Background].Len()
-	if background > 0 {
-		turns := 1 + max(0, int(l.spread.TokensAt(l.time(now))))
-		background = min(background, turns) + l.reserve(now, Background) // which has to stay free
-	}
-	return interactive + background
-}
-
 // noticeLeap makes the limiter ask the ledger, and the server for its time, when the wall
 // clock has leapt forward: the machine may have slept, and others may take this process for
 // dead, although its monotonic clock has stood still. That is all a wall clock is good for here.
-func (s *share) noticeLeap(now, wall int64) {
+func (l *Limiter) noticeLeap(now, wall int64) {
+	s := &l.share
 	d := wall + int64(s.skew) - now - s.wall
 	if d <= int64(leap) && -d <= int64(leap) {
 		return
 	}
 	s.wall += d
 	if d > 0 {
-		s.revoke()
+		l.revoke()
 		s.clock = serverClock{}
 	}
 }

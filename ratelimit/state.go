@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -39,8 +40,7 @@ type State struct {
 	Frozen []Freeze `json:"frozen,omitempty"`
 }
 
-// A Freeze is a time in which no requests of a route are sent because of what the
-// server said.
+// A Freeze is a time in which no requests of a route are sent because of what the server said.
 type Freeze struct {
 	// Route is a method and a path such as "GET /api/v2/queues/*/members", in which
 	// "*" stands for an identifier. Empty: all requests.
@@ -63,10 +63,7 @@ func (s State) String() string {
 		fmt.Fprintf(&b, "; %d wait", s.Waiting)
 	}
 	for _, f := range s.Frozen {
-		what := "all"
-		if f.Route != "" {
-			what = f.Route
-		}
+		what := cmp.Or(f.Route, "all")
 		fmt.Fprintf(&b, "; %s frozen until %s: %s", what, f.Until.Format(time.RFC3339), f.Why)
 	}
 	return printable.Text(b.String())
@@ -82,35 +79,25 @@ func (l *Limiter) State() State {
 		InFlight: l.inFlight.count(),
 		Used:     l.taken(),
 		Waiting:  l.waiters.n(),
-		Frozen:   l.frozen(now),
 	}
+	for route, z := range l.freezes {
+		if z.until > now {
+			s.Frozen = append(s.Frozen, Freeze{route, l.time(z.until), z.why})
+		}
+	}
+	slices.SortFunc(s.Frozen, func(a, b Freeze) int { return strings.Compare(a.Route, b.Route) })
 	if l.limit.N == 0 {
 		s.Free = math.MaxInt
 		return s
 	}
-	next := int64(never)
+	next := l.share.others.next
 	if l.cooling.len() > 0 {
-		next = l.cooling.at(0) + int64(l.limit.Window)
+		next = min(next, l.cooling.at(0)+int64(l.limit.Window))
 	}
-	if l.share != nil {
-		s.Used += l.share.others.slots
-		next = min(next, l.share.others.next)
-	}
+	s.Used += l.share.others.slots
 	s.Free = max(0, l.limit.N-s.Used)
 	if s.Free == 0 && next != never {
 		s.NextFree = l.time(next)
 	}
 	return s
-}
-
-// frozen lists what the server has asked to hold back.
-func (l *Limiter) frozen(now int64) []Freeze {
-	var list []Freeze
-	for route, z := range l.freezes {
-		if z.until > now {
-			list = append(list, Freeze{route, l.time(z.until), z.why})
-		}
-	}
-	slices.SortFunc(list, func(a, b Freeze) int { return strings.Compare(a.Route, b.Route) })
-	return list
 }

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,10 +12,9 @@ import (
 	"sync"
 )
 
-// Transport returns a RoundTripper that takes a slot for each request before base
-// sends it, with the priority of the request's context, and that lets
-// the limiter observe the response. The slot is in use until the body of the
-// response has been read to its end, has failed or is closed.
+// Transport returns a RoundTripper that takes a slot for each request before base sends it, with
+// the priority of the request's context, and that lets the limiter observe the response. The slot
+// is in use until the body of the response has been read to its end, has failed or is closed.
 //
 // Put it below whatever retries and redirects, so that each try takes a slot. When
 // net/http itself sends a request again because a kept connection turned out to be
@@ -42,13 +42,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(req.Context())
-	x := &exchange{limiter: t.limiter, route: route, ctx: ctx, cancel: cancel, permits: []Permit{permit}}
+	x := &exchange{limiter: t.limiter, route: route, ctx: ctx, cancel: cancel, permit: permit}
 	trace := &httptrace.ClientTrace{GotConn: x.sending}
 	resp, err := t.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return nil, x.fail(err)
 	}
-	x.last().observe(resp, route)
+	x.mu.Lock()
+	permit = x.permit
+	x.mu.Unlock()
+	permit.observe(resp, route)
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil || resp.Body == http.NoBody {
 		x.done()
 		return resp, nil
@@ -57,9 +60,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// An exchange is one request with its response, and the slots it takes: one for each time it
-// is sent. It is the body of its response, and ends when that is read to the end, fails or is
-// closed.
+// An exchange is one request with its response. It is the body of its response, and ends when
+// that is read to the end, fails or is closed.
 type exchange struct {
 	limiter *Limiter
 	route   string
@@ -67,13 +69,14 @@ type exchange struct {
 	cancel  context.CancelFunc
 	body    io.ReadCloser
 
-	mu      sync.Mutex
-	isSent  bool
-	permits []Permit
-	noSlot  error // why the request may not be sent again
+	mu     sync.Mutex
+	isSent bool
+	permit Permit // for the last time that it was sent
+	noSlot error  // why the request may not be sent again
 }
 
-// sending is called when the request is about to be written to a connection.
+// sending is called when the request is about to be written to a connection: again only when
+// the last one has broken.
 func (x *exchange) sending(info httptrace.GotConnInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -81,47 +84,33 @@ func (x *exchange) sending(info httptrace.GotConnInfo) {
 		x.isSent = true
 		return
 	}
-	permit, err := x.limiter.acquire(x.ctx, x.route)
-	if err == nil {
-		x.permits = append(x.permits, permit)
+	x.permit.Done()
+	x.permit, x.noSlot = x.limiter.acquire(x.ctx, x.route)
+	if x.noSlot == nil {
 		return
 	}
-	x.noSlot = err
 	x.cancel()
 	if conn, ok := info.Conn.(*tls.Conn); !ok || conn.ConnectionState().NegotiatedProtocol != "h2" {
 		_ = info.Conn.Close() // a request that is cancelled may still be written; not to this
 	}
 }
 
-func (x *exchange) last() Permit {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.permits[len(x.permits)-1]
-}
-
 // fail ends a request that has no response and returns the reason. Only where no connection
 // came about is it certain that nothing was sent.
 func (x *exchange) fail(err error) error {
-	dial, ok := errors.AsType[*net.OpError](err)
+	defer x.done()
 	x.mu.Lock()
-	unsent := ok && dial.Op == "dial" && !x.isSent
-	if x.noSlot != nil {
-		err = x.noSlot
+	defer x.mu.Unlock()
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" && !x.isSent {
+		x.permit.Cancel()
 	}
-	x.mu.Unlock()
-	if unsent {
-		x.last().Cancel()
-	}
-	x.done()
-	return err
+	return cmp.Or(x.noSlot, err)
 }
 
 func (x *exchange) done() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, p := range x.permits {
-		p.Done()
-	}
+	x.permit.Done()
 	x.cancel()
 }
 
