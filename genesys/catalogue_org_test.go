@@ -82,7 +82,7 @@ func TestRequestsOfSourcedTypes(t *testing.T) {
 		require.Equal(t, want, apiRequests(org), "%s: nothing but lists is asked for", ot.Name)
 		tested++
 	}
-	require.Equal(t, 8, tested)
+	require.Equal(t, 10, tested)
 }
 
 func below(t *testing.T, client *genesys.Client, ot genesys.ObjectType, parent genesys.Object) iter.Seq2[genesys.Object, error] {

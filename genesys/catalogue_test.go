@@ -146,7 +146,7 @@ func TestTypesThatGoByTheSame(t *testing.T) {
 func TestEveryTypeIsWalked(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"latest":"7","caseplan":{"version":"3"},"languages":[{"language":"en"},{"language":"de"},{"language":"en"}],
-		"latestSavedVersion":{"version":"4"},"latestProductionReadyVersion":{"version":"2"},"id":"i"}`)
+		"latestSavedVersion":{"version":"4"},"latestProductionReadyVersion":{"version":"2"},"language":"en","id":"i"}`)
 	for typ := range DefaultCatalogue().All() {
 		typ.PageSize = min(typ.PageSize, 10) // what is asked for does not depend on it
 		for _, n := range []int{0, typ.PageSize, 2*typ.PageSize + 1} {
