@@ -180,7 +180,7 @@ func (a *attribution) step(r AuditsRead, add func(*storage.Batch) error) (more b
 		a.edition = a.state.Edition
 	}
 	if refused, ok := errors.AsType[*storage.KeyError](err); ok && errors.Is(err, storage.ErrConflict) &&
-		(strings.HasPrefix(refused.Key, h.keys.key("who")+"/") || strings.HasPrefix(refused.Key, h.keys.key("log")+"/")) {
+		slices.ContainsFunc([]string{"who", "log", "undetected"}, func(s string) bool { return strings.HasPrefix(refused.Key, h.keys.key(s)+"/") }) {
 		err = errBesideTrim
 	}
 	return more, err
@@ -194,7 +194,11 @@ func (a *attribution) run(r AuditsRead) (more bool, err error) {
 	if err = a.take(r.Records); err != nil {
 		return false, err
 	}
+	visited := a.state.Visited
 	if more, err = a.visit(); err != nil {
+		return false, err
+	}
+	if err = a.recall(visited); err != nil {
 		return false, err
 	}
 	left := a.touch()

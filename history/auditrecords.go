@@ -134,6 +134,52 @@ func (a *attribution) loadFor() error {
 	return a.load(spanOf(facts))
 }
 
+// recall takes back what counts as undetected and may explain one of the changes behind a number.
+// A change can be recorded days after a complete pass did not show it: a removal that was withheld,
+// or an edit that only the rotation came upon.
+func (a *attribution) recall(behind uint64) error {
+	from, _ := slices.BinarySearch(a.order, behind+1)
+	var fresh []fact
+	for _, seq := range a.order[from:] {
+		fresh = append(fresh, *a.facts[seq])
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	since, until := spanOf(fresh)
+	since = instant.Later(since, a.state.now().Add(-maxUnread))
+	undetected := recordIndex{}
+	stored := map[*keptRecord]storage.Entry{}
+	for e, err := range a.h.store.Scan(a.ctx, a.h.keys.undetectedIn(since, until)) {
+		var u Undetected
+		if err == nil {
+			err = decode(e.Key, e.Value, &u)
+		}
+		if err != nil {
+			return fmt.Errorf("history: undetected: %w", err)
+		}
+		kept := &keptRecord{Evidence: u.Evidence, key: a.h.keys.evidence(&u.Evidence)}
+		undetected.add(kept)
+		stored[kept] = e
+	}
+	for i := range fresh {
+		parent := a.h.opts.Models[fresh[i].Type].Parent
+		for kept := range undetected.of(parent, &fresh[i]) {
+			e, isThere := stored[kept]
+			if !isThere || !mayExplain(parent, &fresh[i], kept) {
+				continue
+			}
+			delete(stored, kept)
+			a.addRecord(kept)
+			a.dirty[kept.key] = kept
+			a.tx.batch.Require(e.Key, e.Value)
+			a.tx.batch.Delete(e.Key)
+			a.state.Tally.Undetected--
+		}
+	}
+	return nil
+}
+
 // putRecords stores the records that are new or that something became of.
 func (a *attribution) putRecords() error {
 	for _, key := range slices.Sorted(maps.Keys(a.dirty)) {
@@ -243,7 +289,7 @@ type Undetected struct {
 }
 
 // Undetected iterates over the acts since a time that no pass saw, oldest first. An act counts when
-// a complete pass came later and two days went by.
+// a complete pass came later and two days went by, until a change is recorded that it may explain.
 func (h *History) Undetected(ctx context.Context, since time.Time) iter.Seq2[Undetected, error] {
 	return func(yield func(Undetected, error) bool) {
 		r := h.keys.below("undetected")

@@ -116,16 +116,23 @@ func (h *History) head(ctx context.Context, typeName, id string) (head, bool, er
 
 // heads iterates over the heads of a type with their ids, the deleted included.
 func (h *History) heads(ctx context.Context, typeName string) iter.Seq2[idHead, error] {
-	return h.headsIn(ctx, typeName, h.keys.below("head", typeName))
+	return h.headsIn(ctx, typeName, h.keys.below("head", typeName), nil)
 }
 
-// headsIn iterates over the heads of a type in a range of keys.
-func (h *History) headsIn(ctx context.Context, typeName string, r storage.Range) iter.Seq2[idHead, error] {
+// headsIn iterates over the heads of a type in a range of keys, all of them or those whose ids are
+// wanted.
+func (h *History) headsIn(ctx context.Context, typeName string, r storage.Range, wanted func(id string) bool) iter.Seq2[idHead, error] {
 	return func(yield func(idHead, error) bool) {
 		var hd idHead
 		for e, err := range h.store.Scan(ctx, r) {
 			if err == nil {
-				err = h.decodeHead(e, &hd)
+				hd.id, err = h.keys.last(e.Key)
+			}
+			if err == nil && wanted != nil && !wanted(hd.id) {
+				continue
+			}
+			if err == nil {
+				err = decodeHead(e, &hd.head)
 			}
 			if err != nil {
 				yield(idHead{}, fmt.Errorf("history: heads of %s: %w", typeName, err))

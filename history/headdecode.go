@@ -12,10 +12,7 @@ import (
 )
 
 // decodeHead decodes the head in e into hd, which may hold the one before it.
-func (h *History) decodeHead(e storage.Entry, hd *idHead) (err error) {
-	if hd.id, err = h.keys.last(e.Key); err != nil {
-		return err
-	}
+func decodeHead(e storage.Entry, hd *head) error {
 	if err := hd.UnmarshalJSON(e.Value); err != nil {
 		return &storage.KeyError{Key: e.Key, Err: err}
 	}

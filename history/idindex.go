@@ -31,19 +31,21 @@ func (s sameID) of(typeName string) (Ref, bool) {
 }
 
 // idIndex reads the heads of all types, those without a parent first: they own their ids, while types
-// below them often repeat the id of something else.
-func (h *History) idIndex(ctx context.Context) (idIndex, error) {
+// below them often repeat the id of something else. With a part it leaves out the ids whose last part
+// is another, which is enough to resolve that part.
+func (h *History) idIndex(ctx context.Context, part string) (idIndex, error) {
 	x := idIndex{map[string]sameID{}, map[string]sameID{}}
 	types, err := h.types(ctx)
 	if err != nil {
 		return x, err
 	}
+	wanted := func(id string) bool { return part == "" || lastPart(id) == part }
 	for _, child := range []bool{false, true} {
 		for _, typeName := range types {
 			if (h.opts.Models[typeName].Parent != "") != child {
 				continue
 			}
-			for hd, err := range h.heads(ctx, typeName) {
+			for hd, err := range h.headsIn(ctx, typeName, h.keys.below("head", typeName), wanted) {
 				if err != nil {
 					return x, err
 				}

@@ -79,10 +79,17 @@ func (k keys) evidence(e *Evidence) string {
 }
 
 // evidenceIn returns the range of the records from one time to another, both included.
-func (k keys) evidenceIn(since, until time.Time) storage.Range {
+func (k keys) evidenceIn(since, until time.Time) storage.Range { return k.in("evidence", since, until) }
+
+// undetectedIn is evidenceIn for those that are undetected.
+func (k keys) undetectedIn(since, until time.Time) storage.Range {
+	return k.in("undetected", since, until)
+}
+
+func (k keys) in(what string, since, until time.Time) storage.Range {
 	return storage.Range{
-		Start: k.key("evidence", plain(since).Format(logTime)),
-		End:   k.key("evidence", plain(until).Add(1).Format(logTime)),
+		Start: k.key(what, plain(since).Format(logTime)),
+		End:   k.key(what, plain(until).Add(1).Format(logTime)),
 	}
 }
 

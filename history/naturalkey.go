@@ -56,7 +56,7 @@ const (
 func (h *History) keyring(ctx context.Context, at time.Time, swap func(string) string) (*keyring, error) {
 	k := &keyring{History: h, at: at, owns: map[string]map[string]*keyed{}, swap: swap}
 	var err error
-	if k.index, err = h.idIndex(ctx); err != nil {
+	if k.index, err = h.idIndex(ctx, ""); err != nil {
 		return nil, err
 	}
 	types, err := h.types(ctx)

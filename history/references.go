@@ -52,7 +52,7 @@ type ReferenceOptions struct {
 //
 // References returns ErrNotFound for an object that did not exist at the time asked for.
 func (h *History) References(ctx context.Context, typeName, id string, opts *ReferenceOptions) ([]Reference, error) {
-	q, err := h.references(ctx, opts)
+	q, err := h.references(ctx, opts, "")
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (h *History) References(ctx context.Context, typeName, id string, opts *Ref
 // the iteration. An object that was never seen is ErrNotFound.
 func (h *History) Referrers(ctx context.Context, typeName, id string, opts *ReferenceOptions) iter.Seq2[Reference, error] {
 	return func(yield func(Reference, error) bool) {
-		q, err := h.references(ctx, opts)
+		q, err := h.references(ctx, opts, lastPart(id))
 		if err == nil {
 			typeName, err = q.known(ctx, typeName)
 		}
@@ -104,7 +104,6 @@ func (h *History) Referrers(ctx context.Context, typeName, id string, opts *Refe
 			yield(Reference{}, err)
 			return
 		}
-		q.needle = []byte(lastPart(id))
 		q.to(ctx, func(r Reference, err error) bool {
 			if err == nil && (r.To.Type != typeName || r.To.ID != id) {
 				return true
@@ -119,7 +118,7 @@ func (h *History) Referrers(ctx context.Context, typeName, id string, opts *Refe
 // time asked for. Errors are those of Referrers.
 func (h *History) Dangling(ctx context.Context, opts *ReferenceOptions) iter.Seq2[Reference, error] {
 	return func(yield func(Reference, error) bool) {
-		q, err := h.references(ctx, opts)
+		q, err := h.references(ctx, opts, "")
 		if err != nil {
 			yield(Reference{}, err)
 			return
@@ -144,9 +143,13 @@ type referenceQuery struct {
 	alive  map[Ref]bool
 }
 
-// references prepares a question: it reads the ids of all objects.
-func (h *History) references(ctx context.Context, opts *ReferenceOptions) (*referenceQuery, error) {
+// references prepares a question. It reads the ids of all objects, or of those that references to
+// objects with one last part can mean.
+func (h *History) references(ctx context.Context, opts *ReferenceOptions, part string) (*referenceQuery, error) {
 	q := &referenceQuery{History: h, alive: map[Ref]bool{}}
+	if part != "" {
+		q.needle = []byte(part)
+	}
 	if opts != nil {
 		q.opts = *opts
 	}
@@ -160,7 +163,7 @@ func (h *History) references(ctx context.Context, opts *ReferenceOptions) (*refe
 	if q.opts.Types, err = h.knownTypes(ctx, q.opts.Types, q.opts.At); err != nil {
 		return nil, err
 	}
-	q.index, err = h.idIndex(ctx)
+	q.index, err = h.idIndex(ctx, part)
 	return q, err
 }
 

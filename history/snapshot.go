@@ -109,7 +109,7 @@ func (h *History) stored(ctx context.Context, typeName string, r storage.Range, 
 		next, stop := iter.Pull2(h.store.Scan(ctx, bodies))
 		defer stop()
 		body, err, more := next()
-		for hd, headErr := range h.headsIn(ctx, typeName, r) {
+		for hd, headErr := range h.headsIn(ctx, typeName, r, nil) {
 			key := h.keys.body(typeName, hd.id)
 			for more && err == nil && body.Key < key {
 				body, err, more = next()

@@ -156,6 +156,33 @@ func TestWhoIsNotKnownInAGap(t *testing.T) {
 	require.Equal(t, []string{"q1: unaudited", "q1: none"}, a.who(Query{}))
 }
 
+// A removal that is recorded days after a complete pass missed the object has an author, and what was
+// undetected until then is not any more.
+func TestLateRemovalHasAnAuthor(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	a.see("queues", obj("q1", `"n":1`), obj("q2", `"n":1`))
+	require.NoError(t, a.audit())
+	a.see("queues", obj("q1", `"n":1`))
+	gone, other := a.did("ann", "q2", 20), a.did("bob", "q2", 90)
+	gone.Action = "Delete"
+	require.NoError(t, a.audit(gone, other, a.did("bob", "q1", 20)))
+	a.now = a.now.Add(keepAfter + time.Hour)
+	require.NoError(t, a.audit())
+	require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 3)
+	a.see("queues", obj("q1", `"n":1`))
+	require.NoError(t, a.audit())
+	require.Equal(t, []string{"q2: attributed ann?"}, a.who(Query{}))
+	require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 2, "before the span, and of another object")
+	tally, _, err := a.Tally(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, tally.Undetected)
+	a.now = a.now.Add(keepAfter + time.Hour)
+	require.NoError(t, a.audit())
+	require.Equal(t, []string{"q2: attributed ann"}, a.who(Query{}))
+	require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 2)
+}
+
 // A process that dies at any commit, made or not, leaves what the next one completes.
 func TestAttributionsKilledAtAnyCommit(t *testing.T) {
 	t.Parallel()
@@ -193,9 +220,19 @@ func TestAttributionsKilledAtAnyCommit(t *testing.T) {
 		audit()
 		require.Equal(t, []string{"q1: several ann bob", "q2: attributed eve", "q2: attributed bob"}, a.who(Query{}))
 		require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 1)
+		a.see("queues", obj("q1", `"n":2`))
+		gone := a.did("ann", "q2", 20)
+		gone.Action = "Delete"
+		audit(gone)
+		a.now = a.now.Add(50 * time.Hour)
+		audit()
+		require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 2)
+		a.see("queues", obj("q1", `"n":2`))
+		audit()
+		require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 1)
 		shown := map[string]string{}
 		for key, value := range dump(t, a.store) {
-			if strings.Contains(key, "/who/") || strings.Contains(key, "/fact/") || strings.Contains(key, "/evidence/") || strings.HasSuffix(key, "/audits") {
+			if strings.Contains(key, "/who/") || strings.Contains(key, "/fact/") || strings.Contains(key, "/evidence/") || strings.Contains(key, "/undetected/") || strings.HasSuffix(key, "/audits") {
 				shown[key] = edition.ReplaceAllString(value, "") // a call that begins again counts again
 			}
 		}

@@ -163,6 +163,7 @@ func (h *History) forgetActor(ctx context.Context, id string) (found bool, err e
 				b.Delete(e.Key)
 			case u.Actor.ID == id:
 				u.Actor = Actor{}
+				b.Require(e.Key, e.Value) // it may be taken back meanwhile
 				return b.PutJSON(e.Key, u)
 			}
 			return nil
