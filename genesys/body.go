@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 )
 
 // Bodies are read to their end before anybody looks at them. So a cut answer is a failed try, which
@@ -47,7 +48,7 @@ func (c *Client) readBody(r *http.Response) ([]byte, error) {
 	if r.ContentLength > c.opts.MaxBody {
 		return nil, errTooLarge
 	}
-	body, err := readChunks(io.LimitReader(r.Body, c.opts.MaxBody+1), max(int(r.ContentLength)+bytes.MinRead, firstChunk))
+	body, err := readChunks(io.LimitReader(r.Body, c.opts.MaxBody+1))
 	c.stats.bytes.Add(int64(len(body)))
 	if err == nil && int64(len(body)) > c.opts.MaxBody {
 		return body[:min(len(body), 64<<10)], errTooLarge // no more than an error's text
@@ -55,39 +56,36 @@ func (c *Client) readBody(r *http.Response) ([]byte, error) {
 	return body, err
 }
 
+// chunks are what bodies are read into, one after the other. Those of a very large body are let go.
+var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
 const (
-	firstChunk = 16 << 10
-	nextChunk  = 1 << 20
+	chunkSize  = 128 << 10
+	keptChunks = 16
 )
 
-// readChunks reads all there is. A buffer that doubles would allocate several
-// times what comes, which is much for an answer that turns out to be too large.
-func readChunks(r io.Reader, first int) ([]byte, error) {
-	chunk := make([]byte, 0, first)
-	var full [][]byte
-	total := 0
-	for {
-		if len(chunk) == cap(chunk) {
-			full = append(full, chunk)
-			chunk = make([]byte, 0, min(nextChunk, 4*cap(chunk)))
+// readChunks reads all there is. How much that is shows only at its end; so it is read into chunks
+// that are used again, and an answer allocates no more than it needs.
+func readChunks(r io.Reader) ([]byte, error) {
+	var used []*[chunkSize]byte
+	var parts [][]byte
+	var err error
+	for err == nil {
+		chunk := chunks.Get().(*[chunkSize]byte)
+		n := 0
+		for more := 0; err == nil && n < len(chunk); n += more {
+			more, err = r.Read(chunk[n:])
 		}
-		n, err := r.Read(chunk[len(chunk):cap(chunk)])
-		chunk, total = chunk[:len(chunk)+n], total+n
-		if err == nil {
-			continue
-		}
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		if full == nil {
-			return chunk, err
-		}
-		body := make([]byte, 0, total)
-		for _, part := range full {
-			body = append(body, part...)
-		}
-		return append(body, chunk...), err
+		used, parts = append(used, chunk), append(parts, chunk[:n])
 	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	body := bytes.Join(parts, nil)
+	for _, chunk := range used[:min(len(used), keptChunks)] {
+		chunks.Put(chunk)
+	}
+	return body, err
 }
 
 // wholeJSON tells a body that may be JSON from an HTML page or a cut one, by

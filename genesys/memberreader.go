@@ -8,8 +8,9 @@ import (
 )
 
 // A memberReader finds several fields of an object while the object is scanned, and sees on the way
-// whether there is anything in it that the border may have to change. So an object of a page, of
-// which nearly none has a secret, is gone over once and not three times.
+// whether there is anything in it that the border may have to change. It indexes the objects of a
+// page while the page is scanned, so each byte of a page, of which nearly none is of a secret, is
+// gone over once: the page is proven to be JSON, and where its objects and their fields are is known.
 type memberReader struct {
 	names   []string // of the members at the top
 	starts  []int    // where their values begin in text; -1 for none
@@ -17,6 +18,15 @@ type memberReader struct {
 	top     int      // depth of the members at the top
 	suspect bool     // a name was seen for which the border has to look itself
 	seer    jsonscan.Seer
+
+	items      []indexed // of the list that was indexed last
+	itemStarts []int     // starts of each of them, one after the other
+}
+
+// An indexed element of a list is one that was gone over.
+type indexed struct {
+	span
+	suspect bool
 }
 
 // A field is a place in the objects that a memberReader reads.
@@ -74,12 +84,6 @@ func (m *memberReader) read(raw []byte) error {
 	return nil
 }
 
-// next goes over the next element of the array text.
-func (m *memberReader) next(it *jsonscan.Iter, text []byte) bool {
-	m.begin(text, 2)
-	return it.NextSeen(m.seer)
-}
-
 // see is called for each member of the value, at any depth, before its value is scanned. Only those at
 // the top are remembered; names of all of them tell whether the border has to look.
 func (m *memberReader) see(depth int, key []byte, form jsonscan.Form, value int) {
@@ -96,6 +100,43 @@ func (m *memberReader) see(depth int, key []byte, form jsonscan.Form, value int)
 		}
 	}
 	m.suspect = m.suspect || isSecretName(name) || isPairValue(name)
+}
+
+// index goes over the list at text[i], inside of so many containers, and notes what is read of each
+// element. It returns the end of the list, or ^offset. What is no list has no elements.
+func (m *memberReader) index(text []byte, i, outside int) int {
+	m.items, m.itemStarts = m.items[:0], m.itemStarts[:0]
+	if i >= len(text) || text[i] != '[' {
+		return jsonscan.ScanValue(text, i, outside)
+	}
+	if i = jsonscan.Space(text, i+1); i < len(text) && text[i] == ']' {
+		return i + 1
+	}
+	for {
+		m.begin(text, outside+2)
+		end := jsonscan.ScanSeen(text, i, outside+1, m.seer)
+		if end < 0 {
+			return end
+		}
+		m.items = append(m.items, indexed{span{i, end}, m.suspect})
+		m.itemStarts = append(m.itemStarts, m.starts...)
+		switch i = jsonscan.Space(text, end); {
+		case i < len(text) && text[i] == ',':
+			i = jsonscan.Space(text, i+1)
+		case i < len(text) && text[i] == ']':
+			return i + 1
+		default:
+			return ^i
+		}
+	}
+}
+
+// item goes back to element n of the list that was indexed last, and returns it.
+func (m *memberReader) item(n int) []byte {
+	it := m.items[n]
+	m.suspect = it.suspect
+	copy(m.starts, m.itemStarts[n*len(m.starts):])
+	return m.text[it.from:it.to]
 }
 
 // raw returns the value of a field of the object that was read, nil if there is none.

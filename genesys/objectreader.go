@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
 // An objectReader makes Objects out of the bodies of one list. It is made once for the list and used
@@ -24,7 +22,6 @@ type objectReader struct {
 }
 
 // newObjectReader returns the reader of a list of t below a parent.
-
 func newObjectReader(t ObjectType, parent string) *objectReader {
 	r := &objectReader{t: t, border: t.border(), parent: parent}
 	r.id = r.members.fields(t.ID)
@@ -45,8 +42,8 @@ func (r *objectReader) listed(raw []byte) (Object, error) {
 	return r.element(raw)
 }
 
-// next goes to the next element of a list, for element.
-func (r *objectReader) next(it *jsonscan.Iter, list []byte) bool { return r.members.next(it, list) }
+// item reads element n of the list that readEnvelope has indexed.
+func (r *objectReader) item(n int) (Object, error) { return r.element(r.members.item(n)) }
 
 // element makes an Object of an element of a list that has been gone over.
 func (r *objectReader) element(raw []byte) (Object, error) {

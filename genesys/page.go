@@ -31,17 +31,20 @@ type envelope struct {
 	beyond    string // the first announcement of more in a way that the type does not know
 }
 
-// readEnvelope goes over a whole page once, which also proves that it is JSON. The objects are left
-// as they are.
-func readEnvelope(t ObjectType, page []byte) (envelope, error) {
-	e := envelope{total: -1, pageCount: -1}
+// readEnvelope goes over a whole page once: that proves that it is JSON, reads what it announces, and
+// indexes its objects for r.
+func readEnvelope(r *objectReader, page []byte) (envelope, error) {
+	t, e := r.t, envelope{total: -1, pageCount: -1}
 	if t.Items == "." {
-		raw, ok := jsonscan.Lookup(page)
-		if !ok {
-			_, _, err := clean(page, nil) // says where it is wrong
-			return e, err
+		start := jsonscan.Space(page, 0)
+		end := r.members.index(page, start, 0)
+		if end >= 0 && jsonscan.Space(page, end) < len(page) {
+			end = ^jsonscan.Space(page, end)
 		}
-		e.items = raw
+		if end < 0 {
+			return e, jsonscan.ErrorAt(page, ^end)
+		}
+		e.items = page[start:end]
 		return e, nil
 	}
 	items, belowItems, _ := strings.Cut(t.Items, ".")
@@ -50,8 +53,14 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 	names := [...]string{items, "total", "pageCount", "pageSize", "nextUri", token}
 	var values [len(names)][]byte
 	it := jsonscan.Members(page)
+	scan := func(i int) int {
+		if belowItems == "" && it.KeyIs(items) {
+			return r.members.index(page, i, 1)
+		}
+		return jsonscan.ScanValue(page, i, 1)
+	}
 	lastPage := -1
-	for it.Next() {
+	for it.NextWith(scan) {
 		known := false
 		for i, name := range names {
 			if it.KeyIs(name) {
@@ -67,7 +76,10 @@ func readEnvelope(t ObjectType, page []byte) (envelope, error) {
 			e.beyond = cmp.Or(e.beyond, label(name))
 		}
 	}
-	e.items = below(values[0], belowItems)
+	if e.items = values[0]; belowItems != "" {
+		e.items = below(e.items, belowItems)
+		r.members.index(e.items, 0, 0)
+	}
 	e.total, e.pageCount = e.count("total", values[1]), e.count("pageCount", values[2])
 	if n, ok := jsonscan.Int(values[3]); ok && n >= 0 {
 		e.pageSize = int(n)

@@ -22,7 +22,7 @@ func (w *walk) walkPages(path string) (moved string, err error) {
 		if err != nil {
 			return "", err
 		}
-		e, err := readEnvelope(w.t, page)
+		e, err := readEnvelope(w.reader, page)
 		if err != nil {
 			return "", w.incomplete(fmt.Sprintf("page %d is not valid JSON", p.number), err)
 		}
@@ -141,17 +141,19 @@ func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 // has, and how many of them this list did not show before. An element that is no object with an ID is a
 // doubt, and is counted as one that came, so that paging goes on.
 func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
+	defer w.reader.release()
 	if e.items == nil || string(e.items) == "null" {
 		if e.items == nil && e.total != 0 {
 			return 0, 0, w.incomplete(fmt.Sprintf("page %d has no member %q", p.number, w.t.Items), nil)
 		}
 		return 0, 0, nil
 	}
-	defer w.reader.release()
-	it := jsonscan.Elements(e.items)
-	for w.reader.next(&it, e.items) {
+	if e.items[0] != '[' {
+		return 0, 0, w.incomplete(fmt.Sprintf("page %d has no list in its member %q", p.number, w.t.Items), jsonscan.ErrorAt(e.items, 0))
+	}
+	for i := range w.reader.members.items {
 		n++
-		o, err := w.reader.element(it.Value())
+		o, err := w.reader.item(i)
 		if err != nil {
 			w.note(fmt.Sprintf("item %d of page %d: %v", n, p.number, err))
 			continue
@@ -171,9 +173,6 @@ func (w *walk) items(p *pager, e envelope) (n, fresh int, err error) {
 		if w.stopped = !w.yield(o, nil); w.stopped {
 			return n, fresh, nil
 		}
-	}
-	if err := it.Err(); err != nil {
-		return n, fresh, w.incomplete(fmt.Sprintf("page %d has no list in its member %q", p.number, w.t.Items), err)
 	}
 	return n, fresh, nil
 }

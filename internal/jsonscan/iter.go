@@ -49,11 +49,11 @@ func (it *Iter) Next() bool {
 	return ok && it.take(i, ScanValue(it.b, i, 1))
 }
 
-// NextSeen is Next that tells see of every member inside of the value. Offsets of values count from
-// the start of the text.
-func (it *Iter) NextSeen(see Seer) bool {
+// NextWith is Next that leaves the value to scan, which is told where it begins in the text and
+// returns its end, or ^offset, as [ScanValue] does.
+func (it *Iter) NextWith(scan func(i int) int) bool {
 	i, ok := it.toValue()
-	return ok && it.take(i, ScanSeen(it.b, i, 1, see))
+	return ok && it.take(i, scan(i))
 }
 
 // take makes the text from start to end the current value; a negative end is an error, as in scan.go.

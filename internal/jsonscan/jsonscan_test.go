@@ -202,14 +202,16 @@ func TestScanSeen(t *testing.T) {
 		t.Errorf("ends at %d of %d, with %q, not %q", end, len(text), got, want)
 	}
 
-	it := jsonscan.Elements([]byte(text))
+	it := jsonscan.Members([]byte(`{"a": [1,2],"b":3}`))
 	got = nil
-	for it.NextSeen(func(depth int, key []byte, _ jsonscan.Form, _ int) {
-		got = append(got, fmt.Sprintf("%d %s", depth, key))
-	}) {
-		got = append(got, "end")
+	for it.NextWith(func(i int) int { return jsonscan.ScanValue([]byte(`{"a": [1,2],"b":3}`), i, 1) }) {
+		got = append(got, string(it.Key())+string(it.Value()))
 	}
-	if want := []string{`2 "a"`, `2 "b\u0062"`, `4 "c"`, `end`, `102 "d"`, `103 "e"`, `end`}; it.Err() != nil || !slices.Equal(got, want) {
+	if want := []string{`"a"[1,2]`, `"b"3`}; it.Err() != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, with %q, not %q", it.Err(), got, want)
+	}
+	it = jsonscan.Members([]byte(`{"a":1,"b":2}`))
+	if it.NextWith(func(int) int { return ^7 }) || it.Err() == nil {
+		t.Errorf("a value that cannot be scanned is passed: %v", it.Err())
 	}
 }
