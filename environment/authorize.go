@@ -11,17 +11,17 @@ type Operation string
 
 // The operations, with the methods of Engine that ask about each.
 const (
-	OpCreate   Operation = "create"           // Create; Put of a new name
-	OpUpdate   Operation = "update"           // Update, Pause, Resume, Thaw, Reseal; Put of a known name
-	OpDelete   Operation = "delete"           // Delete
-	OpRead     Operation = "read"             // what makes no request: Get, Status, History, Follow, …
-	OpValidate Operation = "validate"         // Validate
-	OpImport   Operation = "import"           // Import
-	OpPoll     Operation = "poll"             // Poll, Hint
-	OpClient   Operation = "use the client"   // Client
-	OpAccept   Operation = "accept removals"  // AcceptRemovals, AcceptOrg
-	OpForget   Operation = "forget"           // Forget
-	OpConsumer Operation = "reset a consumer" // ResetConsumer, DeleteConsumer
+	OpCreate   Operation = "create"          // Create; Put of a new name
+	OpUpdate   Operation = "update"          // Update, Pause, Resume, Thaw, Reseal; Put of a known name
+	OpDelete   Operation = "delete"          // Delete
+	OpRead     Operation = "read"            // what makes no request and stores nothing: Get, Status, History, …
+	OpValidate Operation = "validate"        // Validate
+	OpImport   Operation = "import"          // Import
+	OpPoll     Operation = "poll"            // Poll, Hint
+	OpClient   Operation = "use the client"  // Client
+	OpAccept   Operation = "accept removals" // AcceptRemovals, AcceptOrg
+	OpForget   Operation = "forget"          // Forget
+	OpConsumer Operation = "move a consumer" // Deliver, Follow, FollowAll, ResetConsumer, DeleteConsumer
 )
 
 // authorize asks Options.Authorize. Every exported method asks before it reads a secret, sends a

@@ -12,17 +12,21 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
-// FollowAll follows every environment that Options.Authorize lets the caller read,
+// FollowAll follows every environment that Options.Authorize lets the caller follow,
 // also those that are created later, until ctx ends; it then returns nil. The
 // consumer has a place in each. Changes of one environment come one at a time and in
 // order; f is called concurrently for different environments, which
-// Change.Environment tells apart. The first error ends all.
+// Change.Environment tells apart. The first error ends all. An environment that is
+// deleted has no changes to come, which is none.
 func (e *Engine) FollowAll(ctx context.Context, consumer string, f Consumer, opts *FollowOptions) error {
 	if _, err := e.following(0, consumer, f, opts); err != nil {
 		return err
 	}
+	newest, err := storage.GetJSON[int64](ctx, e.store, sequenceKey)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
 	following, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop(nil)
@@ -31,37 +35,40 @@ func (e *Engine) FollowAll(ctx context.Context, consumer string, f Consumer, opt
 		changed := e.changed.next()
 		for r, err := range e.All(following) {
 			if err != nil {
-				return unlessEnded(following, err)
+				stop(err)
+				break
 			}
-			if begun[r.ID] || !r.Deleting.IsZero() {
+			if begun[r.ID] || !r.Deleting.IsZero() || e.authorize(following, OpConsumer, r, r) != nil {
 				continue
 			}
 			begun[r.ID] = true
+			var o FollowOptions
+			if opts != nil {
+				o = *opts
+			}
+			o.FromNow = o.FromNow && r.ID <= newest
 			wg.Go(func() {
-				err := e.Follow(following, r.ID, consumer, f, opts)
-				if err != nil && !errors.Is(err, ErrNotFound) { // one that is deleted has no changes to come
+				if err := e.Follow(following, r.ID, consumer, f, &o); err != nil && !e.isGone(following, r.ID) {
 					stop(err)
 				}
 			})
 		}
 		select {
 		case <-following.Done():
-			return unlessEnded(ctx, context.Cause(following))
+			if ended(ctx) {
+				return nil
+			}
+			return context.Cause(following)
 		case <-changed:
 		case <-time.After(e.glance()):
 		}
 	}
 }
 
-// unlessEnded returns the error, or why ctx was ended for one, but nil if it just ended.
-func unlessEnded(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	return err
+// isGone reports whether an environment was deleted, or is being.
+func (e *Engine) isGone(ctx context.Context, id int64) bool {
+	r, _, err := e.read(ctx, id)
+	return errors.Is(err, ErrNotFound) || err == nil && !r.Deleting.IsZero()
 }
 
 // A ConsumerStatus tells how far a consumer has come with an environment's changes.
@@ -134,10 +141,20 @@ func (e *Engine) consumerHolders(ctx context.Context, id int64, consumers []Cons
 }
 
 // ResetConsumer lets a consumer go on behind the change with that sequence number: 0
-// hands it every change again, ConsumerStatus.Seq plus Behind skips to now. While
-// somebody delivers to it, that is storage.ErrLocked.
+// hands it every change again, ConsumerStatus.Seq plus Behind skips to now. A number that
+// the log has not reached is refused, because changes up to it would never be delivered.
+// While somebody delivers to it, that is storage.ErrLocked.
 func (e *Engine) ResetConsumer(ctx context.Context, id int64, consumer string, seq uint64) error {
 	return e.editConsumer(ctx, id, consumer, func(b *storage.Batch, key string) error {
+		h, err := history.Open(ctx, e.store, id, nil)
+		if err != nil {
+			return err
+		}
+		if newest, err := h.Cursor(ctx); err != nil {
+			return err
+		} else if seq > newest {
+			return fmt.Errorf("environment: %q cannot go on behind change %d: the last is %d", consumer, seq, newest)
+		}
 		b.DeleteRange(owedRange(id, consumer, seq))
 		return b.PutJSON(key, seq)
 	})

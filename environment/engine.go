@@ -170,6 +170,11 @@ func (e *Engine) History(ctx context.Context, id int64) (*history.History, error
 	if _, err := e.Get(ctx, id); err != nil {
 		return nil, err
 	}
+	return e.historyOf(ctx, id)
+}
+
+// historyOf is History for who was authorized already.
+func (e *Engine) historyOf(ctx context.Context, id int64) (*history.History, error) {
 	var h *history.History
 	h, err := history.Open(ctx, e.store, id, &history.Options{
 		Logger: e.opts.Logger, Models: e.models,

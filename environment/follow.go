@@ -27,15 +27,11 @@ type Consumer = func(context.Context, history.Change) error
 // in this process, and else when the other process has shown that it lives. From one
 // that does not, Deliver takes over within Options.Lease.
 func (e *Engine) Deliver(ctx context.Context, id int64, consumer string, f Consumer) error {
-	h, err := e.History(ctx, id)
-	if err == nil {
-		err = checkConsumer(consumer, f)
-	}
+	following, err := e.follower(ctx, id, consumer, f, nil)
 	if err != nil {
 		return err
 	}
-	following := &following{engine: e, history: h, id: id, consumer: consumer, f: f}
-	return e.unlessHeld(ctx, id, following.deliver, "consumer", consumer)
+	return following.result(e.unlessHeld(ctx, id, following.deliver, "consumer", consumer))
 }
 
 // checkConsumer refuses what can be no consumer's name, and a consumer that cannot be called.
@@ -58,15 +54,10 @@ func checkConsumer(consumer string, f Consumer) error {
 // The error is f's, unless opts says to try again, or that of a store that fails,
 // such as storage.ErrFailed. A nil opts is the zero one.
 func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f Consumer, opts *FollowOptions) error {
-	h, err := e.History(ctx, id)
+	following, err := e.follower(ctx, id, consumer, f, opts)
 	if err != nil {
 		return err
 	}
-	following, err := e.following(id, consumer, f, opts)
-	if err != nil {
-		return err
-	}
-	following.history = h
 	err = e.alone(ctx, id, func(ctx context.Context, lease *lease) error {
 		for {
 			news := e.recordedOf(id).next()
@@ -84,7 +75,28 @@ func (e *Engine) Follow(ctx context.Context, id int64, consumer string, f Consum
 	if ended(ctx) {
 		return nil
 	}
-	return err
+	return following.result(err)
+}
+
+// follower returns the delivery to a consumer, if the caller may have it: to deliver moves
+// the consumer's place, for whoever else delivers to it as well.
+func (e *Engine) follower(ctx context.Context, id int64, consumer string, f Consumer, opts *FollowOptions) (*following, error) {
+	r, err := e.Get(ctx, id)
+	if err == nil {
+		err = e.authorize(ctx, OpConsumer, r, r)
+	}
+	if err == nil && !r.Deleting.IsZero() {
+		err = fmt.Errorf("%w: %q is being deleted", ErrNotFound, r.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	following, err := e.following(id, consumer, f, opts)
+	if err != nil {
+		return nil, err
+	}
+	following.history, err = e.historyOf(ctx, id)
+	return following, err
 }
 
 // recordedOf tells when this process has recorded something of an environment.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // change from the oldest on, and ends at the consumer's first error.
 type FollowOptions struct {
 	// FromNow lets a consumer of a new name begin with what is recorded from now on.
-	// One that has a place goes on from there.
+	// One that has a place goes on from there. Of an environment that is created while
+	// FollowAll runs, it gets everything.
 	FromNow bool
 
 	// Types, Kinds and Field select the changes to deliver, as in history.Query; types
@@ -31,7 +33,8 @@ type FollowOptions struct {
 	// wait, so that their order holds. 0 ends with the consumer's error.
 	Retry time.Duration
 
-	// RetryMax is the longest pause. Defaults to a minute, or to Retry if that is longer.
+	// RetryMax is the longest pause, at least Retry. Defaults to a minute, or to Retry if that is
+	// longer.
 	RetryMax time.Duration
 
 	// WaitForWho is how long a change waits, from when it was recorded, for the org's audits to
@@ -55,6 +58,7 @@ type following struct {
 	consumer string
 	f        Consumer
 	opts     FollowOptions
+	failed   error // the consumer's, with which the delivery ends
 
 	edition uint64 // of what is known of who made changes, as the consumer was told last
 	waiting uint64 // the change that waits for who made it
@@ -95,6 +99,9 @@ func (e *Engine) following(id int64, consumer string, f Consumer, opts *FollowOp
 	if fo.opts.RetryMax == 0 {
 		fo.opts.RetryMax = max(time.Minute, fo.opts.Retry)
 	}
+	if fo.opts.RetryMax < fo.opts.Retry {
+		return nil, fmt.Errorf("environment: the longest pause, %v, is shorter than the first, %v", fo.opts.RetryMax, fo.opts.Retry)
+	}
 	return fo, checkConsumer(consumer, f)
 }
 
@@ -118,8 +125,7 @@ func (fo *following) deliver(ctx context.Context, lease *lease) error {
 	if newest <= place {
 		return nil
 	}
-	q := history.Query{AfterSeq: place, Types: fo.opts.Types, Kinds: fo.opts.Kinds, Field: fo.opts.Field}
-	for change, err := range fo.history.Changes(ctx, q) {
+	for change, err := range fo.changes(ctx, place) {
 		if err != nil {
 			return err
 		}
@@ -144,12 +150,47 @@ func (fo *following) deliver(ctx context.Context, lease *lease) error {
 	return nil
 }
 
+// changes iterates over the changes behind one that the consumer is to get. A type that was never
+// read has none yet: no error, although history says so to those who ask for its changes.
+func (fo *following) changes(ctx context.Context, after uint64) iter.Seq2[history.Change, error] {
+	q := history.Query{AfterSeq: after, Types: fo.opts.Types, Kinds: fo.opts.Kinds, Field: fo.opts.Field}
+	if after > 0 {
+		return fo.history.Changes(ctx, q)
+	}
+	q.Types = nil
+	return func(yield func(history.Change, error) bool) {
+		for c, err := range fo.history.Changes(ctx, q) {
+			wanted := err != nil || len(fo.opts.Types) == 0 || slices.Contains(fo.opts.Types, c.Type)
+			if wanted && !yield(c, err) {
+				return
+			}
+		}
+	}
+}
+
+// errConsumer ends a delivery because of the consumer's error, which following.failed has. What is
+// around a delivery acts on its own errors, and the consumer's may match them: one that asks for
+// another environment returns ErrNotFound, one whose own call took too long that of a deadline.
+var errConsumer = errors.New("environment: the consumer failed")
+
+// result returns the error of a delivery for its caller.
+func (fo *following) result(err error) error {
+	if errors.Is(err, errConsumer) {
+		return fo.failed
+	}
+	return err
+}
+
 // hand gives a change to the consumer, again and again if it is to be tried again.
 func (fo *following) hand(ctx context.Context, f Consumer, change history.Change) error {
-	for pause := fo.opts.Retry; ; pause = min(2*pause, fo.opts.RetryMax) {
+	for pause := fo.opts.Retry; ; pause += min(pause, fo.opts.RetryMax-pause) {
 		err := f(ctx, change)
-		if err == nil || fo.opts.Retry == 0 {
-			return err
+		if err == nil {
+			return nil
+		}
+		if fo.opts.Retry == 0 {
+			fo.failed = err
+			return errConsumer
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -3,6 +3,9 @@ package environment_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -22,6 +25,7 @@ import (
 type feed struct {
 	t      *testing.T
 	org    *genesystest.Org
+	store  storage.Store
 	engine *environment.Engine
 	env    environment.Record
 }
@@ -29,7 +33,8 @@ type feed struct {
 func newFeed(t *testing.T) *feed {
 	t.Helper()
 	org := genesystest.New(&genesystest.Options{Size: 5, LogSize: 1})
-	f := &feed{t: t, org: org, engine: open(t, org, memory.New(), nil)}
+	f := &feed{t: t, org: org, store: memory.New()}
+	f.engine = open(t, org, f.store, nil)
 	f.env = f.add("Test")
 	return f
 }
@@ -112,10 +117,104 @@ func TestFollowBeginsAndSelects(t *testing.T) {
 			`"renamed" is no kind of change`: {Kinds: []history.Kind{"renamed"}},
 			`did you mean members.name?`:     {Field: "members[0].name"},
 			`negative; 0 ends at the`:        {Retry: -1},
+			`is shorter than the first, 1h`:  {Retry: time.Hour, RetryMax: time.Minute},
 		} {
 			require.ErrorContains(t, f.engine.Follow(t.Context(), f.env.ID, "x", nil, &opts), says)
 			require.ErrorContains(t, f.engine.FollowAll(t.Context(), "x", nil, &opts), says)
 		}
+	})
+}
+
+// What a consumer fails with is the error of the delivery, also where it looks like one of ours, and
+// the next process need not wait.
+func TestFollowEndsWithTheErrorOfTheConsumer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(t)
+		f.skill("one")
+		other := open(t, f.org, f.store, nil)
+		for i, broken := range []error{
+			errors.New("broken"), context.DeadlineExceeded, context.Canceled, environment.ErrNotFound, environment.ErrDenied,
+			history.ErrUnknown, &storage.LockedError{Name: "x"}, storage.ErrConflict, storage.ErrClosed,
+		} {
+			broken = fmt.Errorf("asking elsewhere: %w", broken)
+			consumer := func(context.Context, history.Change) error { return broken }
+			for way, follow := range map[string]func(context.Context, string) error{
+				"Deliver": func(ctx context.Context, name string) error { return f.engine.Deliver(ctx, f.env.ID, name, consumer) },
+				"Follow": func(ctx context.Context, name string) error {
+					return f.engine.Follow(ctx, f.env.ID, name, consumer, nil)
+				},
+				"FollowAll": func(ctx context.Context, name string) error { return f.engine.FollowAll(ctx, name, consumer, nil) },
+			} {
+				name := way + strconv.Itoa(i)
+				ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+				began := time.Now()
+				require.Equal(t, broken, follow(ctx, name), name)
+				require.ErrorIs(t, other.Deliver(ctx, f.env.ID, name, func(context.Context, history.Change) error { return errors.ErrUnsupported }), errors.ErrUnsupported)
+				require.Less(t, time.Since(began), time.Second, name)
+				stop()
+			}
+		}
+	})
+}
+
+// A consumer of a type that was never read waits for its first pass, and one of several gets the
+// changes of those that were. Of an environment that is created later FollowAll leaves nothing out.
+func TestFollowBeforeTheFirstPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(t)
+		poll := func(e *environment.Engine, id int64, typeName string) {
+			t.Helper()
+			_, err := e.Poll(t.Context(), id, typeName)
+			require.NoError(t, err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+		defer stop()
+		got := make(chan string, 10)
+		done := make(chan error, 3)
+		for name, o := range map[string]environment.FollowOptions{
+			"one":  {Types: []string{"ACD languages"}},
+			"some": {Types: []string{"ACD languages", "routing.skills"}},
+			"new":  {FromNow: true},
+		} {
+			go func() {
+				done <- f.engine.FollowAll(ctx, name, func(_ context.Context, c history.Change) error {
+					if c.Environment == 2 {
+						got <- name + " " + c.Name
+					}
+					return nil
+				}, &o)
+			}()
+		}
+		time.Sleep(time.Minute)
+		other := open(t, f.org, f.store, nil) // whose record the engine notices some seconds later
+		r := recordOf(f.org, "routing.skills", "ACD languages")
+		r.Name = "Second"
+		r = create(t, other, r)
+		edit := func(name string) {
+			t.Helper()
+			poll(other, r.ID, "routing.skills")
+			_, err := f.org.Create("routing.skills", map[string]any{"name": name})
+			require.NoError(t, err)
+			poll(other, r.ID, "routing.skills")
+		}
+		edit("first")
+		time.Sleep(time.Minute)
+		poll(other, r.ID, "ACD languages")
+		_, err := f.org.Create("routing.languages", map[string]any{"name": "Latin"})
+		require.NoError(t, err)
+		poll(other, r.ID, "ACD languages")
+		for range 3 {
+			require.NoError(t, <-done)
+		}
+		close(got)
+		all := slices.Sorted(func(yield func(string) bool) {
+			for line := range got {
+				if !yield(line) {
+					return
+				}
+			}
+		})
+		require.Equal(t, []string{"new Latin", "new first", "one Latin", "some Latin", "some first"}, all)
 	})
 }
 
@@ -211,6 +310,9 @@ func TestConsumers(t *testing.T) {
 			require.ErrorIs(t, f.engine.ResetConsumer(t.Context(), f.env.ID, "a", 0), storage.ErrLocked)
 			require.ErrorIs(t, f.engine.DeleteConsumer(t.Context(), f.env.ID, "a"), storage.ErrLocked)
 		}))
+		for _, beyond := range []uint64{1000, math.MaxUint64} {
+			require.ErrorContains(t, f.engine.ResetConsumer(t.Context(), f.env.ID, "a", beyond), "the last is ")
+		}
 		require.NoError(t, f.engine.ResetConsumer(t.Context(), f.env.ID, "a", consumers[0].Seq))
 		require.Equal(t, []string{"two", "three"}, f.follow("a", nil, nil))
 		require.NoError(t, f.engine.DeleteConsumer(t.Context(), f.env.ID, "a"))

@@ -101,7 +101,7 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 	env := create(t, open(t, org, store, nil), recordOf(org, "Queues"))
 	denied := errors.New("not today")
 	nobody := func(context.Context, history.Change) error { t.Error("a change was shown"); return denied }
-	asked := map[environment.Operation]bool{}
+	asked, mayRead := map[environment.Operation]bool{}, false
 	e := open(t, org, store, func(o *environment.Options) {
 		o.Vault = environment.SecretFunc(func(context.Context, environment.Record) (environment.Secret, error) {
 			t.Error("a secret was opened")
@@ -112,6 +112,9 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 			require.Equal(t, op == environment.OpCreate, before.ID == 0, op)
 			require.Equal(t, op == environment.OpCreate || op == environment.OpDelete, after.ID == 0, op)
 			asked[op] = true
+			if mayRead && op == environment.OpRead {
+				return nil
+			}
 			return denied
 		}
 	})
@@ -125,8 +128,8 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 			_, err := e.Update(ctx, r, nil)
 			return err
 		},
-		"Put":      func() error { _, err := e.Put(ctx, recordOf(org), nil); return err },
-		"Get":      func() error { r, err := e.Get(ctx, env.ID); require.Zero(t, r); return err },
+		"Put":      func() error { _, err := e.Put(ctx, recordOf(org, "Queues"), nil); return err },
+		"Get":      func() error { r, err := e.Get(ctx, env.ID); require.Equal(t, mayRead, r.ID == env.ID); return err },
 		"Find":     func() error { _, err := e.Find(ctx, "Test"); return err },
 		"Validate": func() error { _, err := e.Validate(ctx, env.ID); return err },
 		"Forecast": func() error { _, err := e.Forecast(ctx, env.ID); return err },
@@ -145,8 +148,12 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 			}
 			return nil
 		},
-		"Deliver":        func() error { return e.Deliver(ctx, env.ID, "x", nobody) },
-		"Follow":         func() error { return e.Follow(ctx, env.ID, "x", nobody, nil) },
+		"Deliver": func() error { return e.Deliver(ctx, env.ID, "x", nobody) },
+		"Follow": func() error {
+			ctx, stop := context.WithTimeout(ctx, time.Second) // should it be allowed
+			defer stop()
+			return e.Follow(ctx, env.ID, "x", nobody, nil)
+		},
 		"Consumers":      func() error { _, err := e.Consumers(ctx, env.ID); return err },
 		"ResetConsumer":  func() error { return e.ResetConsumer(ctx, env.ID, "x", 0) },
 		"DeleteConsumer": func() error { return e.DeleteConsumer(ctx, env.ID, "x") },
@@ -174,6 +181,12 @@ func TestAuthorizeGuardsEveryOperation(t *testing.T) {
 		t.Error("a record was shown")
 	}
 	require.Len(t, asked, 11, "every operation")
+	mayRead = true // and nothing else
+	for name, op := range operations {
+		if err := op(); err != nil && !errors.Is(err, history.ErrUnknown) {
+			require.ErrorIs(t, err, denied, name)
+		}
+	}
 	require.Equal(t, before, contents(t, store), "nothing was done")
 	require.Zero(t, org.Stats().Requests)
 }

@@ -124,8 +124,7 @@ func (fo *following) owed(ctx context.Context) (seqs []uint64, words map[uint64]
 
 // tellOf hands the consumer those of some changes of which it has not heard what is known now.
 func (fo *following) tellOf(ctx context.Context, lease *lease, seqs []uint64, words map[uint64]owed) error {
-	q := history.Query{AfterSeq: seqs[0] - 1, Types: fo.opts.Types, Kinds: fo.opts.Kinds, Field: fo.opts.Field}
-	for c, err := range fo.history.Changes(ctx, q) {
+	for c, err := range fo.changes(ctx, seqs[0]-1) {
 		if err != nil {
 			return err
 		}

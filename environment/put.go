@@ -26,6 +26,12 @@ func (e *Engine) Put(ctx context.Context, r Record, opts *UpdateOptions) (Record
 		case err != nil:
 			return r, err
 		}
+		after := r.withDefaults()
+		after.ID, after.Revision, after.Paused, after.Created = known.ID, known.Revision+1, known.Paused, known.Created
+		// Before the secrets are compared, which would tell a guess from the secret.
+		if err := e.authorize(ctx, OpUpdate, known, after); err != nil {
+			return r, err
+		}
 		if same, err := e.same(ctx, known, r.withDefaults()); same || err != nil {
 			return known, err
 		}
