@@ -2,8 +2,11 @@ package environment_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,5 +134,70 @@ func TestOutages(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A call of the org whose limit is used up, or whose service is down, costs the other types nothing:
+// an import reads them, and soon. That type fails until the call is answered again; it does not
+// count as one that the client cannot read, which would be asked for daily.
+func TestOneCallThatFailsStopsNobody(t *testing.T) {
+	const typ = "routing.queues.members"
+	limit := `{"status":429,"code":"too.many.requests","limit":{"key":"queue.members.rate.per.minute","namespace":"routing","value":30}}`
+	for name, test := range map[string]struct {
+		status      int
+		after, body string
+		within      time.Duration
+	}{
+		"limited":              {429, "30", limit, 5 * time.Minute},
+		"limited for long":     {429, "600", limit, 20 * time.Minute},
+		"limited, no word":     {429, "", "", 2 * time.Minute},
+		"timeout":              {408, "", `{}`, 2 * time.Minute},
+		"down":                 {503, "30", "", 5 * time.Minute},
+		"a gateway in trouble": {502, "", "<html>", 2 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				org := genesystest.New(&genesystest.Options{Size: 3, Counts: map[string]int{"routing.queues": 25}, RateLimit: -1, LogSize: 1})
+				var asked atomic.Int64
+				var recovered atomic.Bool
+				engine := open(t, org, memory.New(), func(o *environment.Options) {
+					o.Concurrency = 1 + len(name)%2
+					o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+						if !strings.HasSuffix(r.URL.Path, "/members") || recovered.Load() {
+							return org.Transport().RoundTrip(r)
+						}
+						asked.Add(1)
+						w := httptest.NewRecorder()
+						w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+						if test.after != "" {
+							w.Header().Set("Retry-After", test.after)
+						}
+						w.WriteHeader(test.status)
+						_, _ = w.WriteString(test.body)
+						answer := w.Result()
+						answer.Request = r
+						return answer, nil
+					})
+				})
+				env := create(t, engine, recordOf(org, typ, "routing.skills", "users.queues"))
+				began := time.Now()
+				result, err := engine.Import(t.Context(), env.ID, nil)
+				require.NoError(t, err)
+				require.Less(t, time.Since(began), test.within)
+				require.LessOrEqual(t, asked.Load(), int64(10))
+				require.Len(t, result.Failed, 1)
+				require.Equal(t, typ, result.Failed[0].Type)
+				require.ErrorContains(t, result.Failed[0].Err, strconv.Itoa(test.status))
+				for _, pass := range result.Types {
+					require.True(t, pass.Complete, pass.Type)
+				}
+				recovered.Store(true)
+				time.Sleep(10 * time.Minute)
+				passes, err := engine.Poll(t.Context(), env.ID, typ)
+				require.NoError(t, err)
+				require.True(t, passes[0].Complete, passes[0].Unavailable)
+				require.Positive(t, passes[0].Objects)
+			})
+		})
 	}
 }

@@ -154,7 +154,7 @@ func (s *source) listed(ctx context.Context, err error, parent *history.Head, n 
 		refusal, answered := errors.AsType[*genesys.APIError](err)
 		return &history.UnclearError{
 			Err: fmt.Errorf("%s %s: %w", parent.Type, parent.ID, err), Gone: meaning == genesys.Deleted && !s.t.Absent,
-			Lasting: meaning != genesys.Deleted && answered && !cut && (refusal.Status < 500 || meaning == genesys.Unavailable),
+			Lasting: meaning != genesys.Deleted && answered && !cut && !errors.Is(err, genesys.ErrOutage) && (refusal.Status < 500 || meaning == genesys.Unavailable),
 		}
 	case cut || n > 0:
 		return &history.UnclearError{Err: err}

@@ -57,14 +57,20 @@ func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.base.RoundTrip(r)
 }
 
-// punctual ends a reading whose next request would come after the caller's
-// deadline, as the deadline itself would: it says nothing about the org.
+// punctual ends what could only wait. A reading whose next request would come after the caller's
+// deadline ends as by the deadline itself: it says nothing about the org. And where one request of
+// a reading has failed, the next whose limit is used up is not tried again. It is above the
+// limiter, which learns from each answer.
 type punctual struct{ base http.RoundTripper }
 
 func (p punctual) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := p.base.RoundTrip(r)
-	if reading, ok := r.Context().Value(readingKey{}).(*reading); ok && tooLate(err) {
+	reading, ok := r.Context().Value(readingKey{}).(*reading)
+	if ok && tooLate(err) {
 		reading.stop(err)
+	}
+	if ok && err == nil && resp.StatusCode == http.StatusTooManyRequests && reading.outage.isOn() {
+		return nil, once(resp)
 	}
 	return resp, err
 }
