@@ -17,7 +17,7 @@ import (
 // change from what it was at a to what it was at b, or none if that is the same in all fields that
 // were compared at both times. After is a; Seq and At are those of the newest entry of the log in
 // between. Since, Until, AfterSeq and BeforeSeq of q do not count. ErrTrimmed and ErrUnknown are
-// yielded as AsOf does. What the log says of these types since a is in memory meanwhile.
+// yielded as AsOf does, ErrNotFound as Changes does. What the log says of these types since a is in memory meanwhile.
 func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		q.Since, q.Until, q.AfterSeq, q.BeforeSeq = time.Time{}, time.Time{}, 0, 0
@@ -30,7 +30,7 @@ func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq
 			err = fmt.Errorf("history: between %s and %s: the second time is before the first", a.Format(time.RFC3339), b.Format(time.RFC3339))
 		}
 		if err == nil {
-			err = h.checkAllKnown(ctx, q.Types, a)
+			err = cmp.Or(h.checkAllKnown(ctx, q.Types, a), h.checkSeen(ctx, q))
 		}
 		var touched []touchedObject
 		if err == nil {

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,10 +152,11 @@ type idHead struct {
 	head
 }
 
-// Heads iterates over the live objects of a type in the order of their ids.
+// Heads iterates over the live objects of a type in the order of their ids. A type that was never
+// read is ErrUnknown.
 func (h *History) Heads(ctx context.Context, typeName string) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
-		typeName, err := h.resolveType(typeName)
+		typeName, err := h.knownType(ctx, typeName)
 		if err != nil {
 			yield(Head{}, err)
 			return
@@ -174,13 +176,16 @@ func (h *History) Heads(ctx context.Context, typeName string) iter.Seq2[Head, er
 // Body returns the stored body of a live object, as it came: with the fields
 // that are not compared. Those are as they were when a compared field last
 // changed, because a change of them alone stores nothing. It returns
-// ErrNotFound if there is no such live object.
+// ErrNotFound if there is no such live object, and ErrUnknown if the type was never read.
 func (h *History) Body(ctx context.Context, typeName, id string) (json.RawMessage, error) {
 	typeName, err := h.resolveType(typeName)
 	if err != nil {
 		return nil, err
 	}
 	o, err := h.load(ctx, typeName, id)
+	if errors.Is(err, ErrNotFound) {
+		err = cmp.Or(h.checkKnown(ctx, typeName, time.Time{}), err)
+	}
 	if err != nil {
 		return nil, err
 	}

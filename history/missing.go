@@ -69,10 +69,10 @@ type Withheld struct {
 
 // Withheld iterates over the objects of a type that complete walks missed and
 // that still count as live, in the order of their ids. What only walks that
-// were not complete missed is not among them.
+// were not complete missed is not among them. A type that was never read is ErrUnknown.
 func (h *History) Withheld(ctx context.Context, typeName string) iter.Seq2[Withheld, error] {
 	return func(yield func(Withheld, error) bool) {
-		typeName, err := h.resolveType(typeName)
+		typeName, err := h.knownType(ctx, typeName)
 		if err != nil {
 			yield(Withheld{}, err)
 			return
@@ -97,9 +97,16 @@ func (h *History) Withheld(ctx context.Context, typeName string) iter.Seq2[Withh
 
 // AcceptRemovals records withheld objects as deleted, because a person says
 // that they are gone. If one of the ids is not withheld, nothing is recorded
-// and the error matches ErrNotFound.
+// and the error matches ErrNotFound. To name none is an error, and so is a type that
+// was never read: ErrUnknown.
 func (h *History) AcceptRemovals(ctx context.Context, typeName string, ids ...string) error {
 	return h.commit(ctx, origin{typeName: typeName}, func(t *tx) error {
+		if err := h.checkKnown(ctx, typeName, time.Time{}); err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return fmt.Errorf("history: which removals of %s are accepted? Withheld lists the objects", typeName)
+		}
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 			_, withheld, err := h.missingRecord(ctx, typeName, id)
 			if err != nil {

@@ -535,7 +535,11 @@ func (m *model) checkNow() {
 		}
 		slices.Sort(live)
 		var got []string
-		for _, hd := range collect(t, h.Heads(t.Context(), typeName)) {
+		for hd, err := range h.Heads(t.Context(), typeName) {
+			if len(m.objects[typeName]) == 0 && errors.Is(err, ErrUnknown) {
+				break // no pass has read the type yet
+			}
+			require.NoError(t, err)
 			got = append(got, hd.ID)
 			body, err := h.Body(t.Context(), typeName, hd.ID)
 			require.NoError(t, err)

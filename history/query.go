@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,9 @@ func (f *filter) wants(c *Change) bool {
 // Changes iterates over the changes that q selects, in the order of their
 // sequence numbers. It sees the changes that were recorded when the iteration
 // began. A type that no pass was ever made over is an error that matches
-// ErrUnknown, unless q follows what comes behind a change. To follow a change that was
+// ErrUnknown, and an object that none has seen one that matches ErrNotFound, unless q
+// follows what comes behind a change. A person or client that no audit names has made no
+// change, which is no error. To follow a change that was
 // not made yet, such as one of another store or of later than a backup, is an error that
 // matches ErrNotFound.
 func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error] {
@@ -112,7 +115,7 @@ func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error]
 		}
 		f, err := q.compile()
 		if err == nil && len(q.Types) > 0 && q.AfterSeq == 0 {
-			err = h.checkAllKnown(ctx, q.Types, time.Time{})
+			err = cmp.Or(h.checkAllKnown(ctx, q.Types, time.Time{}), h.checkSeen(ctx, q))
 		}
 		if err == nil && q.AfterSeq > 0 {
 			err = h.checkMade(ctx, q.AfterSeq)
@@ -151,6 +154,19 @@ func (h *History) Changes(ctx context.Context, q Query) iter.Seq2[Change, error]
 			}
 		}
 	}
+}
+
+// checkSeen returns an error that matches ErrNotFound if q is about an object that no pass has seen.
+// Its types are resolved.
+func (h *History) checkSeen(ctx context.Context, q Query) error {
+	if q.ID == "" {
+		return nil
+	}
+	_, found, err := h.head(ctx, q.Types[0], q.ID)
+	if err == nil && !found {
+		err = fmt.Errorf("history: %s %q: %w", q.Types[0], q.ID, ErrNotFound)
+	}
+	return err
 }
 
 // records iterates over the entries of the log that f can want, in its order.

@@ -44,7 +44,7 @@ func TestQueries(t *testing.T) {
 			"object":           {Query{Types: []string{"queues"}, ID: "a", Imported: true}, []uint64{1, 4}},
 			"object, newest":   {Query{Types: []string{"queues"}, ID: "a", Imported: true, Newest: true}, []uint64{4, 1}},
 			"object, after":    {Query{Types: []string{"queues"}, ID: "a", Imported: true, AfterSeq: 1}, []uint64{4}},
-			"unknown object":   {Query{Types: []string{"queues"}, ID: "x"}, nil},
+			"unknown object":   {Query{Types: []string{"queues"}, ID: "x", AfterSeq: 1}, nil},
 			"kind":             {Query{Kinds: []Kind{KindCreated}}, []uint64{7}},
 			"since":            {Query{Since: t4}, []uint64{6, 7, 8}},
 			"since, just past": {Query{Since: t4.Add(1)}, []uint64{8}},
@@ -385,11 +385,11 @@ func TestUnknown(t *testing.T) {
 			err(h.Changes(t.Context(), Query{Types: []string{"typo"}, AfterSeq: 1})), // follows what may come
 			versions(h.AsOf(t.Context(), "empty", now)),
 			versions(h.AsOf(t.Context(), "queues", first)),
-			versions(h.Versions(t.Context(), "queues", "never seen")),
 			err(h.Between(t.Context(), first, now, Query{})),
 		} {
 			require.NoError(t, err)
 		}
 		require.ErrorIs(t, objectAsOf("queues", "never seen", now), ErrNotFound)
+		require.ErrorIs(t, versions(h.Versions(t.Context(), "queues", "never seen")), ErrNotFound)
 	})
 }

@@ -47,6 +47,15 @@ func (h *History) knownTypes(ctx context.Context, named []string, at time.Time) 
 	return types, err
 }
 
+// knownType is knownTypes for one type, known now.
+func (h *History) knownType(ctx context.Context, named string) (string, error) {
+	typeName, err := h.resolveType(named)
+	if err == nil {
+		err = h.checkKnown(ctx, typeName, time.Time{})
+	}
+	return typeName, err
+}
+
 // resolved returns the query with the names of its types, and its object by the id of today.
 func (h *History) resolved(ctx context.Context, q Query) (Query, error) {
 	var err error

@@ -121,6 +121,10 @@ func TestQuestionsAboutUnknownTypes(t *testing.T) {
 		"Referrers":  func() (int, error) { return counted(h.Referrers(ctx, "users", "a", nil)) },
 		"Versions":   func() (int, error) { return counted(h.Versions(ctx, "users", "a")) },
 		"References": func() (int, error) { _, err := h.References(ctx, "users", "a", nil); return 0, err },
+		"Heads":      func() (int, error) { return counted(h.Heads(ctx, "users")) },
+		"Withheld":   func() (int, error) { return counted(h.Withheld(ctx, "users")) },
+		"Body":       func() (int, error) { _, err := h.Body(ctx, "users", "a"); return 0, err },
+		"Accept":     func() (int, error) { return 0, h.AcceptRemovals(ctx, "users", "a") },
 		"Volatility": func() (int, error) { _, err := h.Volatility(ctx, &VolatilityOptions{Types: types}); return 0, err },
 	} {
 		_, err := ask()

@@ -28,7 +28,15 @@ func TestQuestionsThatCanHaveNoAnswer(t *testing.T) {
 		"behind a change to come":       {changes(Query{AfterSeq: 3}), "no change has the number 3: the last is 2: not found"},
 		"a change to come":              {undo(3), "history: change 3: no change has the number 3: the last is 2: not found"},
 		"change 0":                      {undo(0), "no change has the number 0: the last is 2: not found"},
-		"replay of what is to come":     {func() error { _, err := counted(h.Replay(ctx, 99)); return err }(), "no change has the number 99"},
+		"an object that nobody saw":     {changes(Query{Types: []string{"queues"}, ID: "b"}), `history: queues "b": not found`},
+		"such an object between times": {func() error {
+			_, err := counted(h.Between(ctx, now, now, Query{Types: []string{"queues"}, ID: "b"}))
+			return err
+		}(), `queues "b": not found`},
+		"versions of such an object": {func() error { _, err := counted(h.Versions(ctx, "queues", "b")); return err }(), `queues "b": not found`},
+		"no removals":                {h.AcceptRemovals(ctx, "queues"), "which removals of queues are accepted?"},
+		"removals of what is there":  {h.AcceptRemovals(ctx, "queues", "a"), `queues "a" is not withheld: not found`},
+		"replay of what is to come":  {func() error { _, err := counted(h.Replay(ctx, 99)); return err }(), "no change has the number 99"},
 	} {
 		require.ErrorContains(t, tt.err, tt.want, name)
 	}
@@ -37,4 +45,6 @@ func TestQuestionsThatCanHaveNoAnswer(t *testing.T) {
 	}
 	require.NoError(t, changes(Query{AfterSeq: 2}), "nothing has come behind the last one yet")
 	require.NoError(t, changes(Query{Since: now, Until: now}))
+	require.NoError(t, changes(Query{Types: []string{"queues"}, ID: "b", AfterSeq: 2}), "it may come")
+	require.NoError(t, changes(Query{By: "nobody"}))
 }

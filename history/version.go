@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -146,8 +147,8 @@ func (h *History) version(s *state, until time.Time) (Version, error) {
 }
 
 // Versions iterates over the versions of an object, newest first, as far back
-// as the history of it goes. It yields nothing for an object that was never
-// seen.
+// as the history of it goes. An object that was never seen, or is forgotten, is ErrNotFound, and a
+// type that was never read ErrUnknown.
 func (h *History) Versions(ctx context.Context, typeName, id string) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
 		typeName, err := h.resolveType(typeName)
@@ -158,11 +159,9 @@ func (h *History) Versions(ctx context.Context, typeName, id string) iter.Seq2[V
 		o, err := h.load(ctx, typeName, id)
 		if err != nil {
 			if errors.Is(err, ErrNotFound) {
-				err = h.checkKnown(ctx, typeName, time.Time{})
+				err = cmp.Or(h.checkKnown(ctx, typeName, time.Time{}), err)
 			}
-			if err != nil {
-				yield(Version{}, err)
-			}
+			yield(Version{}, err)
 			return
 		}
 		who, err := h.whoReader(ctx)

@@ -99,6 +99,9 @@ func changeOf(ctx context.Context, h *history.History, seq uint64) (history.Chan
 // nameOf returns what an object is called now, or was at last, and whether anything is on record of it.
 func nameOf(ctx context.Context, h *history.History, typeName, id string) (text string, isKnown bool, err error) {
 	for change, err := range h.Changes(ctx, history.Query{Types: []string{typeName}, ID: id, Newest: true, Imported: true, Limit: 1}) {
+		if errors.Is(err, history.ErrNotFound) {
+			break
+		}
 		return change.Name, err == nil, err
 	}
 	return "", false, nil

@@ -89,7 +89,7 @@ func (c *console) object(r *request) error {
 		return err
 	}
 	changes, more, err := versions(r.ctx, h, o, before)
-	if err != nil {
+	if err != nil && !errors.Is(err, history.ErrNotFound) {
 		return err
 	}
 	if len(changes) == 0 {

@@ -235,6 +235,9 @@ func (r *request) objects(ctx context.Context, env *envView, h *history.History,
 	from := r.FormValue("from")
 	limit := time.Now().Add(searchFor)
 	for head, err := range h.Heads(ctx, typeName) {
+		if errors.Is(err, history.ErrUnknown) {
+			break // the page says that the type was not read yet
+		}
 		if err != nil {
 			return nil, "", err
 		}

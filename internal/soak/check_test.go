@@ -1,6 +1,7 @@
 package soak_test
 
 import (
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -181,6 +182,9 @@ func (c *monthCheck) versions(mt *monthType, object *monthObject, delivered []mo
 			return make([]monthVersion, 1) // checkEnd has seen it
 		}
 		for v, err := range c.h.Versions(c.t.Context(), mt.Name, object.id) {
+			if errors.Is(err, history.ErrNotFound) { // it came and went between two passes
+				break
+			}
 			require.NoError(c.t, err)
 			versions = append(versions, monthVersion{Change: v.Change, body: v.Body})
 		}
@@ -205,6 +209,9 @@ func (c *monthCheck) versions(mt *monthType, object *monthObject, delivered []mo
 // client came to see more: consumers do not get it.
 func (c *monthCheck) cameIntoSight(mt *monthType, object *monthObject) (first []monthVersion) {
 	for v, err := range c.h.Versions(c.t.Context(), mt.Name, object.id) {
+		if errors.Is(err, history.ErrNotFound) {
+			break
+		}
 		require.NoError(c.t, err)
 		if v.Kind == history.KindImported && v.At.After(c.imported) {
 			first = []monthVersion{{Change: v.Change, body: v.Body}}

@@ -176,10 +176,10 @@ func (q Question) nothing(ctx context.Context, h *history.History, out io.Writer
 
 // versions prints the changes of one object.
 func (q Question) versions(ctx context.Context, h *history.History, out io.Writer) error {
-	found := false
 	for v, err := range h.Versions(ctx, q.typeName, q.id) {
-		found = true
 		switch {
+		case errors.Is(err, history.ErrNotFound):
+			err = fmt.Errorf("%w: nothing is on record of %s %q", history.ErrNotFound, q.typeName, q.id)
 		case err != nil:
 		case q.json:
 			err = q.printState(out, v)
@@ -189,9 +189,6 @@ func (q Question) versions(ctx context.Context, h *history.History, out io.Write
 		if err != nil {
 			return err
 		}
-	}
-	if !found {
-		return fmt.Errorf("%w: nothing is on record of %s %q", history.ErrNotFound, q.typeName, q.id)
 	}
 	return nil
 }
