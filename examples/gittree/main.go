@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -159,7 +160,9 @@ func (t tree) git(ctx context.Context, at time.Time, args ...string) (string, er
 	date := at.UTC().Format(time.RFC3339)
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = string(t)
-	cmd.Env = append(os.Environ(), "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date,
+	// In a hook of another repository, GIT_INDEX_FILE and others of these lead there.
+	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") })
+	cmd.Env = append(others, "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date,
 		"GIT_AUTHOR_NAME=cxsync", "GIT_AUTHOR_EMAIL=cxsync@localhost", "GIT_COMMITTER_NAME=cxsync", "GIT_COMMITTER_EMAIL=cxsync@localhost",
 		"GIT_DIR=.git", "GIT_CONFIG_GLOBAL="+os.DevNull)
 	var stderr bytes.Buffer

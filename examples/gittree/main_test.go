@@ -21,6 +21,9 @@ func TestCommitForEachChange(t *testing.T) {
 		t.Skip("there is no git here")
 	}
 	folder := t.TempDir()
+	for _, name := range []string{"GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"} { // as in a hook of another repository
+		t.Setenv(name, filepath.Join(folder, "elsewhere", name))
+	}
 	path, out := filepath.Join(folder, "cxsync.db"), filepath.Join(folder, "tree")
 	org := genesystest.New(nil)
 	store, err := file.Open(path, nil)
@@ -90,4 +93,5 @@ func TestCommitForEachChange(t *testing.T) {
 		files++
 	}
 	require.Equal(t, files, strings.Count(listed, "\n"))
+	require.NoDirExists(t, filepath.Join(folder, "elsewhere"))
 }

@@ -98,8 +98,10 @@ func (s *Store) commit(b *storage.Batch, raws [][]byte) error {
 		if changed, err = apply(bucket, b, raws); err != nil || len(changed) == 0 {
 			return err
 		}
-		next, err = s.learn(tx, b)
-		return err
+		if next, err = s.learn(tx, b); err != nil {
+			return err
+		}
+		return s.inPlace() // else it would be acknowledged, and not be there at the next Open
 	})
 	if err == nil && len(changed) > 0 {
 		s.hide(changed)

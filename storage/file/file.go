@@ -17,9 +17,10 @@
 // holds the store and may stay behind empty, and for a while others with a suffix
 // that begins with ".tmp". All are readable by their owner only. The file only
 // shrinks by Compact. It is a bbolt file: to copy it, close the store or use
-// Backup. The folder may be moved while the store is open. The file must not be moved
-// out of it, or replaced: the store goes on with the file that it has open, and Compact
-// refuses to put another one in the place of what it does not know.
+// Backup. The folder may be moved while the store is open. Where the file is moved out of
+// it, removed or replaced, reads and Backup go on with the file that is open. Commits are
+// refused, because the next Open would not find them, and so is Compact, until the file is
+// back.
 //
 // # Deleted values
 //

@@ -50,5 +50,5 @@ func (s *Store) inPlace() error {
 	if err == nil && os.SameFile(info, s.info) {
 		return nil
 	}
-	return errors.Join(errors.New("the file was moved, removed or replaced while the store is open; Backup still writes what the store holds"), err)
+	return errors.Join(errors.New("the file was moved, removed or replaced while the store is open; Backup still writes what the store holds, if the folder is there"), err)
 }

@@ -4,9 +4,9 @@ package file_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,13 +115,14 @@ func TestOpenThroughLink(t *testing.T) {
 }
 
 // TestStoreStaysWhereItIs moves what the store's path leads over while the store is
-// open: it goes on with its own file, and Compact puts none in another's place.
+// open: it goes on with its own file. Where that is not at its place any more, it
+// acknowledges nothing, and Compact puts none in another's place.
 func TestStoreStaysWhereItIs(t *testing.T) {
 	// Not parallel: a case changes the working directory.
 	for _, c := range []struct {
 		name    string
 		move    func(t *testing.T, dir string) (now string) // returns where the store is then
-		refused string                                      // what Compact says, if it cannot work
+		refused string                                      // what Commit and Compact say, if they cannot work
 	}{
 		{"nothing", func(*testing.T, string) string { return "data/x.db" }, ""},
 		{"the working directory", func(t *testing.T, dir string) string {
@@ -159,6 +160,16 @@ func TestStoreStaysWhereItIs(t *testing.T) {
 			require.NoError(t, os.WriteFile("data/x.db", []byte("mine"), 0o600))
 			return "data/y.db"
 		}, "the file was moved, removed or replaced while the store is open"},
+		{"no file", func(t *testing.T, _ string) string {
+			t.Helper()
+			require.NoError(t, os.Remove("data/x.db"))
+			return ""
+		}, "the file was moved, removed or replaced while the store is open"},
+		{"no folder", func(t *testing.T, _ string) string {
+			t.Helper()
+			require.NoError(t, os.RemoveAll("data"))
+			return ""
+		}, "the file was moved, removed or replaced while the store is open"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "work")
@@ -168,18 +179,36 @@ func TestStoreStaysWhereItIs(t *testing.T) {
 			require.NoError(t, err)
 			fill(t, s, "a", 3)
 			now := c.move(t, dir)
-			for range 2 { // the second replaces a file that Compact made
-				if err := s.Compact(t.Context()); c.refused != "" {
-					require.ErrorContains(t, err, c.refused)
-				} else {
+			backup := func() (copied bytes.Buffer) {
+				if err := s.Backup(t.Context(), &copied); c.name != "no folder" { // for the copy that it makes first
 					require.NoError(t, err)
 				}
-				require.NoError(t, s.Backup(t.Context(), io.Discard))
-				fill(t, s, "b", 3)
+				return copied
+			}
+			for range 2 { // the second replaces a file that Compact made
+				err := s.Compact(t.Context())
+				if c.refused == "" {
+					require.NoError(t, err)
+					fill(t, s, "b", 3)
+				} else {
+					require.ErrorContains(t, err, c.refused)
+					var b storage.Batch
+					b.Put("b", []byte("x"))
+					require.ErrorContains(t, s.Commit(t.Context(), &b), c.refused)
+				}
+				backup()
 			}
 			want := entries(t, s)
-			_, err = file.Open(now, nil)
-			if c.refused == "" {
+			switch {
+			case c.name == "no folder":
+				require.NoError(t, s.Close())
+				return
+			case now == "":
+				now = "restored.db"
+				copied := backup()
+				require.NoError(t, os.WriteFile(now, copied.Bytes(), 0o600))
+			case c.refused == "":
+				_, err = file.Open(now, nil)
 				require.ErrorIs(t, err, storage.ErrLocked)
 			}
 			require.NoError(t, s.Close())
