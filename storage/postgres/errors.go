@@ -69,10 +69,18 @@ func (s *Store) failed(ctx context.Context, key string, err error) error {
 		}
 	case c == insufficientPrivilege:
 		err = fmt.Errorf("%w: %s", err, s.grants())
-	case c == readOnlyTransaction:
-		err = fmt.Errorf("%w: a standby, or default_transaction_read_only: let the DSN name the primary or have target_session_attrs=read-write", err)
+	default:
+		err = explained(err)
 	}
 	return fmt.Errorf("storage/postgres: %w", err)
+}
+
+// explained returns err with what helps against it, if that is known.
+func explained(err error) error {
+	if code(err) == readOnlyTransaction {
+		return fmt.Errorf("%w: a standby, or default_transaction_read_only: let the DSN name the primary or have target_session_attrs=read-write", err)
+	}
+	return err
 }
 
 // broken reports whether err is the end of a connection, such as a restart of

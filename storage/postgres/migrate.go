@@ -147,7 +147,9 @@ func (s *Store) grants() string {
 func (s *Store) migrate(ctx context.Context, all []string) (c condition, err error) {
 	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		l := locks{schema: s.opts.Schema}
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, mode, l.number("")); err != nil {
+		// Whoever migrates now ends soon, and a lock_timeout of the server is for other things.
+		const lock = `SELECT set_config('lock_timeout', '0', true), pg_advisory_xact_lock($1)`
+		if _, err := tx.Exec(ctx, lock, mode, l.number("")); err != nil {
 			return err
 		}
 		if c, err = s.inspect(ctx, tx); err != nil {

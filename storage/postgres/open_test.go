@@ -21,7 +21,11 @@ func TestOpenByManyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			s, err := postgres.Open(t.Context(), dsn+" pool_max_conns=1", &postgres.Options{Schema: name})
+			with := dsn + " pool_max_conns=1"
+			if i%2 == 1 { // they wait for who migrates all the same
+				with += " options='-c lock_timeout=1'"
+			}
+			s, err := postgres.Open(t.Context(), with, &postgres.Options{Schema: name})
 			if err != nil {
 				t.Errorf("Open: %v", err)
 				return
@@ -66,6 +70,7 @@ func TestOpenRefuses(t *testing.T) {
 		{base, postgres.Options{Schema: "a$cxsync$"}, "which quotes functions"},
 		{base, postgres.Options{Schema: newer}, "it has version 77, this program knows up to version 4: run a newer program"},
 		{base, postgres.Options{Schema: fresh, NoMigrate: true}, "it has version 0, this program needs version 4: open it once without Options.NoMigrate"},
+		{base + " options='-c default_transaction_read_only=on'", postgres.Options{Schema: fresh}, "target_session_attrs=read-write"},
 		{asGuest, postgres.Options{Schema: fresh}, "may not create the schema: run as its owner: GRANT CREATE ON DATABASE"},
 		{asGuest, postgres.Options{Schema: empty}, "may not use the schema: run as its owner: GRANT USAGE ON SCHEMA"},
 	} {

@@ -30,6 +30,8 @@ var settings = []string{
 	"plpgsql.variable_conflict=use_column",
 	"plpgsql.extra_errors=all",
 	"max_stack_depth=100kB",
+	"default_transaction_deferrable=on",
+	"lock_timeout=1",
 }
 
 // TestSettingsOfTheSession creates a store under each of these settings and uses it:

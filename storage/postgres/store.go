@@ -100,7 +100,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, opts *Options) (*Store, error)
 		},
 	}
 	if err := s.prepare(ctx); err != nil {
-		return nil, fmt.Errorf("storage/postgres: opening schema %q: %w", o.Schema, err)
+		return nil, fmt.Errorf("storage/postgres: opening schema %q: %w", o.Schema, explained(err))
 	}
 	return s, nil
 }
