@@ -111,7 +111,9 @@ func (e editor) do(c FieldChange) error {
 }
 
 // canonicalValue returns the value of a change in canonical form. It mostly is, but a caller may have
-// passed the change through encoding/json, which writes < and > in strings as escapes.
+// passed the change through encoding/json, which writes < and > in strings as escapes. It applies no
+// Rules: Diff compared bodies from which they had taken what does not count, so whatever a change
+// holds does count, and a set in it is in order.
 func canonicalValue(raw []byte, which string) ([]byte, error) {
 	if raw == nil {
 		return nil, fmt.Errorf("the change has no %s value", which)
@@ -192,7 +194,9 @@ func (e editor) add(pointer string, child *node) error {
 	return err
 }
 
-// take removes a node, which must have the value old, unless that is nil, and returns it.
+// take removes a node, which must have the value old, unless that is nil, and returns it. It is nil
+// for a move: the change does not repeat the value that moves, as a large element that changes its
+// place would be in the log twice.
 func (e editor) take(pointer string, old []byte) (*node, error) {
 	n, token, err := e.parent(pointer)
 	if err != nil {

@@ -119,7 +119,8 @@ type step struct {
 }
 
 // rule returns the rule for a set of positions. It enters a rule into c.rules before it makes those
-// below, as ** leads back to the same set of positions.
+// below, as ** leads back to the same set of positions. Once there are too many rules it returns nil
+// for each further one, which ends the recursion; compileRules then discards them all.
 func (c *ruleCompiler) rule(set []int) *rule {
 	if len(set) == 0 || len(c.rules) > maxRules {
 		return nil

@@ -85,7 +85,7 @@ func (w *canonicalizer) value(dst []byte, i int, r *rule, set bool, depth int) (
 			return w.object(dst, i, r, depth+1)
 		}
 		return w.array(dst, i, r, set, depth+1)
-	case c == '-' || c-'0' <= 9:
+	case c == '-' || c-'0' <= 9: // Bytes wrap around, so c-'0' is at most 9 for digits only.
 		if end = jsonscan.ScanNumber(w.body, i); end < 0 {
 			return dst, end
 		}
@@ -218,6 +218,8 @@ func (w *canonicalizer) giveBack(dst []byte, open, firstPart int) []byte {
 	if !hasID {
 		return dst
 	}
+	// The members that stay move towards the start, over the gaps, and by, which is never above 0,
+	// is how far. Kept shares its memory with parts: it is never ahead of the loop.
 	end, kept := open, parts[:0]
 	for _, p := range parts {
 		if p.borrowed {

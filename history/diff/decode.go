@@ -62,7 +62,9 @@ func decodeNames(raw []byte) (map[string]string, error) {
 // operations are the usual texts of Op, which need no memory of their own.
 var operations = [...]Op{OpAdd, OpRemove, OpReplace, OpMove}
 
-// decodeText decodes the string that a member of a change has. The error names the member.
+// decodeText decodes the string that a member of a change has. The error names the member. The text
+// of an operation is looked up first, as every change has one; only a string can have one of these
+// words between its first and its last byte, so the quotes need no look.
 func decodeText(raw []byte, member string) (string, error) {
 	for _, op := range operations {
 		if len(raw) == len(op)+2 && string(raw[1:len(raw)-1]) == string(op) {

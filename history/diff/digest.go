@@ -188,7 +188,11 @@ func (d *digester) text(i int) (s []byte, odd bool, end int) {
 }
 
 // object hashes an object as the sum of its members. The walk skips ignored members and counts only
-// the others, so that an ignored one may come and go.
+// the others, so that an ignored one may come and go. Borrowed members are summed apart until the end
+// of the object, because the id that decides whether they count may come behind them.
+//
+// A member's hash begins with its name and not with the seed of the object. The seed enters once, in
+// container, so the same sum at two places still gives two digests.
 func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int) {
 	b := d.body
 	var sum, held hash128 // What is held is of members that do not count if there is an id.

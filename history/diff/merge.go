@@ -197,6 +197,10 @@ func (m *merger) array(base, ours, theirs []byte, r *rule, set bool) (merged []b
 
 // mergeOrder returns the identities of both sides in one order, and whether they agree on it. Of
 // two sides that both changed the order differently, ours counts.
+//
+// Only the elements that all three arrays have can tell who changed the order: those that came or
+// went on one side say nothing about it. The side that has the order of the base did not change it,
+// so the other one's order is taken, and what only this side has is woven in.
 func mergeOrder(b, o, t listing) (order []string, agreed bool) {
 	all := func(id string) bool { return b.value[id] != nil && o.value[id] != nil && t.value[id] != nil }
 	base, ours, theirs := b.only(all), o.only(all), t.only(all)
@@ -215,7 +219,7 @@ func weave(order []string, other listing) []string {
 	for _, id := range order {
 		known[id] = true
 	}
-	behind := map[string][]string{} // what comes behind an element, "" for the start
+	behind := map[string][]string{} // what comes behind an element; "", which is no identity, is the start
 	last := ""
 	for _, id := range other.order {
 		if known[id] {

@@ -19,6 +19,10 @@ const maxPlainDigits = 21
 // plainNumber returns the canonical form of the JSON number raw if raw begins with it, else nil. That
 // is the case of nearly all numbers: no exponent, not many digits, and at most zeros too many at the
 // end of a fraction.
+//
+// It may return nil for a number that is canonical, which then takes the long way to the same text.
+// So the conditions are simple instead of exact: what begins with -0 may be -0, which is 0, and what
+// begins with six zeros behind the point is written with an exponent, 1e-7.
 func plainNumber(raw []byte) []byte {
 	if len(raw) > maxPlainDigits || raw[0] == '-' && raw[1] == '0' || bytes.HasPrefix(raw, []byte("0.000000")) {
 		return nil

@@ -39,6 +39,7 @@ func splitPointer(pointer string) ([]string, error) {
 	}
 	tokens := strings.Split(pointer[1:], "/")
 	for i, token := range tokens {
+		// RFC 6901 has two escapes only. The Replacer below would leave any other ~ as it is.
 		for rest := token; ; {
 			_, after, found := strings.Cut(rest, "~")
 			if !found {

@@ -93,8 +93,10 @@ func Compile(r Rules) (*Comparer, error) {
 // may still compare alike.
 func (c *Comparer) Fingerprint() string { return c.fingerprint }
 
-// Union returns the rules that leave out what any of several rules leave out. What differs under them was compared by
-// each and differs in fact. They do not say what the bodies are made of.
+// Union returns rules that leave out whatever at least one of the given rules leaves out. They serve
+// to compare two bodies that were recorded under different rules, where a member that only one of
+// them ignored must not appear as an edit of the day on which the rules changed. The result has no
+// Reads, because the bodies may have been read in different ways.
 func Union(all ...Rules) Rules {
 	var u Rules
 	for _, r := range all {

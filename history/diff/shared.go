@@ -54,8 +54,9 @@ func (s *sharer) value(old, new []byte, r *rule, set bool, depth int) error {
 	return nil
 }
 
-// object writes the members that both have, which are sorted. The rest of the longer one is walked
-// too, so that what is malformed is found.
+// object writes the members that both have, which are sorted: the walk goes on in the body whose key
+// is lower, and a key that is not met in the other one is dropped by not being written. The rest of
+// the longer one is walked too, so that what is malformed is found.
 func (s *sharer) object(old, new []byte, r *rule, depth int) error {
 	startOld, startNew := len(s.old), len(s.new)
 	a, b := jsonscan.Members(old), jsonscan.Members(new)

@@ -125,7 +125,7 @@ func (n *node) insert(token string, child *node) error {
 	return nil
 }
 
-// remove takes away a part that child returned.
+// remove takes away a part that child returned, so n is open and has it.
 func (n *node) remove(token string) error {
 	if n.members != nil {
 		n.members.remove(quoted([]byte(token)))
