@@ -56,7 +56,7 @@ var dependencies = map[string][]string{
 	"poller":         {"github.com/adhocore/gronx"},
 	"history":        nil,
 	"history/diff":   nil,
-	"genesys":        {"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "golang.org/x/oauth2"},
+	"genesys":        {"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp", "github.com/klauspost/compress", "golang.org/x/oauth2"},
 }
 
 func goList(t *testing.T, args ...string) []string {

@@ -207,7 +207,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, silent := context.WithCancelCause(ctx)
 	silence := time.AfterFunc(maxSilence, func() { silent(errSlow) })
 	sent := time.Now()
-	resp, err := w.base.RoundTrip(r.WithContext(ctx))
+	r = r.Clone(ctx)
+	acceptGzip(r)
+	resp, err := w.base.RoundTrip(r)
 	if err == nil && w.c.isAPI(r.URL) {
 		w.c.clock.note(sent, time.Now(), resp.Header)
 	}
@@ -220,6 +222,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if resp.StatusCode == http.StatusTooManyRequests {
 		w.c.stats.throttled.Add(1)
 	}
+	gunzip(resp)
 	resp.Body = &timedBody{resp.Body, ctx, cancel}
 	return resp, nil
 }

@@ -90,7 +90,7 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	}
 	p := &Pass{
 		h: h, typeName: typeName, rules: sh, seed: maphash.MakeSeed(),
-		seen: map[string]*sighting{}, queued: map[string]bool{}, missed: map[string]missing{},
+		queued: map[string]bool{}, missed: map[string]missing{},
 		scopes: map[string]bool{}, doubts: map[string]reread{}, heldIDs: map[string]bool{},
 	}
 	h.mu.Lock()
@@ -113,6 +113,8 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	p.cycle = p.last.Cycle
 	p.spans = func(string, bool) time.Time { return p.last.Completed }
 	var sure []string // objects whose marker is believed
+	p.seen = make(map[string]*sighting, p.last.Objects)
+	var sightings []sighting // made in bulk
 	for hd, err := range h.heads(ctx, typeName) {
 		if err != nil {
 			return nil, err
@@ -128,10 +130,14 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 			if hd.Marker != "" && hd.doubt().Left == 0 {
 				sure = append(sure, hd.id)
 			}
-			p.seen[hd.id] = &sighting{
+			if len(sightings) == cap(sightings) {
+				sightings = make([]sighting, 0, 256)
+			}
+			sightings = append(sightings, sighting{
 				raw: hd.Raw, canonical: hd.Canonical, labels: p.hashLabels(hd.Name, hd.Parent), marker: hd.Marker,
 				stale: hd.Rules != sh.comparer.Fingerprint(), live: true,
-			}
+			})
+			p.seen[hd.id] = &sightings[len(sightings)-1]
 		}
 	}
 	p.turnTo(sure)

@@ -106,7 +106,7 @@ CloudFront attempted to establish a connection with the origin, but either the a
 	return r
 }
 
-// compress packs larger bodies for clients that ask for it.
+// compress packs larger bodies for clients that ask for it, on their way over the network.
 func (r *reply) compress(req *http.Request) {
 	if len(r.body) < 1400 || !strings.Contains(req.Header.Get("Accept-Encoding"), "gzip") {
 		return

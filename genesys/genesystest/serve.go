@@ -18,6 +18,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rep.reset {
 		panic(http.ErrAbortHandler)
 	}
+	rep.compress(r)
 	maps.Copy(w.Header(), o.dated(rep.header))
 	w.WriteHeader(rep.status)
 	if r.Method == http.MethodHead {
@@ -108,7 +109,6 @@ func (o *Org) answer(r *http.Request) *reply {
 	if o.opts.HostileTexts && !rep.reset && c.path != "/oauth/token" {
 		rep.makeHostile()
 	}
-	rep.compress(r)
 	o.opts.Logger.Debug("request", "method", entry.Method, "path", entry.Path, "status", entry.Status, "fault", entry.Fault)
 	return rep
 }
