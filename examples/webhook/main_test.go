@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,9 +11,11 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -169,4 +172,19 @@ func TestDemonstrationLeavesOtherEnvironmentsAlone(t *testing.T) {
 	after, err := engine.Get(t.Context(), mine.ID)
 	require.NoError(t, err)
 	require.Equal(t, mine, after)
+}
+
+// What the receiver prints moves no terminal, whatever an object is called.
+func TestReceiverPrintsNoControlCharacters(t *testing.T) {
+	var out bytes.Buffer
+	url, err := receive(t.Context(), &out)
+	require.NoError(t, err)
+	s, err := newSender(url, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.deliver(t.Context(), history.Change{Seq: 7, Name: "Billing" + genesystest.HostileText}))
+	require.Contains(t, out.String(), "Billing")
+	for _, r := range out.String() {
+		require.True(t, r == '\n' || unicode.IsPrint(r), "%q in %q", r, out.String())
+	}
+	require.Equal(t, 1, strings.Count(out.String(), "\n"))
 }

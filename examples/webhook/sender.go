@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/examples/internal/cli"
 	"github.com/cxsync/cxsync/history"
 )
 
@@ -86,7 +87,7 @@ func receive(ctx context.Context, out io.Writer) (string, error) {
 		if err != nil {
 			return
 		}
-		fmt.Fprintf(out, "%s  %s\n", r.Header.Get("Idempotency-Key"), body)
+		fmt.Fprintf(cli.JSON(out), "%s  %s\n", r.Header.Get("Idempotency-Key"), body)
 	})}
 	go func() { _ = server.Serve(listener) }()
 	context.AfterFunc(ctx, func() { _ = server.Close() })
