@@ -195,21 +195,30 @@ func (p *property) render(c *scope) {
 			}
 			c.out = appendQuoted(c.out, key)
 			c.add(":")
-			p.renderOne(c, i)
+			if p.array {
+				c.place = mix(c.place + uint64(i))
+				p.renderList(c)
+			} else {
+				p.renderOne(c, i)
+			}
 		}
 		c.add("}")
 	case p.array:
-		c.add("[")
-		for i := range p.length(c) {
-			if i > 0 {
-				c.add(",")
-			}
-			p.renderOne(c, i)
-		}
-		c.add("]")
+		p.renderList(c)
 	default:
 		p.renderOne(c, 0)
 	}
+}
+
+func (p *property) renderList(c *scope) {
+	c.add("[")
+	for i := range p.length(c) {
+		if i > 0 {
+			c.add(",")
+		}
+		p.renderOne(c, i)
+	}
+	c.add("]")
 }
 
 // mapKeys are the keys of an object whose keys customers choose.

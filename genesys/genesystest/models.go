@@ -37,7 +37,7 @@ type property struct {
 	key      []byte // with quotes and colon
 	required bool
 	array    bool
-	mapped   bool // an object with free keys
+	mapped   bool // an object with free keys, whose values are arrays if array is set too
 	salt     uint64
 	scalar   node       // nil for models and references
 	model    *modelForm // nil for scalars
@@ -254,6 +254,8 @@ func (c *compiler) scalar(p *property, typ string, d fieldDetail) node {
 		return c.generated(template, p)
 	case typ == "string":
 		return c.generated(textTemplate(p, d), p)
+	case typ == "Array<string>":
+		return c.generated(`["@word"]`, p)
 	case p.mapped:
 		return c.generated("@word", p)
 	default: // anything at all
@@ -281,6 +283,9 @@ func textTemplate(p *property, d fieldDetail) string {
 	if t := lookupEnding(loadGuesses().texts, p.name); t != "" {
 		return t
 	}
+	if rest, ok := strings.CutPrefix(p.name, "date"); ok && rest != "" && rest[0] <= 'Z' {
+		return "@moment"
+	}
 	return spaced(p.name) + " @num(1,99)"
 }
 
@@ -303,7 +308,7 @@ func spaced(name string) string {
 // generated compiles a template whose draws depend on the field's place.
 func (c *compiler) generated(template string, p *property) node {
 	c.salt = p.salt
-	if strings.HasPrefix(template, "{") {
+	if template[0] == '{' || template[0] == '[' {
 		return c.compile([]byte(template))
 	}
 	return c.string(template)

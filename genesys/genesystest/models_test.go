@@ -3,9 +3,13 @@ package genesystest_test
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
+	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -113,49 +117,89 @@ func TestFieldsAreOfficial(t *testing.T) {
 	require.LessOrEqual(t, len(empty), 12)
 }
 
-// TestBodiesAreTyped holds every value, at any depth, against the type that its
-// model gives it, and every nested field against its model: what a client with
-// types, such as the official SDK for Go, cannot read would fail here.
+// TestBodiesAreTyped holds every value, at any depth, against the type and the format
+// that its model gives it, and every nested field against its model: what a client with
+// types, such as the official SDK for Go, cannot read would fail here. Where lists
+// answer another model than GET does, they are held against theirs.
 func TestBodiesAreTyped(t *testing.T) {
 	org := genesystest.New(nil)
-	wrong := map[string]string{}
-	values := 0
+	c := newCaller(t, org)
+	check := &typeCheck{formats: readFormats(t), wrong: map[string]string{}}
 	for _, typ := range org.Types() {
 		tm, n := official.TypeModels()[typ.Name], 0
 		for id, body := range org.Objects(typ.Name) {
 			if n++; n > 12 {
 				break
 			}
-			model := cmp.Or(tm.ByID, tm.Item)
-			if len(official.Models()[model]) > 0 && typ.Name != "license.users" { // its list and its GET disagree
-				checkModel(decoded(t, body), model, typ.Name, func(path, problem string) { wrong[path+" "+problem] = id }, &values)
+			check.id = id
+			check.model(decoded(t, body), cmp.Or(tm.ByID, tm.Item), typ.Name)
+		}
+		if tm.ByID != "" && tm.ByID != tm.Item && typ.Parent == "" && typ.Divisions == "" {
+			items, _ := c.walk(typ, typ.Path, max(typ.PageSize, 25))
+			for _, item := range items[:min(12, len(items))] {
+				check.id = "the list"
+				check.model(item, tm.Item, typ.Name)
 			}
 		}
 	}
-	for problem, id := range wrong {
+	for problem, id := range check.wrong {
 		t.Errorf("%s, in %s", problem, id)
 	}
-	t.Logf("%d values", values)
-	require.Greater(t, values, 50_000)
+	t.Logf("%d values, %d of them with a format", check.values, check.formatted)
+	require.Greater(t, check.values, 50_000)
+	require.Greater(t, check.formatted, 10_000)
 }
 
-// checkModel reports the values of an object that its model does not allow.
-func checkModel(v any, model, path string, report func(path, problem string), values *int) {
-	object, ok := v.(map[string]any)
-	if !ok {
-		report(path, "is no object")
+// A typeCheck holds values against models, and reports what these do not allow.
+type typeCheck struct {
+	formats           map[[2]string]string // of fields, by model and name, as details.tsv has them
+	id                string               // of the object that is looked at
+	wrong             map[string]string    // problems, with the first object that has them
+	values, formatted int
+}
+
+// readFormats reads the formats of fields.
+func readFormats(t *testing.T) map[[2]string]string {
+	t.Helper()
+	table, err := os.ReadFile("data/details.tsv")
+	require.NoError(t, err)
+	formats := map[[2]string]string{}
+	for line := range strings.Lines(string(table)) {
+		model, words, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		for word := range strings.FieldsSeq(words) {
+			name, format, _ := strings.Cut(word, "=")
+			formats[[2]string{model, strings.TrimSuffix(name, "!")}] = format
+		}
+	}
+	return formats
+}
+
+func (c *typeCheck) report(path, problem string) {
+	if _, known := c.wrong[path+" "+problem]; !known {
+		c.wrong[path+" "+problem] = c.id
+	}
+}
+
+// model reports the values of an object that its model does not allow.
+func (c *typeCheck) model(v any, model, path string) {
+	fields := official.Models()[model]
+	if len(fields) == 0 { // one that says nothing
 		return
 	}
-	fields := official.Models()[model]
+	object, ok := v.(map[string]any)
+	if !ok {
+		c.report(path, "is no object")
+		return
+	}
 	for name, value := range object {
 		i := slices.IndexFunc(fields, func(f official.Field) bool { return f.Name == name })
 		if i < 0 {
 			if path != typeName(path) { // TestFieldsAreOfficial has the others
-				report(joined(path, name), "is no field of "+model)
+				c.report(joined(path, name), "is no field of "+model)
 			}
 			continue
 		}
-		checkField(value, fields[i], joined(path, name), report, values)
+		c.field(value, fields[i], c.formats[[2]string{model, name}], joined(path, name))
 	}
 }
 
@@ -173,29 +217,29 @@ func typeName(path string) string {
 	return name
 }
 
-func checkField(v any, f official.Field, path string, report func(path, problem string), values *int) {
-	*values++
+func (c *typeCheck) field(v any, f official.Field, format, path string) {
+	c.values++
 	switch {
 	case v == nil:
-		return
-	case f.Array:
-		list, ok := v.([]any)
-		if !ok {
-			report(path, "is no array")
-		}
-		f.Array = false
-		for _, e := range list {
-			checkField(e, f, path, report, values)
-		}
 		return
 	case f.Map:
 		object, ok := v.(map[string]any)
 		if !ok {
-			report(path, "is no object")
+			c.report(path, "is no object")
 		}
 		f.Map = false
 		for _, e := range object {
-			checkField(e, f, path+".*", report, values)
+			c.field(e, f, format, path+".*")
+		}
+		return
+	case f.Array:
+		list, ok := v.([]any)
+		if !ok {
+			c.report(path, "is no array")
+		}
+		f.Array = false
+		for _, e := range list {
+			c.field(e, f, format, path)
 		}
 		return
 	}
@@ -208,14 +252,41 @@ func checkField(v any, f official.Field, path string, report func(path, problem 
 	case "boolean":
 		_, ok = v.(bool)
 	case "object":
+	case "Array<string>":
+		c.field(v, official.Field{Type: "string", Array: true}, format, path)
 	default:
-		if len(official.Models()[f.Type]) > 0 {
-			checkModel(v, f.Type, path, report, values)
-		}
+		c.model(v, f.Type, path)
 	}
 	if !ok {
-		report(path, "is no "+f.Type)
+		c.report(path, "is no "+f.Type)
+	} else if format != "" {
+		c.formatted++
+		if !isOf(format, v) {
+			c.report(path, fmt.Sprintf("has %v, which is no %s", v, format))
+		}
 	}
+}
+
+// isOf reports whether a value has the format of its field. Of an enumeration the table
+// has eight values and no more.
+func isOf(format string, v any) bool {
+	text := fmt.Sprint(v)
+	layouts := map[string]string{"time": time.RFC3339, "date": time.DateOnly, "localtime": "2006-01-02T15:04:05"}
+	switch format {
+	case "time", "date", "localtime":
+		_, err := time.Parse(layouts[format], text)
+		return err == nil
+	case "interval":
+		from, to, _ := strings.Cut(text, "/")
+		return isOf("time", from) && isOf("time", to)
+	case "int":
+		n, isNumber := v.(float64)
+		return isNumber && n == math.Trunc(n)
+	case "float":
+		return true
+	}
+	values := strings.Split(strings.TrimSuffix(format, "|"), "|")
+	return len(values) >= 8 || slices.Contains(values, text)
 }
 
 // TestRequiredFieldsAreThere: every object has the fields that its model

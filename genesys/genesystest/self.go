@@ -74,7 +74,7 @@ func (o *Org) answerToken(*exchange) *reply {
 	return answerJSON(http.StatusOK, map[string]any{
 		"organization": org, "homeOrganization": org, "authorizedScope": []string{},
 		"OAuthClient": map[string]any{
-			"id": o.opts.ClientID, "name": o.nameOf(o.shapes["oauth.clients"], "", 0), "authorizedGrantType": "CLIENT_CREDENTIALS",
+			"id": o.opts.ClientID, "name": o.nameOf(o.shapes["oauth.clients"], "", 0), "authorizedGrantType": "CLIENT-CREDENTIALS",
 			"scope": []string{}, "roleDivisions": o.roleDivisions(), "state": "active", "organization": org,
 			"selfUri": "/api/v2/oauth/clients/" + o.opts.ClientID,
 		},

@@ -211,8 +211,9 @@ func plainBody(t genesys.ObjectType) json.RawMessage {
 			put(id, "@id")
 		}
 	}
+	item, _ := modelsOf(t)
 	for title := range strings.SplitSeq(t.Title, "+") {
-		if title != "" && title != "." {
+		if title != "" && title != "." && len(details()[item][title].values) == 0 {
 			put(title, "@name")
 		}
 	}
@@ -221,7 +222,7 @@ func plainBody(t genesys.ObjectType) json.RawMessage {
 			put(strings.TrimSuffix(name, "s"), "@variant")
 		}
 	}
-	if item, _ := modelsOf(t); official.Models()[item] != nil {
+	if official.Models()[item] != nil {
 		return f.bytes()
 	}
 	if t.Paging == genesys.PagingSingleton {

@@ -32,9 +32,9 @@ var (
 // A Field is one member of a model.
 type Field struct {
 	Name  string
-	Type  string // string, number, boolean, object, or the name of a model
+	Type  string // string, number, boolean, object, Array<string>, or the name of a model
 	Array bool   // the member holds an array of Type
-	Map   bool   // the member holds an object whose keys are free and whose values are of Type
+	Map   bool   // the member holds an object whose keys are free and whose values are of Type, arrays of it with Array
 }
 
 // A TypeModel names the models behind one object type of the catalogue.
@@ -136,16 +136,21 @@ func rows(table string, n int) func(func([]string) bool) {
 	}
 }
 
-// fields reads "id:string rules:*Rule scripts:{[key:string]:Script".
+// fields reads "id:string rules:*Rule scripts:{[key:string]:Script tags:{[key:string]:Array<string>".
 func fields(text string) []Field {
 	var found []Field
 	for word := range strings.FieldsSeq(text) {
 		name, kind, _ := strings.Cut(word, ":")
 		f := Field{Name: name}
-		if kind, f.Map = strings.CutPrefix(kind, "{[key:string]:"); !f.Map {
+		if kind, f.Map = strings.CutPrefix(kind, "{[key:string]:"); f.Map {
+			kind = strings.TrimSuffix(kind, "}")
+			if kind, f.Array = strings.CutPrefix(kind, "Array<"); f.Array {
+				kind = strings.TrimSuffix(kind, ">")
+			}
+		} else {
 			kind, f.Array = strings.CutPrefix(kind, "*")
 		}
-		f.Type = strings.TrimSuffix(kind, "}")
+		f.Type = kind
 		found = append(found, f)
 	}
 	return found
