@@ -220,7 +220,12 @@ func (a *attribution) run(r AuditsRead) (more bool, err error) {
 	return more || left, a.tx.batch.PutJSON(a.h.keys.audits(), a.state)
 }
 
-// begin reads the state, and facts anew unless those of the commit before are what is stored.
+// begin reads the state, and facts anew unless those of the commit before are what is stored. The very
+// first time it notes the newest change of the log: those up to it are never looked at, because
+// audits of that time were not read.
+//
+// It clears a.edition until the commit has succeeded. If it fails, what is in memory is ahead of the
+// store, no edition matches, and the next try reads everything anew.
 func (a *attribution) begin(read map[string]Span) error {
 	state, found, err := a.h.auditState(a.ctx)
 	if err != nil {
@@ -304,7 +309,10 @@ func (a *attribution) dropOld() (left bool) {
 	return len(a.old) > 0
 }
 
-// visit makes facts of the changes behind the last one that was looked at.
+// visit makes facts of the changes behind the last one that was looked at, up to the newest one at the
+// time of this commit. Hidden entries, changes that are nobody's act and those of types without
+// audits are passed over; they stay without an attribution for good. It requires each frame that it
+// takes a change from, so that a Trim cannot remove it unnoticed.
 func (a *attribution) visit() (more bool, err error) {
 	st := &a.state
 	if st.Visited >= a.tx.now.Seq {

@@ -15,7 +15,7 @@ import (
 // The records of audits that are kept: how they are taken in, found by time, and let go.
 
 // load sees to it that the records of a span are there, and with them all between it and what is
-// there.
+// there: what is loaded is always one span without a gap, so one pair of times describes it.
 func (a *attribution) load(since, until time.Time) error {
 	ranges := []storage.Range{a.h.keys.evidenceIn(since, until)}
 	if old := a.loaded; !old.Until.IsZero() {

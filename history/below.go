@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Some of a type can be read between two passes, because it is said to have changed: what is below
-// some parents, or single objects. That is no pass. It records what it finds to be new or changed,
-// it proves no absence, and the newest pass stays what it was. What may be part of a release of the
-// platform is left to the next pass, which sees more objects.
+// Some of a type can be read between two passes, because an audit says that it has changed: what is
+// below some parents, or single objects. That is no pass, but it begins like one, with the heads of
+// the whole type in memory, and it supersedes a pass over the type that is under way in the same
+// History. Whoever calls it holds what keeps two passes over a type apart.
 
 // ReadBelow reads what is listed below some parents, because it is said to have changed, and
 // records what is new or has changed there. It is no pass over the type: it proves no absence, and
@@ -48,7 +48,9 @@ func (p *Pass) reader(src Source, opts ReadOptions) *reader {
 	return &reader{p: p, src: src, opts: opts, began: time.Now(), coverage: opts.Coverage}
 }
 
-// endBeside ends a reading that is no pass.
+// endBeside ends a reading that is no pass: what was found is committed, without a record of a pass.
+// Objects that are held back, because a field came or went in them, are dropped; their heads are as
+// before, so the next pass finds the same and can tell a release from an edit.
 func (p *Pass) endBeside(ctx context.Context, err error) (Summary, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,6 +94,7 @@ func (r *reader) object(ctx context.Context, id string) (isTold bool, err error)
 	case found && !item.Deleted:
 		return true, r.observe(ctx, "", item)
 	}
+	// It is not in the list. If it was not on record either, there is nothing more to tell.
 	_, isLive := r.p.Marker(id)
 	return !isLive, nil
 }

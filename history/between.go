@@ -148,6 +148,8 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 	}
 	c := h.change(&after.record)
 	c.Seq, c.At, c.After, c.Kind, c.Fields = o.seq, o.at, a, "", nil
+	// Two cases leave Kind empty, which says that there is no difference: the object ended because it
+	// turned out to be none, or it existed at neither time.
 	switch {
 	case before.live && !after.live && o.superseded():
 	case before.live && !after.live:
@@ -171,7 +173,8 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 }
 
 // nameFields sets the names in fields as entries have them, of which the newest comes first. States
-// have none.
+// have none: they are canonical forms, in which names of other objects are left out. It goes from the
+// oldest entry to the newest one, so that of several names of one id the newest stays.
 func nameFields(fields []diff.FieldChange, entries []record) {
 	names := map[string]string{}
 	for i := range slices.Backward(entries) {

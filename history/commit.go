@@ -63,12 +63,18 @@ func (t *tx) append(r record) (uint64, error) {
 // commit stores what build puts into a tx, and does so again, with build called
 // anew, for as long as somebody else commits in between. A build that adds
 // nothing commits nothing.
+//
+// So build may run several times for one commit. It reads what it needs inside of the call, and sets
+// variables of the caller anew in each call instead of adding to them; the values that count are
+// those of the last call, once commit has returned without an error.
 func (h *History) commit(ctx context.Context, o origin, build func(*tx) error) error {
 	return h.serially(ctx, func() error { return h.tryCommit(ctx, o, build) })
 }
 
 // serially calls try, which commits, until it does not fail because somebody
-// else has changed the counters.
+// else has changed the counters. It never gives up before ctx is done: a race is lost only to a
+// commit that was made, so somebody always gets on. The random wait, of up to a second, keeps two
+// losers from meeting again and again.
 func (h *History) serially(ctx context.Context, try func() error) error {
 	if h.readOnly {
 		return fmt.Errorf("history: environment %d: %w", h.environment, ErrReadOnly)
@@ -110,7 +116,7 @@ func (h *History) tryCommit(ctx context.Context, o origin, build func(*tx) error
 		return fmt.Errorf("history: environment %d: %w", h.environment, ErrDeleted)
 	}
 	t.now.At = instant.Later(t.now.At, h.latest())
-	requirements := t.batch.Len()
+	requirements := t.batch.Len() // what is more after build was put there by it
 	if err := build(&t); err != nil {
 		return err
 	}

@@ -6,7 +6,13 @@ import (
 	"fmt"
 )
 
-// absences ends the walk and returns what is to be confirmed.
+// absences ends the walk and returns what is to be confirmed: the absences that the walk proves, and,
+// if it was not complete, some of the others, which only a read of the object itself can prove. Of a
+// type below parents the first are absent below parents that were read whole, and the others below
+// parents whose list was cut; below a parent that refused, nothing is asked for.
+//
+// If the coverage moved, nothing is asked for: an object that is out of sight now may answer as one
+// that does not exist.
 func (r *reader) absences(ctx context.Context) ([]Absence, error) {
 	var provable, cut []string
 	var err error
@@ -34,7 +40,8 @@ func (r *reader) absences(ctx context.Context) ([]Absence, error) {
 // complete; one more request is left for reader.answers.
 const askedAfterCut = 19
 
-// someOf returns some of the ids, others from pass to pass.
+// someOf returns some of the ids, others from pass to pass: passes that follow each other ask for
+// blocks that follow each other, so each id has its turn.
 func someOf(ids []string, pass uint64) []string {
 	if len(ids) <= askedAfterCut {
 		return ids
@@ -44,7 +51,12 @@ func someOf(ids []string, pass uint64) []string {
 }
 
 // confirm finds out about what is absent, unless the source sees less, or more,
-// than when the pass began: then an absence proves nothing.
+// than when the pass began: then an absence proves nothing. The coverage is asked for after the walk,
+// and no older answer than the start of the pass counts, because a permission or a division that is
+// taken away in mid-walk may make the list short without an error.
+//
+// What is not confirmed here stays missing, which End notes. To return early is therefore always
+// safe: it costs a pass, never an object.
 func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 	if len(absences) == 0 {
 		return nil

@@ -82,7 +82,11 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 }
 
 // writeMissing stores which objects the walk missed, but for the last of them,
-// which it returns.
+// which it returns: they are committed together with the record of the pass.
+//
+// A process that dies between two of these commits leaves absences noted of a walk that no record
+// tells of. They are right all the same, as the walk was complete where it proved them, and the next
+// walk that misses the objects counts as the second.
 func (p *Pass) writeMissing(ctx context.Context) (last []string, err error) {
 	ids := slices.DeleteFunc(p.missingIDs(), func(id string) bool {
 		_, missed := p.missed[id]

@@ -144,6 +144,7 @@ func portableName(s string) string {
 		name = "%" + fmt.Sprintf("%02X", name[0]) + name[1:]
 	}
 	if len(name) > maxName {
+		// Not keyed with the secret of the store: one object has the same path in every store.
 		digest := diff.RawDigest(new([32]byte), []byte(name))
 		name = strings.ToValidUTF8(name[:maxName-9], "") + "-" + digest.String()[:8]
 	}

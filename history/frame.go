@@ -171,7 +171,7 @@ func (r *record) decode(raw []byte, id frameID, after time.Time) error {
 	if err := r.UnmarshalJSON(raw); err != nil {
 		return err
 	}
-	if r.Prev >= r.Seq { // who follows it would go round in a circle
+	if r.Prev >= r.Seq { // Numbers fall along every chain; without that, following one might never end.
 		return fmt.Errorf("%w: change %d comes after change %d", storage.ErrCorrupt, r.Seq, r.Prev)
 	}
 	r.frameID = id

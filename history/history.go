@@ -173,6 +173,10 @@ func (h *History) fence(b *storage.Batch) {
 
 // openSecret returns the secret of the store and makes one if it has none. All environments of a
 // store share it. Of two that make one at the same time the first one counts, for both.
+//
+// It is secret from those who edit an org, and who could otherwise write two bodies with one digest,
+// so that an edit goes unnoticed. Those who read the store need no such trick: it lies there in
+// plain text, beside the bodies.
 func openSecret(ctx context.Context, store storage.Store) (*[32]byte, error) {
 	var secret [32]byte
 	text, err := storage.GetJSON[string](ctx, store, secretKey)

@@ -8,7 +8,9 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// An idIndex knows every object that was ever seen, the deleted ones too, by its id.
+// An idIndex knows every object that was ever seen, the deleted ones too, by its id. It is made for
+// one question, by a scan of all heads, and not kept: an index in the store would have to be written
+// by every pass, for questions that people ask now and then.
 type idIndex struct {
 	whole map[string]sameID // by the whole id
 	last  map[string]sameID // ids that go on behind that of a parent, by their last part

@@ -29,7 +29,11 @@ func (o objectKey) compare(other objectKey) int {
 }
 
 // judge says who made the changes of one object that are not settled, by the records of when
-// they may have happened.
+// they may have happened. All known changes of the object are joined anew, the settled ones too,
+// because a record that made one of them did not make its neighbour; their verdicts are not written.
+//
+// A record that a settled change of the object has taken (Claims) is left out, unless that change
+// may still be among the facts: then the join gives it the record again.
 func (a *attribution) judge(o objectKey, facts []fact, records []*keptRecord) error {
 	claim := o.typeName + " " + o.id
 	records = filtered(records, func(e *keptRecord) bool {
@@ -48,7 +52,12 @@ func (a *attribution) judge(o objectKey, facts []fact, records []*keptRecord) er
 	return nil
 }
 
-// conclude stores what was found about a change, for good if its time has come.
+// conclude stores what was found about a change, for good if its time has come. A verdict counts only
+// if the audits of the service were read from before the change may have happened, and, to be final,
+// until after it was recorded; otherwise the change is unaudited, whatever was found.
+//
+// An attribution that is not in the store any more, though it was, has been trimmed together with its
+// change. It is not written again; only the fact is, so that its records still count as explained.
 func (a *attribution) conclude(f *fact, v *verdict, service, claim string) error {
 	read, now := a.state.of(service), a.state.now()
 	who := v.attribution(f.Seq)

@@ -96,7 +96,7 @@ func (h *History) Withheld(ctx context.Context, typeName string) iter.Seq2[Withh
 }
 
 // AcceptRemovals records withheld objects as deleted, because a person says
-// that they are gone. If one of the ids is not withheld, nothing is recorded
+// that they are gone. It is one commit: if one of the ids is not withheld, nothing is recorded
 // and the error matches ErrNotFound. To name none is an error, and so is a type that
 // was never read: ErrUnknown.
 func (h *History) AcceptRemovals(ctx context.Context, typeName string, ids ...string) error {

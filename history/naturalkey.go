@@ -182,7 +182,9 @@ func (k *keyring) key(r Ref) string {
 }
 
 // joined is the key below the parent's of an object that is called by its name, or by the
-// object that its id ends with.
+// object that its id ends with: the id of a member of a queue is queue/user, so its key is that of
+// the user. It is the name that counts if no known object at the top has that id, or if it is one
+// of the same type.
 func (k *keyring) joined(one *keyed) string {
 	if part := lastPart(one.ID); part != one.ID && len(part) == uuidSize {
 		if s := k.index.whole[part]; s.top > 0 && s.refs[0].Type != one.Type {
@@ -233,7 +235,9 @@ func (k *keyring) rename(text []byte) []byte {
 }
 
 // portable returns a body in which every id and every expected difference is replaced by what is
-// alike in every org.
+// alike in every org. It goes from string to string, names of members included, as customers' maps are
+// keyed by id; between them everything stays byte for byte. Members may come out in another order
+// than that of their names, so whoever compares the result makes its canonical form first.
 func (k *keyring) portable(body []byte) ([]byte, error) {
 	var out, scratch []byte
 	from := 0
@@ -271,8 +275,9 @@ func (k *keyring) portable(body []byte) ([]byte, error) {
 	return append(out, body[from:]...), nil
 }
 
-// swapper returns what replaces each text of one list by its neighbour in another one, the longest
-// first; nil for no texts.
+// swapper returns what replaces each text of one list by its neighbour in another one; nil for no
+// texts. Of two texts that begin at the same place the longest one counts, whatever their order, which
+// is why they are sorted: a Replacer takes the first argument that fits.
 func swapper(from, to []string) func(string) string {
 	pairs := make([][2]string, 0, len(from))
 	for i := range from {

@@ -59,7 +59,7 @@ func overlayObject(body, from, to []byte) ([]byte, error) {
 			if wanted == nil {
 				continue
 			}
-			if was == nil {
+			if was == nil { // It was not compared so far. With null, overlay goes into no container.
 				was = []byte("null")
 			}
 			var err error

@@ -99,7 +99,9 @@ func (r *reader) putParents(b *storage.Batch, ids []string) error {
 }
 
 // parentRecord returns what is to be remembered of a parent, and whether that is
-// something else than before.
+// something else than before. There are three cases: what is below it was read whole, or is as it was,
+// and all of it is accounted for; that is not so, but was once, and the old marker stays with the
+// note since when it proves nothing; or nobody has ever read it whole.
 func (r *reader) parentRecord(id string) (now parentRecord, changed bool) {
 	before, isKnown := r.below.before[id]
 	now, learnt := r.below.after[id]

@@ -117,7 +117,9 @@ func (r *reader) parents(ctx context.Context) error {
 }
 
 // order returns the parents in the order in which they are asked: from one on, but first
-// those that have answered before, so that what others refuse does not hide them.
+// those that have answered before, so that what others refuse does not hide them. From is where the
+// last pass gave up after the first 20 had refused, so each pass tries other ones, and a parent that
+// answers is found in the end.
 func (b *parents) order(from string) []Head {
 	start, _ := slices.BinarySearchFunc(b.live, from, func(h Head, id string) int { return cmp.Compare(h.ID, id) })
 	order := make([]Head, 0, len(b.live))
@@ -197,6 +199,9 @@ func (r *reader) loadParents(ctx context.Context) error {
 	if last.Number == 0 {
 		return fmt.Errorf("history: %s is listed under %s, which was never read", p.typeName, r.opts.Parent)
 	}
+	// What is below the parents was so at p.walked, and changes that a later pass finds there count
+	// from then. That is the start of this pass, unless markers decide who is read: they are those
+	// that the pass over the parents saw, so what moved since the start of that one is not noticed.
 	r.since, p.walked = last.AsOf, p.sum.Started
 	switch {
 	case !last.Complete:
@@ -222,6 +227,8 @@ func (r *reader) loadParents(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(b.live, func(x, y Head) int { return cmp.Compare(x.ID, y.ID) })
+	// A parent that its own pass missed may be gone, and is not asked: neither its list nor the lack of
+	// one would prove anything about what is below it.
 	for m, err := range h.missing(ctx, r.opts.Parent) {
 		if err != nil {
 			return err
@@ -232,7 +239,9 @@ func (r *reader) loadParents(ctx context.Context) error {
 	return nil
 }
 
-// skip marks the parents that need not be read, but for those whose turn it is.
+// skip marks the parents that need not be read, but for those whose turn it is. It borrows turnTo,
+// which chooses whose turn it is among objects, and takes its choice over for the parents: the type
+// has no markers of its own here, only those of its parents.
 func (r *reader) skip() {
 	b, p := r.below, r.p
 	if !r.opts.ParentMarked {

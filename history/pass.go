@@ -23,7 +23,10 @@ type Object struct {
 
 // A Pass is one look at all objects of one type. Begin starts it; Observe, Keep
 // and Remove tell it what there is; Settle ends the walk and says what is
-// absent; End records the pass.
+// absent; End records the pass. [Pass.Read] does all of that with a [Source].
+//
+// It holds a small record of each live object of the type in memory, and no bodies but those that
+// wait for the next commit or are held back to be told from a release.
 //
 // What a Pass has found is committed in between, in bounded batches. A Pass that
 // never ends, because the process dies, loses nothing of that, and the next one
@@ -93,6 +96,9 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 		queued: map[string]bool{}, missed: map[string]missing{},
 		scopes: map[string]bool{}, doubts: map[string]reread{}, heldIDs: map[string]bool{},
 	}
+	// The older pass ends before anything is read. Otherwise it could go on to write what makes the
+	// heads below old. A commit that is on its way already, or that of another process, does no harm:
+	// what this pass writes follows from the heads at that time; see queue.go.
 	h.mu.Lock()
 	h.passes[typeName] = p
 	h.mu.Unlock()
@@ -112,7 +118,7 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	p.first = p.last.First
 	p.cycle = p.last.Cycle
 	p.spans = func(string, bool) time.Time { return p.last.Completed }
-	var sure []string // objects whose marker is believed
+	var sure []string // objects whose marker is believed; all others are read in every pass anyway
 	p.seen = make(map[string]*sighting, p.last.Objects)
 	var sightings []sighting // made in bulk
 	for hd, err := range h.heads(ctx, typeName) {

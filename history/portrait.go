@@ -8,11 +8,13 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
-// A portrait is what one side has under one natural key.
+// A portrait is what one side has under one natural key. It has a digest instead of the body, so that
+// all objects of a type fit into memory on both sides; the bodies of the few that differ are read a
+// second time. Both sides' digests are keyed with the secret of the first one, so that they compare.
 type portrait struct {
-	refs   []Ref
-	digest diff.Digest
-	bad    error // why it cannot be compared
+	refs   []Ref       // more than one if the key is ambiguous, when nothing else here counts
+	digest diff.Digest // of what is compared: see comparison.body
+	bad    error       // why it cannot be compared
 }
 
 // portray reads the objects of a side and returns what it has under each natural key.

@@ -198,7 +198,10 @@ func (h *History) records(ctx context.Context, f *filter) iter.Seq2[record, erro
 	}
 }
 
-// recordsOf iterates over the entries of one object.
+// recordsOf iterates over the entries of one object, by its chain instead of through the log: it
+// reads as many frames as the object has entries, however large the log is. The chain goes back in
+// time, so oldest first the entries wait in memory until the oldest one that is wanted is met.
+// Where retention has cut the chain, what is left of it is the answer.
 func (h *History) recordsOf(ctx context.Context, f *filter) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
 		hd, _, err := h.head(ctx, f.Types[0], f.ID)

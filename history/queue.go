@@ -84,6 +84,8 @@ func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n i
 		if first = p.first; first.IsZero() {
 			first = t.now.At
 		}
+		// Heads and entries name their rules by fingerprint, so the rules are in the store no later
+		// than the first of these.
 		if len(p.queue) > 0 && !p.rules.stored.Load() {
 			if err := t.batch.PutJSON(p.h.keys.rules(p.rules.comparer.Fingerprint()), p.rules.Rules); err != nil {
 				return err
@@ -96,7 +98,7 @@ func (p *Pass) flushOne(ctx context.Context, last func(*tx, Summary) error) (n i
 			}
 			for i, o := range chunk {
 				if t.batch.Size()+t.frames.total >= commitBytes {
-					return nil
+					return nil // last belongs to the commit that empties the queue
 				}
 				kind, err := p.write(ctx, t, o, known[i])
 				if err != nil {
@@ -154,7 +156,9 @@ func (p *Pass) keepFound(ctx context.Context) {
 	}
 }
 
-// enqueue adds to what the next commit writes. An object is in it once.
+// enqueue adds to what the next commit writes. An object is in it once: if it is there already, with
+// what was found earlier, that is committed first. What was held back of it is dropped, because what
+// is found now follows from the same head and is newer.
 func (p *Pass) enqueue(ctx context.Context, o *pending) error {
 	p.unhold(o.ID)
 	if p.queued[o.ID] {

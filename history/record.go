@@ -32,7 +32,11 @@ type knownObject struct {
 }
 
 // known reads what the store has of objects: heads first, in one read, then the bodies of those that
-// are to be compared.
+// are to be compared. The first keys are those of the heads, in the order of the objects; those of
+// missing records, which only few objects have, stand behind them.
+//
+// No snapshot is needed for the two reads. The commit requires the counters that it read before
+// these, so if anybody writes in between, all of this is read again.
 func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, error) {
 	var keys []string
 	for _, o := range objects {
@@ -184,6 +188,8 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObject) error {
 	fingerprint := p.rules.comparer.Fingerprint()
 	was, err := old.body, error(nil)
+	// What Clean takes away is named in the rules of today. A body under the same rules was cleaned
+	// when it was recorded.
 	if p.clean != nil && old.Rules != fingerprint {
 		if was, err = p.clean(was); err != nil {
 			return fmt.Errorf("history: stored body of %s %q: %w", p.typeName, o.ID, err)

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// A recordIndex finds the records that may be about a change without looking at all of them. It gives some that are
-// about something else, or of another time, and leaves out none that the join would take.
+// A recordIndex finds the records that may be about a change without looking at all of them. It gives
+// some that are about something else, or of another time, and leaves out none that the join would
+// take. Records that were let go stay in it and are skipped.
 type recordIndex map[recordTarget][]*keptRecord
 
 // A recordTarget is what records are filed under: one object, what is below one, or a type.
@@ -29,8 +30,10 @@ func (x recordIndex) add(e *keptRecord) {
 	}
 }
 
-// of yields the records that a change may be explained by, some perhaps twice. The parent is the type that the object
-// is listed under, "" at the top.
+// of yields the records that a change may be explained by, some perhaps twice. The parent is the type
+// that the object is listed under, "" at the top. A record is filed under what its targets say, which
+// may be the object, its type alone, or something that the object is below: each beginning of its
+// id that ends before a slash, its parent, and the parent as an object, with which it came or went.
 func (x recordIndex) of(parent string, f *fact) iter.Seq[*keptRecord] {
 	return func(yield func(*keptRecord) bool) {
 		places := []recordTarget{{typeName: f.Type, id: f.ID}, {typeName: f.Type}, {f.Type, f.ID, true}}

@@ -141,7 +141,11 @@ func (r *replay) open(ctx context.Context, seq uint64) error {
 }
 
 // step applies entries of the log, none for the state before the first one. Paths are made anew only
-// where an object came, went or was renamed.
+// where an object came, went or was renamed. Then every file whose path is another one than before is
+// written too, although its object did not change.
+//
+// An object whose past retention has removed, or that was forgotten since, cannot be shown as it was,
+// so the step goes without its file.
 func (r *replay) step(ctx context.Context, entries []record) (ReplayStep, error) {
 	s := ReplayStep{At: r.ring.at}
 	touched := map[Ref]bool{}

@@ -66,6 +66,10 @@ func (a reread) next(f finding, after, now time.Time) reread {
 	if a.Left > 0 {
 		after = a.After
 	}
+	// The cases, in their order: the marker moved and the body does not bear that out, so the doubt
+	// begins, or begins anew. Then those in which there is none: the marker moved and the body says
+	// so too; there was none; the body changed and says its marker; the doubt has lasted long enough.
+	// Otherwise one pass less is left, but the last one stays until replicas have had their time.
 	switch {
 	case f.moved && (f.unchanged || f.lags || f.silent):
 		return reread{Left: rereads, After: after, Since: now}
@@ -156,6 +160,10 @@ func (p *Pass) judgeMarker(o Object, own string, s *sighting, known, same bool) 
 func (p *Pass) keepIfOld(ctx context.Context, o Object, own string, canonical diff.Digest, s *sighting) (bool, error) {
 	before := p.doubts[o.ID]
 	lags := own != "" && own != o.Marker
+	// First what makes the question meaningless or answers it with no: nothing on record to compare
+	// with, a marker that moved, the same content, or the end of the doubt. Then it takes a reason to
+	// call the body old: it says another marker, or, where it says none, it is what was there before
+	// the change that is in doubt.
 	switch {
 	case !s.live || s.stale || o.Marker == "" || s.marker != o.Marker || canonical == s.canonical || before.isLast(p.sum.Started):
 		return false, nil

@@ -102,6 +102,9 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 		p.sum.Reason = p.reason
 		return nil, nil
 	}
+	// The coverage is remembered even if it moved and the absences are withheld for that: a next walk
+	// with the same coverage is then the second one that agrees. A walk that proves nothing, which
+	// has returned above, leaves the earlier coverage to compare with.
 	moved := p.coverageMoved(w.Coverage)
 	p.last.Coverage = p.coverageOf(w.Coverage)
 	if provable == nil {
@@ -135,7 +138,15 @@ func (p *Pass) missingIDs() []string {
 	return ids
 }
 
-// judgeAbsences notes the absences of a complete walk and returns those to confirm.
+// judgeAbsences notes the absences of a complete walk and returns those to confirm. Every one is
+// noted in p.missed, from where End stores it; the judgement only decides which are returned:
+//
+//   - none if the coverage moved, because objects may only be out of sight,
+//   - after a sudden drop only those that an earlier complete walk missed too,
+//   - otherwise all.
+//
+// The drop is measured by those that are absent for the first time. Objects that this pass has
+// recorded as deleted, because their parent is for instance, count neither as absent nor as live.
 func (p *Pass) judgeAbsences(ctx context.Context, ids []string, moved bool) ([]Absence, error) {
 	fresh := 0
 	for _, id := range ids {
@@ -204,7 +215,8 @@ func (p *Pass) absencesOf(ctx context.Context, ids []string) ([]Absence, error) 
 }
 
 // miss returns the missing record of an object after this walk. If the walk saw
-// something else than the one before, it counts as the first.
+// something else than the one before, it counts as the first. Since and After stay those of the first
+// walk that missed the object, because it may be gone since then.
 func (p *Pass) miss(ctx context.Context, id string, after time.Time, first bool) (missing, error) {
 	m := missing{Since: p.sum.Started, After: after}
 	if p.seen[id].missing {

@@ -136,6 +136,8 @@ func (h *History) around(ctx context.Context, o storedObject, seq uint64) (befor
 		if s.Seq != seq {
 			continue
 		}
+		// The body is made before the state is copied. So both copies start from the same form and
+		// with no steps; with steps they would share the slice that body turns round.
 		if _, err := s.body(); err != nil {
 			return before, after, err
 		}

@@ -41,7 +41,8 @@ type state struct {
 	undone   [][]diff.FieldChange
 }
 
-// body returns the canonical form.
+// body returns the canonical form. It reverts all steps that were collected, which are newest first,
+// in one call, which wants them oldest first; then the result is what later steps lead back from.
 func (s *state) body() ([]byte, error) {
 	doc, err := s.newer()
 	if err != nil || len(s.undone) == 0 {
@@ -248,6 +249,8 @@ func (h *History) stateAt(ctx context.Context, o storedObject, find finder, t ti
 			}
 			continue
 		}
+		// A hidden entry made this state, but people know it by the change before. Only the record is
+		// exchanged: body and rules stay those of the hidden entry, which were in force at t.
 		for s.hidden() {
 			if s.record, err = find(ctx, s.Prev); err != nil {
 				return state{}, time.Time{}, fmt.Errorf("history: %s %q: %w", o.typeName, o.id, err)

@@ -112,6 +112,7 @@ func (h *History) whoReader(ctx context.Context) (*whoReader, error) {
 }
 
 // fill sets Who of a change, unless audits were not read yet when it was recorded, or nobody made it.
+// Who is then nil, which a reader must not take for "nobody": nothing is known.
 func (w *whoReader) fill(ctx context.Context, c *Change) error {
 	if !w.on || c.Seq <= w.since || !isAct(c.Kind) {
 		return nil
@@ -123,6 +124,9 @@ func (w *whoReader) fill(ctx context.Context, c *Change) error {
 	return err
 }
 
+// one returns the attribution of a change that is somebody's act, recorded since audits are read. A
+// change that is not looked at yet is pending. One that was looked at and has no attribution in the
+// store came while no model named the service that audits its type, and stays unaudited.
 func (w *whoReader) one(ctx context.Context, typeName string, seq uint64) (Attribution, error) {
 	a := Attribution{Seq: seq, Status: WhoUnaudited, Settled: true}
 	if w.h.opts.Models[typeName].AuditService == "" {

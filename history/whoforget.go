@@ -42,7 +42,8 @@ func (h *History) idDigest(id string) string {
 	return diff.RawDigest(h.secret, []byte(id)).String()
 }
 
-// covers reports whether a record names what was erased since.
+// covers reports whether a record names what was erased since. A record of something that was done
+// later is about an object that came back, and is taken in.
 func (ids erasedIDs) covers(h *History, e *Evidence) bool {
 	if len(ids) == 0 {
 		return false
@@ -53,6 +54,9 @@ func (ids erasedIDs) covers(h *History, e *Evidence) bool {
 	})
 }
 
+// sweepErased drops the digests of ids that were erased more than keepAfter ago. It counts on the
+// reader of audits to give no older records any more: one from before the Forget that came even later
+// would be taken in.
 func (a *attribution) sweepErased(now time.Time) error {
 	ids, err := a.h.erasedIDs(a.ctx)
 	for digest, at := range ids {
@@ -63,10 +67,15 @@ func (a *attribution) sweepErased(now time.Time) error {
 	return err
 }
 
-// erasedMargin is how much later than a Forget records still count as older: the org's time is not known exactly.
+// erasedMargin is how much later than a Forget records still count as older: the org's time is not
+// known exactly.
 const erasedMargin = 15 * time.Minute
 
-// forgetInAudits erases an object from the records that are kept. It returns whether there was something.
+// forgetInAudits erases an object from the records that are kept. It returns whether there was
+// something. A record about the object, or one that names it among others, goes as a whole. A record
+// of what the object did, which is a user then, stays without the user, because it still explains
+// the change of another object. It is in the first commit of a Forget, whatever its size: as long
+// as one record was left, an Attribute could write the id into an attribution again.
 func (h *History) forgetInAudits(ctx context.Context, t *tx, typeName, id string) (found bool, err error) {
 	st, isOn, err := h.auditState(ctx)
 	if err != nil || !isOn {
