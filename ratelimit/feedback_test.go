@@ -345,6 +345,35 @@ func TestThaw(t *testing.T) {
 	})
 }
 
+// However many routes a server refuses, few are remembered, and none is asked too early.
+func TestRoutesThatAreRefusedAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustNew(t, Limits{}, nil)
+		refused := response(429, "Retry-After", "60", "Inin-Ratelimit-Count", "1", "Inin-Ratelimit-Allowed", "9000", "Inin-Ratelimit-Reset", "9")
+		refuse := func(route string) {
+			t.Helper()
+			p, err := l.acquire(t.Context(), route)
+			require.NoError(t, err)
+			p.observe(refused, route)
+			p.Done()
+		}
+		for i := range 3 * maxRoutes { // over three minutes
+			refuse(strconv.Itoa(i))
+			time.Sleep(300 * time.Millisecond)
+			require.LessOrEqual(t, len(l.freezes), maxRoutes)
+		}
+		l = mustNew(t, Limits{}, nil)
+		for i := range maxRoutes + 1 { // at once
+			refuse(strconv.Itoa(i))
+		}
+		start := time.Now()
+		p, err := l.acquire(t.Context(), strconv.Itoa(maxRoutes))
+		require.NoError(t, err)
+		p.Done()
+		require.GreaterOrEqual(t, time.Since(start), time.Minute)
+	})
+}
+
 // A request that waits for a frozen route can leave like any other.
 func TestCancelWhileRouteIsFrozen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,5 +1,7 @@
 package ratelimit
 
+import "maps"
+
 // freezes are the times in which the server wants no requests, by route; those of the empty
 // route concern all requests.
 //
@@ -14,8 +16,18 @@ type freeze struct {
 	probe uint64 // the request that goes alone; 0: none yet
 }
 
+// maxRoutes bounds the freezes, which every request looks at: a server that has refused so many
+// routes at a time is taken to refuse all.
+const maxRoutes = 200
+
 // add freezes a route because of an answer. It makes no freeze shorter.
-func (f freezes) add(route string, until int64, why string) {
+func (f freezes) add(route string, now, until int64, why string) {
+	if f[route] == nil && len(f) >= maxRoutes {
+		maps.DeleteFunc(f, func(_ string, z *freeze) bool { return z.until <= now })
+		if len(f) >= maxRoutes {
+			route = ""
+		}
+	}
 	if z := f[route]; z == nil || until > z.until || z.probe != 0 {
 		f[route] = &freeze{until: until, why: why}
 	}

@@ -166,7 +166,7 @@ func (l *Limiter) tick() int64 {
 		l.cooling.pop()
 	}
 	if l.server.roll(now, l.inFlight.count()) {
-		l.freezes.add("", now, "the first answer of a window tells how much of it is left")
+		l.freezes.add("", now, now, "the first answer of a window tells how much of it is left")
 	}
 	return now
 }

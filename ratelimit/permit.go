@@ -52,7 +52,7 @@ func (p Permit) observe(resp *http.Response, route string) {
 	defer l.mu.Unlock()
 	now := l.tick()
 	if isRefusal {
-		l.freezes.add(route, now+int64(min(refusal.wait, l.opts.MaxFreeze)), refusal.why)
+		l.freezes.add(route, now, now+int64(min(refusal.wait, l.opts.MaxFreeze)), refusal.why)
 	} else {
 		l.freezes.pass(p.id)
 	}
@@ -64,7 +64,7 @@ func (p Permit) observe(resp *http.Response, route string) {
 		l.server.tell(started, now, l.inFlight.count(), t)
 		if t.count >= t.allowed {
 			why := fmt.Sprintf("the server has counted %d requests of %d", t.count, t.allowed)
-			l.freezes.add("", l.server.end, why)
+			l.freezes.add("", now, l.server.end, why)
 		}
 	}
 	l.pump(now)
