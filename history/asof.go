@@ -77,7 +77,8 @@ func (h *History) asOf(ctx context.Context, typeName string, t time.Time) iter.S
 
 // allAsOf is asOf that also has objects which did not exist at t: those that were recorded later,
 // and have no ID here if they had not been recorded before. It goes through the ids in as many
-// turns as the log behind t takes to be held.
+// turns as the log behind t takes to be held: each turn asks for all ids that are left, behind lowers
+// r.End to what fits into memory, and the next turn begins there.
 func (h *History) allAsOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
 		r := h.keys.below("head", typeName)
@@ -89,6 +90,7 @@ func (h *History) allAsOf(ctx context.Context, typeName string, t time.Time) ite
 				return
 			}
 			find := behind.before(earlier.record)
+			// What is deleted now and has not changed since t was deleted at t too.
 			there := func(hd *idHead) bool { return hd.live() || hd.tipAt().After(t) }
 			for o, err := range h.stored(ctx, typeName, r, there) {
 				s := pastState{}

@@ -299,7 +299,8 @@ func (a *attribution) dropFact(f *fact) {
 }
 
 // dropOld lets facts go that were settled long ago. It returns whether it left some to the next
-// commit.
+// commit. They were never put into a.facts, so only their keys are at hand and only the store
+// has to forget them.
 func (a *attribution) dropOld() (left bool) {
 	n := min(len(a.old), a.h.opts.BatchObjects)
 	for _, key := range a.old[:n] {
@@ -371,7 +372,8 @@ func (a *attribution) newFact(e *record) error {
 }
 
 // touch notes the objects whose changes the records of Behind may be about, and those that have a
-// change to settle. It returns whether it left some to the next commit.
+// change to settle. It returns whether it left some to the next commit. Where it stopped is in
+// Behind, which is stored: a process that dies here leaves it to the next call of Attribute.
 func (a *attribution) touch() (left bool) {
 	now, n, st := a.state.now(), 0, &a.state
 	from, _ := slices.BinarySearch(a.order, st.Behind.Seq+1)

@@ -53,7 +53,7 @@ const maxBehind = 64 << 20
 // behind returns the entries of a type behind t. Only those of objects whose heads are in r; and if
 // these are more than limit bytes, it lowers r.End to make them fewer.
 func (h *History) behind(ctx context.Context, typeName string, t time.Time, r *storage.Range, limit int) (*heldLog, error) {
-	first, err := h.seek(ctx, t.Add(1))
+	first, err := h.seek(ctx, t.Add(1)) // an entry of just t made what was there at t
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +86,8 @@ func (h *History) behind(ctx context.Context, typeName string, t time.Time, r *s
 				held.add(seq, uint32(len(held.frames)-1), raw)
 			}
 		}
+		// Frames come newest first, so halving drops no entry of an object that stays: what was read so
+		// far of the first half is kept, and what follows is filtered by the lower r.End.
 		if held.size > limit {
 			if held, err = h.halve(typeName, held, r); err != nil {
 				return nil, err

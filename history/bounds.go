@@ -43,9 +43,11 @@ func (p *Pass) check(o *Object) error {
 
 // checkBody refuses a body, known to be JSON, whose changes the log could not hold.
 func (p *Pass) checkBody(o *Object) error {
+	// ScanValue takes the body to stand inside of so many containers, which leaves maxNesting levels.
 	if jsonscan.ScanValue(o.Body, jsonscan.Space(o.Body, 0), jsonscan.MaxDepth-maxNesting) < 0 {
 		return fmt.Errorf("history: %s %q: %w: nested deeper than %d levels", p.typeName, o.ID, ErrBody, maxNesting)
 	}
+	// A short body needs no look: numbers are all that grows in canonical form, and most by this factor.
 	const growth = 5 // 1e20, and a comma, become 21 digits and a comma
 	if len(o.Body) <= maxCanonical/growth {
 		return nil

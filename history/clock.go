@@ -36,5 +36,6 @@ func (h *History) latest() time.Time {
 	return plain(t)
 }
 
-// plain returns t as it is stored.
+// plain returns t as it is stored: in UTC, and without the reading of the monotonic clock, which would
+// make two equal times differ under ==.
 func plain(t time.Time) time.Time { return t.UTC().Round(0) }

@@ -218,7 +218,8 @@ func (h *History) passedTypes(ctx context.Context) ([]string, error) {
 	return types, nil
 }
 
-// compareType holds the portraits of all objects of one type and compares them by their keys.
+// compareType holds the portraits of all objects of one type and compares them by their keys. That a
+// side does not know the type at its time is a finding and no error: the others are compared.
 func (c *comparison) compareType(ctx context.Context, typeName string) ([]Difference, error) {
 	if reason, err := c.unreadable(ctx, typeName); reason != "" || err != nil {
 		return []Difference{{Kind: DifferenceUnreadable, Type: typeName, Reason: reason}}, err
@@ -279,7 +280,8 @@ func (c *comparison) unreadable(ctx context.Context, typeName string) (string, e
 }
 
 // comparer returns one that leaves out what either side ignores, by whatever rules its objects were
-// read last, and what differs by nature.
+// read last, and what differs by nature. It asks the heads for these rules, because after a change of
+// rules objects keep the former ones until they are read again.
 func (c *comparison) comparer(ctx context.Context, typeName string) (*diff.Comparer, error) {
 	rules := diff.Rules{Ignore: []string{"**.selfUri"}}
 	for _, s := range c.sides {

@@ -102,6 +102,7 @@ func (k *keyring) paths() map[Ref]string {
 		}
 	}
 	for r, p := range plain {
+		// A path that is the type alone is that of an object without a name.
 		if uses[strings.ToLower(p)] > 1 || p == portableName(r.Type) {
 			p += " " + portableName(r.ID)
 		}

@@ -130,7 +130,9 @@ func (h *History) former(ctx context.Context, r storage.Range) (map[string]map[s
 		all[parts[1]][parts[2]] = now
 	}
 	for _, ids := range all {
-		for id, now := range ids { // it may have moved twice
+		// It may have moved twice, and then the key of the first move leads to that of the second. An
+		// id that moved and came back leads round to itself, where the search has to end.
+		for id, now := range ids {
 			for next, ok := ids[now]; ok && next != id; next, ok = ids[now] {
 				now = next
 			}

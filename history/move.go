@@ -27,7 +27,10 @@ type move struct {
 	parts      []Object // that they are of, if they were a list
 }
 
-// moves returns what has to move, and whether it cannot be told what some bodies are of.
+// moves returns what has to move, and whether it cannot be told what some bodies are of. An id below a
+// parent begins with that of the parent, so objects move for two reasons, alone or together: their
+// own rule is another one, or their parent has moved. Without a rule for bodies only the beginning
+// of the id is exchanged.
 func (h *History) moves(ctx context.Context, typeName string) (moves []*move, lost bool, err error) {
 	identity, above := h.opts.Models[typeName].Identity, h.opts.Models[typeName].Parent
 	parents, err := h.formerIDs(ctx, above)
@@ -82,6 +85,9 @@ type candidate struct {
 
 // moveTo returns how the heads of one object become one; nil if there is nothing to do. What was
 // recorded as deleted beside it stays: it was an earlier version.
+//
+// Of several heads the one is kept that has the id of today already; else a live one; then the one
+// whose body says that it was changed last; then the one with the newest change.
 func moveTo(typeName, id string, group []candidate) *move {
 	best := slices.MaxFunc(group, func(a, b candidate) int {
 		return cmp.Or(compareBool(a.id == id, b.id == id), compareBool(a.live(), b.live()),
@@ -113,7 +119,8 @@ func compareBool(a, b bool) int {
 	return -1
 }
 
-// newestDate returns the newest time that the members of a body say it was changed.
+// newestDate returns the newest time that the members of a body say it was changed, zero if none does:
+// of two versions of one object that were recorded as two objects, the later one is the object.
 func newestDate(body []byte) (newest time.Time) {
 	it := jsonscan.Members(body)
 	for it.Next() {

@@ -95,6 +95,8 @@ func (c *comparison) judge(ctx context.Context, comparer *diff.Comparer, a, b *p
 		d.Kind = DifferenceOnlyA
 	case a == nil:
 		d.Kind = DifferenceOnlyB
+	// The digests stand for what is compared, and a part of it may have changed since they were made;
+	// so an empty difference is none.
 	case a.digest != b.digest:
 		if d.Fields, err = c.fields(ctx, comparer, a.refs[0], b.refs[0]); len(d.Fields) > 0 {
 			d.Kind = DifferenceFields

@@ -251,7 +251,8 @@ func (h *History) chain(ctx context.Context, seq uint64) iter.Seq2[record, error
 }
 
 // frameRange returns the frames that hold what q can select. They may hold more at both ends: a frame
-// begins before AfterSeq and goes on behind it, or begins before BeforeSeq.
+// begins before AfterSeq and goes on behind it, or begins before BeforeSeq. Whoever reads them checks
+// each entry (filter.wants). Times need no such margin, because all entries of a frame have one.
 func (h *History) frameRange(ctx context.Context, q Query) (storage.Range, error) {
 	first, end := uint64(0), ^uint64(0)
 	if q.AfterSeq > 0 {

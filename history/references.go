@@ -185,6 +185,8 @@ func (q *referenceQuery) to(ctx context.Context, yield func(Reference, error) bo
 			}
 			continue
 		}
+		// Most bodies are ruled out by a look at their bytes. One with a backslash may hold the id with
+		// some of its characters written as escapes.
 		if q.needle != nil && !bytes.Contains(o.body, q.needle) && bytes.IndexByte(o.body, '\\') < 0 {
 			continue
 		}
@@ -201,7 +203,8 @@ func (q *referenceQuery) to(ctx context.Context, yield func(Reference, error) bo
 	}
 }
 
-// live reports whether an object exists at the time asked for.
+// live reports whether an object exists at the time asked for. For a time in the past it has to make
+// the object's version of then, so what it found is kept for the other references to the object.
 func (q *referenceQuery) live(ctx context.Context, r Ref) (bool, error) {
 	if known, ok := q.alive[r]; ok {
 		return known, nil

@@ -156,6 +156,7 @@ func (p *Pass) separate(t *tx, r *record, o *pending, old knownObject) (hold boo
 			seqs[seq] = true
 			continue
 		}
+		// A type with fewer objects cannot show a release, so nothing of it is held back.
 		hold = hold || ok && !o.decided && !p.decided && p.live >= releaseObjects
 		edits = append(edits, c)
 	}

@@ -68,7 +68,7 @@ func (h *History) resolved(ctx context.Context, q Query) (Query, error) {
 // today returns the id by which an object is known now that was recorded under this one; see
 // identity.go. Of what is known by it, and of what never was, that is the id itself.
 func (h *History) today(ctx context.Context, typeName, id string) (string, error) {
-	const most = 10 // of rules for ids, one after the other
+	const most = 10 // of rules for ids, one after the other; it ends a circle, which only a bad store has
 	for range most {
 		if _, found, err := h.head(ctx, typeName, id); found || err != nil {
 			return id, err

@@ -64,7 +64,7 @@ func (h *History) rewrite(ctx context.Context, r storage.Range, remove func(*rec
 		if kept == len(f.records) {
 			continue
 		}
-		if dry {
+		if dry { // nothing is committed, which is where the others are counted
 			removed, changes = removed+changes, 0
 			continue
 		}

@@ -127,7 +127,8 @@ func (h *History) union(ctx context.Context, a, b string) (*diff.Comparer, error
 	return c, nil
 }
 
-// unionOf returns a comparer that ignores what any of several rules ignore.
+// unionOf returns a comparer that ignores what any of several rules ignore. Unlike union it is compiled
+// anew each time: only Undo asks for it, once for each plan.
 func (h *History) unionOf(ctx context.Context, fingerprints ...string) (*diff.Comparer, error) {
 	var rules diff.Rules
 	slices.Sort(fingerprints)

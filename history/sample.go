@@ -84,7 +84,9 @@ func (p *Pass) editedHeld() (n int) {
 	return n
 }
 
-// takeTurn makes it the turn of an object to be read, as if the pass had not met it.
+// takeTurn makes it the turn of an object to be read, as if the pass had not met it. Keep has counted
+// it as seen; without that being taken back it would count as seen twice, and its span would begin
+// with the last pass and not with the last time it was read.
 func (p *Pass) takeTurn(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

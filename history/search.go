@@ -112,7 +112,8 @@ func (s *searcher) find(o snapshot) (paths []string, err error) {
 	return paths, nil
 }
 
-// in reports whether a pointer leads into one of the fields.
+// in reports whether a pointer leads into one of the fields. It asks as if the place had changed, so
+// that a path means the same in a Search and in a Query.
 func (s *searcher) in(pointer string) bool {
 	return slices.ContainsFunc(s.fields, func(p diff.Path) bool {
 		return p.Touches([]diff.FieldChange{{Path: pointer}})

@@ -104,6 +104,8 @@ func (h *History) live(ctx context.Context, typeName string) iter.Seq2[snapshot,
 // read again.
 func (h *History) stored(ctx context.Context, typeName string, r storage.Range, wanted func(*idHead) bool) iter.Seq2[storedObject, error] {
 	return func(yield func(storedObject, error) bool) {
+		// Keys of heads and of bodies end alike, with the id, so both scans are in one order and the
+		// bodies can begin where the heads do. A deleted object keeps its last body.
 		bodies := h.keys.below("body", typeName)
 		bodies.Start += strings.TrimPrefix(r.Start, h.keys.below("head", typeName).Start)
 		next, stop := iter.Pull2(h.store.Scan(ctx, bodies))

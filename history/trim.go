@@ -52,6 +52,7 @@ func (h *History) Trim(ctx context.Context, r Retention, opts *TrimOptions) (Tri
 	}
 	t := trimmer{MaxChanges: r.MaxChanges, newer: map[[2]string]newer{}}
 	if r.MaxAge > 0 {
+		// The earliest time that it may be: what is too old by that is too old in any case.
 		now, _, confirmed := h.opts.Clock()
 		if !confirmed {
 			return TrimResult{}, fmt.Errorf("history: trim: %w", ErrNoTime)

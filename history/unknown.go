@@ -43,7 +43,7 @@ func (h *History) checkKnown(ctx context.Context, typeName string, at time.Time)
 }
 
 // checkAllKnown is checkKnown for some types, or, for none, for all of which at least one must have
-// been known.
+// been known. A history in which no pass has ended has no types, and passes: "all" is nothing then.
 func (h *History) checkAllKnown(ctx context.Context, types []string, at time.Time) error {
 	for _, typeName := range types {
 		if err := h.checkKnown(ctx, typeName, at); err != nil {

@@ -146,6 +146,8 @@ func (t *flips) volatile(typeName string, passes int, share float64) []Volatile 
 		v := Volatile{Type: typeName, Field: field, Passes: passes, Moves: f.moves}
 		for n := range maps.Values(f.objects) {
 			v.Flips += n
+			// What is read beside the passes may show more changes of an object than there were
+			// passes. The share is never more than 1.
 			s := float64(n) / float64(max(passes, n))
 			if n >= minFlips && s > share {
 				v.Objects++
