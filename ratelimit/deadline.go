@@ -20,8 +20,9 @@ type DeadlineError struct {
 
 // Error implements error.
 func (e *DeadlineError) Error() string {
-	return printable.Text(fmt.Sprintf("ratelimit: limit of %s: %s, no slot before %s, which is %s after the deadline",
-		e.Limit, e.Why, e.Free.Format(time.RFC3339), e.Free.Sub(e.Deadline).Round(time.Millisecond)))
+	late := e.Free.Sub(e.Deadline).Round(time.Millisecond)
+	return printable.Text(fmt.Sprintf("ratelimit: limit of %s: %s, no slot before %s, "+
+		"which is %s after the deadline", e.Limit, e.Why, e.Free.Format(time.RFC3339), late))
 }
 
 // Unwrap returns [context.DeadlineExceeded].

@@ -1,9 +1,15 @@
 // Package ratelimit keeps a client within the quota of a metered API as the server counts it: in
 // no rolling window do more than N requests reach it.
 //
-// A [Limiter] hands out one permit for each request. Put it under any HTTP client with
-// [Limiter.Transport], or call [Limiter.Acquire] and [Permit.Done] around anything else that is
-// counted.
+// A [Limiter] hands out one permit for each request. Put it under any HTTP client:
+//
+//	limiter, err := ratelimit.New(ratelimit.Limits{Minute: 300}, nil)
+//	client := &http.Client{Transport: limiter.Transport(nil)}
+//
+// Or call [Limiter.Acquire] and [Permit.Done] around anything else that is counted. Acquire is what
+// Wait is in golang.org/x/time/rate. But that counts when requests leave, and lets a burst go in
+// addition to the rate; here the limit holds where it is enforced, so the end of each request
+// counts as well.
 //
 // # The rule
 //
@@ -74,12 +80,9 @@
 //     stall, die and start again, and a ledger that is slow, fails or answers late:
 //     TestNeverOverLimit. It finds each rule that is taken away: TestNeverOverLimitNeedsEachRule.
 //   - What the rule allows is used, and in equal parts: TestGreedyUse.
-//   - Interactive waits for one slot at most, background gets its share:
-//     TestInteractiveWaitsForOneSlotAtMost, TestBackgroundGetsItsShare.
 //   - A caller that gives up leaves no trace: TestCancelledWaiterLeavesNoTrace.
-//   - The quota survives a restart and a damaged ledger: TestBudgetSurvivesRestart,
-//     TestWhatADeadProcessHadIsFreeAgain, TestUnreadableLedgerHeals, TestWriteOfUnknownOutcome.
-//   - The server's word is kept, about what it names, and not for ever:
-//     TestOthersWhoUseTheQuotaDoNotLeadToRefusals, TestARefusalHoldsUpWhatItNames,
-//     TestFreezesAreBounded.
+//   - What a dead process had is free again: TestWhatADeadProcessHadIsFreeAgain.
+//   - Of sixteen busy processes each writes less than once a second: TestLedgerTraffic.
+//
+// docs/guarantees.md and docs/failures.md have the others.
 package ratelimit

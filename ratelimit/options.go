@@ -27,10 +27,7 @@ const maxHold = time.Hour
 
 // withDefaults returns a copy with the defaults.
 func (o *Options) withDefaults() Options {
-	var c Options
-	if o != nil {
-		c = *o
-	}
+	c := *cmp.Or(o, new(Options))
 	c.HoldTimeout = cmp.Or(c.HoldTimeout, 5*time.Minute)
 	c.MaxFreeze = cmp.Or(c.MaxFreeze, 5*time.Minute)
 	return c

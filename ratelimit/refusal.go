@@ -49,15 +49,14 @@ func concernsAll(key string) bool {
 	})
 }
 
-const maxRefusalBody = 64 << 10
-
 // limitKey returns the name of the limit in the body of a 429 such as
 // {"limit":{"key":"token.rate.per.minute"}}, or "".
 func limitKey(resp *http.Response) string {
 	if resp.Body == nil || resp.StatusCode != http.StatusTooManyRequests {
 		return ""
 	}
-	start, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody))
+	const most = 64 << 10
+	start, _ := io.ReadAll(io.LimitReader(resp.Body, most))
 	resp.Body = struct {
 		io.Reader // an error comes again from the body itself
 		io.Closer
