@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	"internal/printable":    nil,
 	"internal/spelling":     nil,
 	"internal/soak":         nil,
+	"internal/wrongclock":   nil,
 	"storage":               {"internal/printable"},
 	"ratelimit":             {"internal/printable"},
 	"poller":                {"internal/printable", "internal/instant"},

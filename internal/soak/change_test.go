@@ -90,9 +90,11 @@ func (m *month) changeLimit(o *monthOrg) {
 func (m *month) with(f func(*monthProcess) error) {
 	for _, p := range m.procs {
 		if p != nil && !p.store.isDead() {
-			if err := f(p); !p.store.isDead() {
-				require.NoError(m.t, err)
-			}
+			p.inside(func() {
+				if err := f(p); !p.store.isDead() {
+					require.NoError(m.t, err)
+				}
+			})
 			return
 		}
 	}

@@ -36,6 +36,7 @@ func (m *month) check() {
 		require.NoError(m.t, err)
 		c := &monthCheck{month: m, monthOrg: o, h: h, random: rand.New(rand.NewPCG(*monthSeed, 31))}
 		c.checkQuota()
+		c.checkRetention()
 		c.checkDeliveries()
 		c.checkEnd()
 		c.checkObjects()

@@ -6,7 +6,8 @@
 //   - world, plan: the orgs, the processes, and when what happens to them;
 //   - edits, trouble, process: what happens: edits of objects, faults of the service, ends of processes;
 //   - truth, object, patch: what each object was at any time, by the test's own record;
-//   - check, proof, change, asof, answers, questions: what the history may and must say of that.
+//   - monthclock: the wall clock of one process is wrong for a week, in the long form;
+//   - check, proof, change, asof, answers, questions, monthretention: what the history may and must say of that.
 //
 // Two shorter worlds stand beside it: who, in which people edit and the history has to name them, and delay,
 // which measures how long a change takes until it is recorded, with hints and without.

@@ -33,6 +33,8 @@ const monthProcesses = 2
 //     pass that ended by T, was complete and could see the object, and not after T.
 //   - Of a whole month, what referred to what at an instant is what a search through all bodies finds, and files that
 //     follow the log step by step are those of an export at any instant.
+//   - Retention removes what has expired by the org's time, and nothing else, although the wall clock of one process is
+//     wrong for a week of the long form.
 //   - No rolling window holds more requests, as the org counted them, than the limit allows.
 //   - Nobody is named as who made a change who did not edit the object in its span, and what counts as undetected is
 //     in no change.
@@ -41,6 +43,13 @@ const monthProcesses = 2
 // What no client can know is left out: a page that a list without totals lost, and
 // an object that is deleted and one that is created between two pages of a list.
 func TestMonth(t *testing.T) {
+	switch {
+	case *monthDays > 0 && setSkew == nil:
+		runSkewed(t)
+		return
+	case setSkew != nil:
+		go endWithParent()
+	}
 	synctest.Test(t, func(t *testing.T) {
 		m := newMonth(t, *monthSeed, *monthDays)
 		m.begin()

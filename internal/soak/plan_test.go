@@ -151,6 +151,7 @@ func (m *month) plan() {
 	for range int(3*rate*days + 0.999) {
 		m.at(m.later(0, time.Until(m.ends)), m.disturb)
 	}
+	m.planRetention()
 }
 
 // calibrate learns by an own client which members the list calls leave out, and

@@ -22,38 +22,46 @@ type monthProcess struct {
 	ctx    context.Context //nolint:containedctx // the life of the process
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
+	labels context.Context //nolint:containedctx // of its goroutines; see monthclock_test.go
 }
 
 // startProcess starts an engine that polls, and a consumer for each environment
 // if it is the first process.
 func (m *month) startProcess(slot int) {
-	p := &monthProcess{store: &monthStore{Store: m.store, left: -1}}
+	p := &monthProcess{store: &monthStore{Store: m.store, left: -1}, labels: context.Background()}
+	if setSkew != nil && slot == m.wrong {
+		p.labels = skewLabel
+	}
 	p.ctx, p.stop = context.WithCancel(m.t.Context())
 	p.store.died = p.stop
 	vault, err := environment.NewKeyVault(testKey)
 	require.NoError(m.t, err)
 	p.engine, err = environment.Open(p.store, &environment.Options{
-		Vault: vault, Concurrency: 1 + m.random.IntN(4), Observer: m.observe,
-		Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+		Vault: vault, Concurrency: 1 + m.random.IntN(4),
+		Observer: func(e environment.PassEvent) { p.outside(func() { m.observe(e) }) },
+		Transport: transportFunc(func(r *http.Request) (resp *http.Response, err error) {
 			if p.store.isDead() {
 				return nil, errKilled
 			}
-			return m.route(r)
+			p.outside(func() { resp, err = m.route(r) })
+			return resp, err
 		}),
 	})
 	require.NoError(m.t, err)
 	m.procs[slot] = p
-	p.wg.Go(func() {
-		if err := p.engine.Run(p.ctx); err != nil && !p.store.isDead() {
-			m.t.Errorf("Run: %v", err)
+	p.inside(func() {
+		p.wg.Go(func() {
+			if err := p.engine.Run(p.ctx); err != nil && !p.store.isDead() {
+				m.t.Errorf("Run: %v", err)
+			}
+		})
+		if slot > 0 {
+			return
+		}
+		for _, o := range m.orgs {
+			p.wg.Go(func() { m.consume(p, o) })
 		}
 	})
-	if slot > 0 {
-		return
-	}
-	for _, o := range m.orgs {
-		p.wg.Go(func() { m.consume(p, o) })
-	}
 }
 
 // consume follows an environment with a consumer that fails at random.
@@ -117,7 +125,7 @@ func (m *month) end(slot int, kill bool) {
 	p.stop()
 	p.wg.Wait()
 	if !p.store.isDead() {
-		require.NoError(m.t, p.engine.Close(m.t.Context()))
+		p.inside(func() { require.NoError(m.t, p.engine.Close(m.t.Context())) })
 	}
 	m.procs[slot] = nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys/genesystest"
+	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/ratelimit"
 	"github.com/cxsync/cxsync/storage"
 )
@@ -29,6 +30,7 @@ type month struct {
 	store  storage.Store
 	orgs   []*monthOrg
 	procs  [monthProcesses]*monthProcess
+	wrong  int            // the slot of the process whose clock is wrong for a week
 	events []monthEvent   // to come, in their order
 	drawn  int            // faults drawn so far
 	counts map[string]int // of what happened
@@ -52,8 +54,9 @@ type monthOrg struct {
 	sights    []monthSight
 	limits    []monthLimit
 	rules     []monthRule
-	requests  []time.Time // to the API, in the order of their arrival
-	troubled  bool        // a fault is on
+	requests  []time.Time               // to the API, in the order of their arrival
+	log       map[uint64]history.Change // at the last look, where there is a retention
+	troubled  bool                      // a fault is on
 	serial    int
 	imported  time.Time
 	gone      []string // "type id" that could come back
@@ -104,6 +107,7 @@ func (m *month) begin() {
 		o.imported = time.Now().Add(2 * time.Second) // what it recorded may be that much ahead; see history.Clock
 	}
 	require.NoError(t, engine.Close(t.Context()))
+	m.planClock()
 	for slot := range m.procs {
 		m.startProcess(slot)
 	}

@@ -2,9 +2,14 @@
 
 package postgres_test
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 func init() {
-	setSkew = func(d time.Duration) { time.Skew.Store(int64(d / time.Second)) }
-	trueNow = func() time.Time { return time.Now().Add(-time.Duration(time.Skew.Load()) * time.Second) }
+	var off atomic.Int64 // seconds
+	time.Skew = off.Load
+	setSkew = func(d time.Duration) { off.Store(int64(d / time.Second)) }
+	trueNow = func() time.Time { return time.Now().Add(-time.Duration(off.Load()) * time.Second) }
 }

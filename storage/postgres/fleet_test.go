@@ -23,6 +23,7 @@ import (
 	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/internal/wrongclock"
 	"github.com/cxsync/cxsync/poller"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
@@ -125,7 +126,7 @@ func newFleet(t *testing.T, server *postgrestest.Server, seed uint64) *fleet {
 		binary: os.Args[0],
 	}
 	if *skew > 0 {
-		f.binary = skewedBinary(t)
+		f.binary = wrongclock.Build(t)
 	}
 	f.store = open(t, f.job.DSN, f.job.Schema)
 	f.engine = openEngine(t, f.store, f.job.Key, nil)
