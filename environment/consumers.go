@@ -34,6 +34,9 @@ func (e *Engine) FollowAll(ctx context.Context, consumer string, f Consumer, opt
 	for {
 		changed := e.changed.next()
 		for r, err := range e.All(following) {
+			if _, one := errors.AsType[*unreadableError](err); one {
+				continue // Run logs it
+			}
 			if err != nil {
 				stop(err)
 				break

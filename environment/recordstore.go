@@ -44,7 +44,8 @@ func (e *Engine) Find(ctx context.Context, name string) (Record, error) {
 }
 
 // All returns the records that Options.Authorize lets the caller read, in the order
-// of their IDs, without client secrets.
+// of their IDs, without client secrets. One that cannot be read is an error, behind which the
+// others come; an error of the store ends it.
 func (e *Engine) All(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for r, err := range e.records(ctx) {
@@ -58,20 +59,42 @@ func (e *Engine) All(ctx context.Context) iter.Seq2[Record, error] {
 	}
 }
 
-// records iterates over all records, also those that are being deleted. An error ends it.
+// records iterates over all records, also those that are being deleted. One that cannot be read, as
+// it is damaged or of a newer version, is an *unreadableError, and hides no other; another error
+// ends it.
 func (e *Engine) records(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for entry, err := range e.store.Scan(ctx, recordRange()) {
-			var r Record
-			if err == nil {
-				r, err = storedRecord(entry.Value)
+			if err != nil {
+				yield(Record{}, err)
+				return
 			}
-			if !yield(r, err) || err != nil {
+			r, err := storedRecord(entry.Value)
+			if err != nil {
+				var id int64
+				if _, scanErr := fmt.Sscanf(entry.Key, "environments/%d", &id); scanErr != nil {
+					continue // no key of ours
+				}
+				err = &unreadableError{id, err}
+			}
+			if !yield(r, err) {
 				return
 			}
 		}
 	}
 }
+
+// unreadableError reports a record that cannot be decoded.
+type unreadableError struct {
+	id  int64
+	err error
+}
+
+func (e *unreadableError) Error() string {
+	return fmt.Sprintf("environment: record %d cannot be read: %v", e.id, e.err)
+}
+
+func (e *unreadableError) Unwrap() error { return e.err }
 
 // read returns a record and its bytes in the store, which a commit that changes the record requires
 // (storage.Batch.Require), so that it fails if somebody else was faster. It asks nobody whether the

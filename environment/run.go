@@ -17,7 +17,8 @@ const spread = 30 * time.Second
 
 // Run polls every environment that is not paused, each type on its schedule, until ctx ends.
 // Records that are created, changed, paused or deleted meanwhile take effect at once; if another
-// process does it, within a sixth of Options.Lease. Run returns nil once ctx is done and its
+// process does it, within a sixth of Options.Lease. A record that cannot be read is logged, and
+// keeps no other from being polled. Run returns nil once ctx is done and its
 // goroutines have exited. It returns an error if the store cannot be read when Run begins, or
 // within a sixth of Options.Lease after the store has failed for good (storage.ErrFailed,
 // storage.ErrClosed).
@@ -103,6 +104,11 @@ func (r *running) look(ctx context.Context) error {
 func (r *running) adopt(ctx context.Context) error {
 	active := map[int64]bool{}
 	for record, err := range r.engine.records(ctx) {
+		if damaged, ok := errors.AsType[*unreadableError](err); ok {
+			r.engine.opts.Logger.ErrorContext(ctx, "an environment cannot be polled", "environment_id", damaged.id, "error", err)
+			active[damaged.id] = true // it goes on once the record can be read again
+			continue
+		}
 		if err != nil {
 			return err
 		}

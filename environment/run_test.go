@@ -2,6 +2,9 @@ package environment_test
 
 import (
 	"context"
+	"crypto/rand"
+	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,11 +14,75 @@ import (
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/poller"
+	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
 func every(minutes string) []poller.Entry {
 	return []poller.Entry{{Type: poller.AllObjects, Cron: minutes + " * * * *"}}
+}
+
+// A record that cannot be read, as it is damaged or of a newer version, keeps no other from being
+// listed, polled and followed.
+func TestOneRecordHidesNoOther(t *testing.T) {
+	for _, value := range []string{"", "null{", `"x"`, `{"polling":7}`, `{"id":"2"}`, "\x00\xff"} {
+		synctest.Test(t, func(t *testing.T) {
+			org := genesystest.New(&genesystest.Options{Size: 3})
+			store := memory.New()
+			engine := open(t, org, store, nil)
+			for i, typ := range []string{"routing.skills", "groups", "routing.languages"} {
+				r := recordOf(org, typ)
+				r.Name, r.Polling = "E"+strconv.Itoa(i+1), every("*/10")
+				create(t, engine, r)
+			}
+			damage := func(key string) {
+				var b storage.Batch
+				b.Put(key, []byte(value))
+				b.Put("environments-news", []byte(`"`+rand.Text()+`"`))
+				require.NoError(t, store.Commit(t.Context(), &b))
+			}
+			damage("environments/0000000002")
+			ctx, stop := context.WithTimeout(t.Context(), 2*time.Hour)
+			defer stop()
+			done := make(chan error, 2)
+			followed := map[int64]bool{}
+			var mu sync.Mutex
+			go func() { done <- engine.Run(ctx) }()
+			go func() {
+				done <- engine.FollowAll(ctx, "x", func(_ context.Context, c history.Change) error {
+					mu.Lock()
+					defer mu.Unlock()
+					followed[c.Environment] = true
+					return nil
+				}, nil)
+			}()
+			time.Sleep(30 * time.Minute)
+			for _, typ := range []string{"routing.skills", "routing.languages"} {
+				_, err := org.Create(typ, map[string]any{"name": "new"})
+				require.NoError(t, err)
+			}
+			time.Sleep(30 * time.Minute)
+			damage("environments/0000000001")
+			org.ClearRequests()
+			require.NoError(t, <-done)
+			require.NoError(t, <-done)
+			require.Equal(t, map[int64]bool{1: true, 3: true}, followed)
+			polled := map[string]bool{}
+			for _, request := range org.Requests() {
+				polled[request.Type] = true
+			}
+			require.True(t, polled["routing.languages"] && !polled["groups"], polled)
+			broken := 0
+			for r, err := range engine.All(t.Context()) {
+				if err != nil {
+					broken++
+				} else {
+					require.Equal(t, "E3", r.Name)
+				}
+			}
+			require.Equal(t, 2, broken)
+		})
+	}
 }
 
 // What happens to the records while Run runs takes effect at once.
