@@ -142,6 +142,10 @@ func (q AuditQuery) intervals() iter.Seq2[time.Time, time.Time] {
 
 // auditServices checks a query and returns the services that it has to be asked
 // of, one after the other; "" is all of them at once.
+//
+// What the org has to be asked for that, its mapping of services, is a request, so it is made only
+// where it is needed: to name all services where the org demands one, and for a name that this
+// package does not know, which may be a new one or a mistake.
 func (c *Client) auditServices(ctx context.Context, q AuditQuery) ([]string, error) {
 	if !q.Since.Before(q.Until) {
 		return nil, errors.New("genesys: an audit query needs a Since that is before its Until")

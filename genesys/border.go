@@ -255,7 +255,8 @@ func (c *cleaner) array(i int, p *place, how treatment) int {
 }
 
 // object is value for an object. A member that goes takes a comma with it: the one behind it as long
-// as no member was kept, else the one in front.
+// as no member was kept, else the one in front. So edits never overlap, and what is left is valid
+// JSON, whether the first member goes, the last one, or all.
 func (c *cleaner) object(i int, p *place, how treatment) int {
 	start := i + 1 // of the member with the space in front of it
 	i = jsonscan.Space(c.src, start)

@@ -99,7 +99,10 @@ func (c *clock) note(sent, received time.Time, header http.Header) {
 	c.hear(said)
 }
 
-// hear weighs an answer that nothing known confirms.
+// hear weighs an answer that nothing known confirms. Such answers are collected as a rival as long as
+// they agree with each other; the first one that does not begins a new rival with one vote, and one
+// that agrees with what is known ends it (note). The rival takes over once the wall clock is for it or
+// it has votes enough.
 func (c *clock) hear(said bounds) {
 	agreed, ok := bounds{}, false
 	if !c.rival.zero() {

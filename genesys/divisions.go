@@ -41,7 +41,7 @@ func (w *walk) variants() ([]string, error) {
 		if division.Deleted {
 			continue
 		}
-		if n++; n%divisionsPerList == 1 {
+		if n++; n%divisionsPerList == 1 { // the first one, and the first after each full query
 			lists = append(lists, "")
 		}
 		last := &lists[len(lists)-1]

@@ -82,7 +82,8 @@ func linkIn(ctx context.Context, answer []byte) string {
 	return cmp.Or(lookupText(answer, "downloadUrl"), lookupText(answer, "downloadUri"), lookupText(answer, "url"))
 }
 
-// follow fetches the download at a URL that the API gave.
+// follow fetches the download at a URL that the API gave. It is a part of the try that asked the API,
+// so a download that fails is asked for anew, with a new URL, as the old one may have expired.
 func (c *Client) follow(ctx context.Context, link string) (*http.Response, []byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, link, http.NoBody)
 	if err != nil {

@@ -59,7 +59,7 @@ func (t ObjectType) Identify(parent string, body []byte) []Object {
 
 // Selects names what the list of the type is asked to hold, whatever it says of
 // each object. Where it changes, an object that is seen for the first time may
-// have been there before.
+// have been there before. An expand asks for more of the same objects, so it is left out.
 func (t ObjectType) Selects() string {
 	path, query, _ := strings.Cut(t.Path, "?")
 	var asked []string

@@ -313,6 +313,7 @@ func (p *pager) moreByNumber(e envelope, n int) (more bool, reason string) {
 	}
 	// Nothing but the page itself tells: a short one is the last. One of 25,
 	// 50 or 100 may be full by a size that the service made of the one asked for.
+	// To ask for a page that is not there costs a request; not to ask would lose objects.
 	size := p.size
 	if e.pageSize > 0 {
 		size = min(size, e.pageSize)

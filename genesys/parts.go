@@ -18,7 +18,7 @@ import (
 // Parts. One that the list holds whole takes no request. The error is like that
 // of Get; a part that cannot be read is an error of the object.
 func (c *Client) Read(ctx context.Context, t ObjectType, listed Object) (Object, error) {
-	o := listed
+	o := listed // type, ID and parent stay those of the list, whatever Get says
 	if !t.Whole {
 		full, err := c.Get(ctx, t, listed)
 		switch {
@@ -37,7 +37,7 @@ func (c *Client) Read(ctx context.Context, t ObjectType, listed Object) (Object,
 	}
 	for _, part := range t.Parts {
 		value, err := c.part(ctx, part, listed)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrNotFound) { // the object has no such part, which is a state like others
 			continue
 		}
 		if err != nil {

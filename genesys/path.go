@@ -154,7 +154,8 @@ func sourced(body []byte, source string) ([]string, error) {
 	return values, nil
 }
 
-// walkPath visits the values at a path; it goes through every element of an array on the way.
+// walkPath visits the values at a path; it goes through every element of an array on the way. Malformed
+// JSON would end it early, but bodies have passed the border, where that is an error.
 func walkPath(raw []byte, path []string, visit func([]byte)) {
 	if len(raw) > 0 && raw[0] == '[' {
 		for it := jsonscan.Elements(raw); it.Next(); {

@@ -169,11 +169,12 @@ func isURLEscape(hex []byte) bool {
 }
 
 // classifyQuery reports whether a query signs its URL, and whether one of its parameters is a
-// secret.
+// secret. A parameter that signatures use decides alone; a secret beside a time at which it expires is
+// a signature by another name. A secret without one is a setting, and is only masked.
 func classifyQuery(query string) (signed, secret bool) {
 	expires := false
 	text := query
-	for range 4 {
+	for range 4 { // levels of escapes, one inside of the other
 		for part := range parameters(text) {
 			name, value, ok := strings.Cut(part, "=")
 			if !ok {

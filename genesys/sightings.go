@@ -49,7 +49,7 @@ func (s *sightings) see(id, content uint64) (known, listed, same bool) {
 	if len(s.shards) == 0 || len(s.shards) == 1 && s.n == fewSightings {
 		s.spread()
 	}
-	id = max(id, 1)
+	id = max(id, 1) // a free slot has the ID 0
 	slot, mark := s.slot(id), uint32(content>>32)|1
 	known = slot.id() == id
 	listed = known && slot.mark&1 != 0
@@ -88,7 +88,8 @@ func (s *sightings) spread() {
 
 func (s *sightings) shard(id uint64) *shard { return &s.shards[id%uint64(len(s.shards))] }
 
-// slot returns the slot of an ID, or a free one where it belongs.
+// slot returns the slot of an ID, or a free one where it belongs. It makes room first, known or not, so
+// the pointer is good until the next call only.
 func (s *sightings) slot(id uint64) *sighting {
 	sh := s.shard(id)
 	if 5*(sh.n+1) > 4*len(sh.slots) { // four fifths of the slots are taken at most
@@ -97,6 +98,9 @@ func (s *sightings) slot(id uint64) *sighting {
 	return sh.find(id)
 }
 
+// find returns the slot of an ID, or the free one where the search for it ends; there always is one. It
+// begins where the ID stands among all 64-bit numbers, which spreads seeded hashes evenly over any
+// number of slots without a division.
 func (sh *shard) find(id uint64) *sighting {
 	at, _ := bits.Mul64(id, uint64(len(sh.slots)))
 	for i := int(at); ; i++ {

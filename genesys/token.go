@@ -57,6 +57,8 @@ func (s *tokens) get(ctx context.Context, rejected string) (string, error) {
 	if token != "" {
 		return token, nil
 	}
+	// Somebody else logged in, in vain, while this goroutine waited: that is its answer too. A refusal
+	// from before it came is none, as the credentials may be right by now.
 	if refusal := s.lastRefusal(); now != asked && refusal != nil {
 		return "", refusal
 	}

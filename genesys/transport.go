@@ -118,7 +118,8 @@ func isOnce(ctx context.Context) bool {
 	return ok && call.once
 }
 
-// mostRetries bounds the retries of what takes long (silence) or is costly (logins).
+// mostRetries bounds the retries of what takes long (silence) or is costly (logins). It has no bound of
+// its own for the rest: RetryMax of newHTTP, which is Options.MaxRetries, bounds all.
 func mostRetries(ctx context.Context, err error) int {
 	if refusal, ok := errors.AsType[*AuthError](err); ok && refusal.Reason == AuthUnavailable {
 		return fewRetries + 1
@@ -203,6 +204,8 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if w.c.isAPI(r.URL) {
 		w.c.stats.requests.Add(1)
 	}
+	// Two bounds: Timeout is for the whole try and ends when the body is closed; maxSilence ends with
+	// the headers, so that a large answer that keeps coming is not cut.
 	ctx, cancel := context.WithTimeoutCause(r.Context(), w.c.opts.Timeout, errSlow)
 	ctx, silent := context.WithCancelCause(ctx)
 	silence := time.AfterFunc(maxSilence, func() { silent(errSlow) })

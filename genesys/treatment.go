@@ -25,7 +25,11 @@ const (
 	hidden              // below a secret name that a customer chose: strings are masked
 )
 
-// treat returns how the value of a member is to be treated, and whether the member goes.
+// treat returns how the value of a member is to be treated, and whether the member goes. The order of
+// the cases is that of their strength: what the catalogue says of a place, then what holds for all
+// below a secret, and then the name of the member itself. What the catalogue names goes whatever it
+// holds. Of other secrets only strings go or are masked, at any depth, so that the shape of a
+// configuration shows.
 func (c *cleaner) treat(name []byte, value int, p *place, how treatment) (inside treatment, drop bool) {
 	if p != nil && p.secret || c.secrets != nil && slices.Contains(c.secrets, string(name)) {
 		return plain, true

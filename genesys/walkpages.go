@@ -46,6 +46,8 @@ func (w *walk) walkPages(path string) (moved string, err error) {
 		if e.unclear != "" {
 			w.note(fmt.Sprintf("page %d announces in a way that is not understood what there is: %s", p.number, e.unclear))
 		}
+		// Without a new object on a page the walk might go round for ever. By number it ends and the
+		// list is walked again; with tokens, which an edit does not shift, there is no explanation.
 		if n > 0 && fresh == 0 {
 			repeats := fmt.Sprintf("page %d repeats objects of the pages before, and has no other", p.number)
 			if p.byNumber() { // what came before a short last page may just have grown
@@ -96,6 +98,10 @@ func (w *walk) pageSize() int {
 // fetch reads one page, a smaller one where the service refuses its size: as too large, or with a
 // 400 for the first page, which does not say why. A size that was taken is remembered for the type.
 // total is what the list has announced so far, -1 if nothing.
+//
+// A 400 for a later page is another matter, as its size was taken before. By number and beyond row
+// 1,000 it is the end of what the service shows of a list; anywhere else it is an error. Where no
+// size helps, the type is remembered as stubborn, and the next 400 costs one try, not several.
 func (w *walk) fetch(p *pager, total int) ([]byte, error) {
 	var refusal error
 	stubborn := w.c.isStubborn(w.t)
