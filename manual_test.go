@@ -196,7 +196,7 @@ func TestManualNamesFiles(t *testing.T) {
 
 var (
 	goCommand = regexp.MustCompile("\\bgo (?:-C (\\S+) )?(run|test) ([^`\n#|;&()]*)")
-	testFlags = []string{"run", "timeout", "bench", "v", "race", "count", "fuzz", "fuzztime", "short", "shuffle"}
+	testFlags = []string{"run", "timeout", "bench", "v", "race", "count", "mod", "fuzz", "fuzztime", "short", "shuffle"}
 )
 
 // Every go run and go test in the manual names folders that exist, a program
@@ -251,6 +251,7 @@ func (m *manual) check(base, verb string, args []string) string {
 	}
 	for i, arg := range args {
 		name, isFlag := strings.CutPrefix(arg, "-")
+		name, _, _ = strings.Cut(name, "=")
 		switch {
 		case !isFlag:
 		case verb == "test" && name == "run" && i+1 < len(args):
