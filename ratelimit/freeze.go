@@ -64,6 +64,9 @@ func (f freezes) start(route string, id uint64, until int64) {
 // pass notes that a request was answered without being refused, or is over. If it went alone,
 // the others follow.
 func (f freezes) pass(id uint64) {
+	if len(f) == 0 {
+		return
+	}
 	for route, z := range f {
 		if z.probe == id {
 			delete(f, route)

@@ -48,12 +48,16 @@ func New(limits Limits, opts *Options) (*Limiter, error) {
 	l := &Limiter{
 		opts:     o,
 		base:     now,
-		inFlight: inFlight{started: map[uint64]int64{}},
+		inFlight: inFlight{first: 1},
 		share:    share{id: fmt.Sprintf("%016x", rand.Uint64()), wall: now.UnixNano()},
 		waiters:  waiters{lastInteractive: -never},
 		freezes:  freezes{},
 	}
-	l.alarm = time.AfterFunc(never, l.wake)
+	l.alarm = time.AfterFunc(never, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.pump(l.tick())
+	})
 	l.alarm.Stop()
 	l.setLimit(limit)
 	return l, nil
@@ -107,7 +111,7 @@ func (l *Limiter) acquire(ctx context.Context, route string) (Permit, error) {
 	if err := ctx.Err(); err != nil {
 		return Permit{}, fmt.Errorf("ratelimit: %w", err)
 	}
-	priority := priorityOf(ctx)
+	priority, _ := ctx.Value(priorityKey{}).(Priority)
 	if priority > Interactive {
 		return Permit{}, fmt.Errorf("ratelimit: priority %d: want Background or Interactive", priority)
 	}
@@ -129,7 +133,7 @@ func (l *Limiter) acquire(ctx context.Context, route string) (Permit, error) {
 			return Permit{}, err
 		}
 	}
-	l.waiters.push(w)
+	w.place = l.waiters.queues[priority].PushBack(w)
 	l.pump(now)
 	l.mu.Unlock()
 
@@ -161,11 +165,13 @@ func (l *Limiter) tick() int64 {
 		l.noticeLeap(now, time.Now().UnixNano())
 	}
 	hold := int64(l.opts.HoldTimeout)
-	l.inFlight.overdue(now-hold, func(id uint64, started int64) { l.end(id, started+hold, true) })
+	for l.inFlight.n > 0 && l.inFlight.starts.at(0) <= now-hold {
+		l.end(l.inFlight.first, l.inFlight.starts.at(0)+hold, true)
+	}
 	for l.cooling.len() > 0 && l.cooling.at(0) <= now-int64(l.limit.Window) {
 		l.cooling.pop()
 	}
-	if l.server.roll(now, l.inFlight.count()) {
+	if l.server.roll(now, l.inFlight.n) {
 		l.freezes.add("", now, now, "the first answer of a window tells how much of it is left")
 	}
 	return now
@@ -182,7 +188,9 @@ func (l *Limiter) admit(now int64, p Priority, route string) Permit {
 	if p == Background && l.spread != nil {
 		l.spread.AllowN(l.time(now), 1)
 	}
-	l.freezes.start(route, id, now+int64(l.opts.MaxFreeze))
+	if len(l.freezes) > 0 {
+		l.freezes.start(route, id, now+int64(l.opts.MaxFreeze))
+	}
 	l.supply(now)
 	return Permit{l, id}
 }
@@ -190,11 +198,11 @@ func (l *Limiter) admit(now int64, p Priority, route string) Permit {
 // end ends a request, unless it is over already: it completed at the given instant, now or
 // before, or was never sent.
 func (l *Limiter) end(id uint64, at int64, isSent bool) {
-	if _, isInFlight := l.inFlight.started[id]; !isInFlight {
+	if l.inFlight.started(id) == isOver {
 		return
 	}
+	l.inFlight.end(id)
 	l.freezes.pass(id)
-	delete(l.inFlight.started, id)
 	switch {
 	case !isSent:
 		l.server.own--
@@ -205,7 +213,7 @@ func (l *Limiter) end(id uint64, at int64, isSent bool) {
 }
 
 // taken is how many slots are in use: in flight, or less than a window ago.
-func (l *Limiter) taken() int { return l.inFlight.count() + l.cooling.len() }
+func (l *Limiter) taken() int { return l.inFlight.n + l.cooling.len() }
 
 // opensFor returns when the next request of a priority and a route may be sent. It is now if
 // one may be sent now.
@@ -221,7 +229,7 @@ func (l *Limiter) opensFor(now int64, p Priority, route string) int64 {
 // is now if one may be sent now.
 func (l *Limiter) opensAt(now int64, reserve int) int64 {
 	at := max(now, l.freezes.endsAt(""))
-	if !l.server.hasRoom(l.inFlight.count()) {
+	if !l.server.hasRoom(l.inFlight.n) {
 		at = max(at, l.server.end)
 	}
 	if l.share.startsLeft(now) == 0 {

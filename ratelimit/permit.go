@@ -56,13 +56,12 @@ func (p Permit) observe(resp *http.Response, route string) {
 	} else {
 		l.freezes.pass(p.id)
 	}
-	started, isInFlight := l.inFlight.started[p.id]
-	if isInFlight {
+	if started := l.inFlight.started(p.id); started != isOver {
 		l.hearDate(resp.Header, started, now)
-	}
-	if isInFlight && isTold {
-		l.server.tell(started, now, l.inFlight.count(), t)
-		if t.count >= t.allowed {
+		if isTold {
+			l.server.tell(started, now, l.inFlight.n, t)
+		}
+		if isTold && t.count >= t.allowed {
 			why := fmt.Sprintf("the server has counted %d requests of %d", t.count, t.allowed)
 			l.freezes.add("", now, l.server.end, why)
 		}

@@ -27,21 +27,15 @@ func WithPriority(ctx context.Context, p Priority) context.Context {
 
 type priorityKey struct{}
 
-func priorityOf(ctx context.Context) Priority {
-	p, _ := ctx.Value(priorityKey{}).(Priority)
-	return p
-}
-
 // A waiter is a caller of Acquire that has no slot yet.
 type waiter struct {
 	priority Priority
 	route    string
 	deadline int64         // never: none
 	place    *list.Element // in the queue of its priority; nil once it is served or has left
-
-	ready  chan struct{} // closed when permit or err is set
-	permit Permit
-	err    error
+	ready    chan struct{} // closed when permit or err is set
+	permit   Permit
+	err      error
 }
 
 // backgroundTurn is the part of the slots that background callers get at least while
@@ -56,8 +50,6 @@ type waiters struct {
 }
 
 func (w *waiters) n() int { return w.queues[Interactive].Len() + w.queues[Background].Len() }
-
-func (w *waiters) push(c *waiter) { c.place = w.queues[c.priority].PushBack(c) }
 
 // leave ends the wait of a caller, with a permit or an error.
 func (w *waiters) leave(c *waiter, p Permit, err error) {
@@ -110,12 +102,6 @@ func (l *Limiter) pump(now int64) {
 	} else {
 		l.alarm.Reset(time.Duration(again - now))
 	}
-}
-
-func (l *Limiter) wake() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.pump(l.tick())
 }
 
 // choose returns the caller who gets the slot that is open, or when there may be one.

@@ -66,16 +66,12 @@ func limitKey(resp *http.Response) string {
 			Key string `json:"key"`
 		} `json:"limit"`
 	}
-	if json.Unmarshal(start, &body) != nil || !isName(body.Limit.Key) {
-		return ""
-	}
-	return body.Limit.Key
-}
-
-// isName reports whether a text of the server can stand in a message as it is.
-func isName(s string) bool {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
-	return len(s) <= 100 && strings.Trim(s, allowed) == ""
+	err := json.Unmarshal(start, &body)
+	if key := body.Limit.Key; err == nil && len(key) <= 100 && strings.Trim(key, allowed) == "" {
+		return key // a name, which can stand in a message as it is
+	}
+	return ""
 }
 
 // routeOf returns the route of a request: the method and the path, with "*" in place of what

@@ -44,7 +44,7 @@ func (l *Limiter) supply(now int64) (again int64) {
 func (l *Limiter) renewalDue(now int64) int64 {
 	s := &l.share
 	due := int64(never)
-	if s.open > l.inFlight.count() && now < s.drafted.until+int64(l.opts.HoldTimeout) {
+	if s.open > l.inFlight.n && now < s.drafted.until+int64(l.opts.HoldTimeout) {
 		due = s.began + l.horizon()
 	}
 	starts, wanted := s.startsLeft(now), l.wanted(now)
@@ -213,7 +213,7 @@ func (l *Limiter) describe(now int64, g grant, starts, want int) *holder {
 	h := &holder{
 		At:    l.share.clock.latest(now),
 		Share: max(g.slots, l.taken()),
-		Open:  l.inFlight.count() + starts,
+		Open:  l.inFlight.n + starts,
 		Term:  l.term(),
 		Want:  min(want-starts, l.limit.N),
 	}

@@ -6,14 +6,9 @@ import (
 	"time"
 )
 
-const (
-	// lease is how long after it has written to the ledger a limiter may start
-	// requests. So the slots of a process that is gone are free one day.
-	lease = time.Minute
-
-	// leap is how far the wall clock may run from the monotonic one at a time.
-	leap = time.Second
-)
+// lease is how long after it has written to the ledger a limiter may start requests. So the slots
+// of a process that is gone are free one day.
+const lease = time.Minute
 
 // A share is the part of a limiter in its quota: what its grant says. Without a ledger, or
 // without a limit, the grant is all there is, for ever.
@@ -155,9 +150,10 @@ func (l *Limiter) portion(now int64, want, fixed int, demands []int) (grow, soon
 // clock has leapt forward: the machine may have slept, and others may take this process for
 // dead, although its monotonic clock has stood still. That is all a wall clock is good for here.
 func (l *Limiter) noticeLeap(now, wall int64) {
+	const leap = int64(time.Second) // how far it may run from the monotonic clock at a time
 	s := &l.share
 	d := wall + int64(s.skew) - now - s.wall
-	if d <= int64(leap) && -d <= int64(leap) {
+	if d <= leap && -d <= leap {
 		return
 	}
 	s.wall += d

@@ -2,38 +2,38 @@ package ratelimit
 
 import "slices"
 
-// inFlight are the requests between their permit and their end, by their number.
+// inFlight are the requests between their permit and their end, by their number. The place of one
+// that is over is kept while an older one is in flight, so for Options.HoldTimeout at most.
 type inFlight struct {
-	started map[uint64]int64 // when each of them started
-	last    uint64           // the number of the newest
-	oldest  int64            // none of them started before
+	starts fifo   // when each of them started, from the oldest on; isOver if it is over
+	first  uint64 // the number of the oldest; none has the number 0
+	n      int
 }
 
-func (f *inFlight) count() int { return len(f.started) }
+const isOver = -1
 
 // start enters a request and returns its number.
 func (f *inFlight) start(now int64) uint64 {
-	if len(f.started) == 0 {
-		f.oldest = now
-	}
-	f.last++
-	f.started[f.last] = now
-	return f.last
+	f.n++
+	f.starts.push(now)
+	return f.first + uint64(f.starts.len()) - 1
 }
 
-// overdue calls fn, which may end it, for each request that started at or before the instant
-// given. It looks at them only when the oldest one may be among them.
-func (f *inFlight) overdue(before int64, fn func(id uint64, started int64)) {
-	if len(f.started) == 0 || f.oldest > before {
-		return
+// started returns when a request started, or isOver.
+func (f *inFlight) started(id uint64) int64 {
+	if i := id - f.first; i < uint64(f.starts.len()) {
+		return f.starts.at(int(i))
 	}
-	f.oldest = never
-	for id, started := range f.started {
-		if started <= before {
-			fn(id, started)
-		} else {
-			f.oldest = min(f.oldest, started)
-		}
+	return isOver
+}
+
+// end removes a request that is in flight.
+func (f *inFlight) end(id uint64) {
+	f.n--
+	f.starts.buf[f.starts.head+int(id-f.first)] = isOver
+	for f.starts.len() > 0 && f.starts.at(0) == isOver {
+		f.starts.pop()
+		f.first++
 	}
 }
 

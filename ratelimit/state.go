@@ -76,7 +76,7 @@ func (l *Limiter) State() State {
 	now := l.tick()
 	s := State{
 		Limit:    l.limit,
-		InFlight: l.inFlight.count(),
+		InFlight: l.inFlight.n,
 		Used:     l.taken(),
 		Waiting:  l.waiters.n(),
 	}
