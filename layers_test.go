@@ -42,7 +42,7 @@ var layers = map[string][]string{
 	"examples/console":      {"environment", "environment/console", "examples/internal/ask", "examples/internal/cli", "genesys/genesystest", "poller", "storage/memory"},
 	"examples/org":          {"genesys", "genesys/genesystest"},
 	"examples/sync":         {"environment", "examples/internal/cli", "genesys", "genesys/genesystest", "history", "history/diff", "ratelimit", "storage", "storage/file"},
-	"examples/webhook":      {"environment", "genesys/genesystest", "history", "storage/file"},
+	"examples/webhook":      {"environment", "examples/internal/cli", "genesys/genesystest", "history", "storage/file"},
 	"examples/gittree":      {"environment", "examples/internal/cli", "genesys/genesystest", "history", "storage/file"},
 	"examples/history":      {"environment", "examples/internal/ask", "storage", "storage/file"},
 }
