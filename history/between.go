@@ -146,6 +146,8 @@ func (h *History) net(ctx context.Context, o touchedObject, find finder, a, b ti
 	if err != nil {
 		return named, err
 	}
+	// Both states come from the newest body, and share the entries behind b: each is taken back twice,
+	// which costs little beside making the two bodies.
 	c := h.change(&after.record)
 	c.Seq, c.At, c.After, c.Kind, c.Fields = o.seq, o.at, a, "", nil
 	// Two cases leave Kind empty, which says that there is no difference: the object ended because it

@@ -122,7 +122,8 @@ func portablePath(key string) string {
 
 var unescapeKey = strings.NewReplacer("%25", "%", "%2F", "/")
 
-// maxName is how many bytes of a name every file system takes, with an id and ".json" behind it.
+// maxName is how many bytes of a name every file system takes, with an id and ".json" behind it: 255 is
+// the usual bound of one name, and a UUID has 36.
 const maxName = 150
 
 // portableName makes a name that every file system takes, and another one of each text, unless it

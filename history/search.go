@@ -94,7 +94,8 @@ func (s *searcher) may(body []byte) bool {
 	return s.Pattern != nil || bytes.Contains(body, s.text) || bytes.IndexByte(body, '\\') >= 0
 }
 
-// find returns where in the body the value stands.
+// find returns where in the body the value stands, in the order of the body. A place is tested for the
+// value first and for the fields then: hardly any text holds the value, and a path costs more.
 func (s *searcher) find(o snapshot) (paths []string, err error) {
 	err = eachText(o.body, func(path, text []byte, name bool) {
 		switch {
