@@ -152,73 +152,94 @@
 //
 //	go -C storage/postgres run ./capacity -orgs 100,1000 -processes 3 -every 4h
 //
-// Without flags it is about large orgs with the defaults of package environment, and
-// a server with 16 GiB of memory and the settings that PostgreSQL comes with, and prints
+// Without flags it is about large orgs with the defaults of package environment, audits
+// included, and a server with 16 GiB of memory and the settings that PostgreSQL comes with,
+// and prints
 //
 //	20000 objects of 1500 bytes, 331 types every 1h0m0s, 2000 changes a day, kept 365 days;
-//	processes: 10 of 4 connections; consumers of each org: 1, followed in all processes
+//	consumers of each org: 1, followed in all processes; audits every 5m0s; pages of the console an hour: 1000
 //
-//	orgs                                  100             1000            10000
-//	passes/s                              9.2               92              920
-//	commits/s                              53              530             5.3k
-//	  passes                               19              190             1.9k
-//	  quotas                               18              180             1.8k
-//	  consumers                            16              160             1.6k
-//	small reads/s                        1.0k              10k             100k
-//	  passes                              140             1.4k              14k
-//	  the other processes                 680             6.8k              68k
-//	  consumers                            41              410             4.1k
-//	  waiting for consumers               180             1.8k              18k
-//	heads read/s                          560             5.6k              56k
-//	WAL a day                            12GB            120GB            1.2TB
-//	rows, imported                       4.4M              44M             440M
-//	  table, index               4.7GB, 680MB      47GB, 6.8GB      470GB, 68GB
-//	rows, a month more                   5.3M              53M             530M
-//	  table, index               2.6GB, 820MB      26GB, 8.2GB      260GB, 82GB
-//	rows, in the end                      69M             690M             6.9G
-//	  table, index                 36GB, 11GB     360GB, 110GB     3.6TB, 1.1TB
-//	connections                            40               40               40
-//	requests a day and org                49k              49k              49k
-//	cores of all processes                0.1              0.8              7.9
+//	orgs                                    1              100             1000
+//	processes                               2                2                2
+//	passes/s                            0.092              9.2               92
+//	commits/s                            0.66               66              660
+//	  passes                             0.19               19              190
+//	  quotas                             0.21               21              210
+//	  consumers                          0.16               16              160
+//	  audits                            0.010              1.0               10
+//	  hints                             0.088              8.8               88
+//	small reads/s                         7.5              340             3.3k
+//	  passes                              1.4              140             1.4k
+//	  the other processes                0.75               75              750
+//	  consumers                          0.50               50              500
+//	  waiting for consumers              0.20               20              200
+//	  audits                            0.058              5.8               58
+//	  hints                              0.46               46              460
+//	  console                             4.2              4.2              4.2
+//	rows scanned/s                       1.5k             5.6k              42k
+//	  passes                              5.6              560             5.6k
+//	  audits                               31             3.1k              31k
+//	  hints                               4.4              440             4.4k
+//	  console                            1.5k             1.5k             1.5k
+//	WAL a day                           210MB             21GB            210GB
+//	rows, imported                        44k             4.4M              44M
+//	  table, index                47MB, 6.8MB     4.7GB, 680MB      47GB, 6.8GB
+//	rows, a month more                   130k              13M             130M
+//	  table, index                 53MB, 20MB     5.3GB, 2.0GB       53GB, 20GB
+//	rows, in the end                     1.5M             150M             1.5G
+//	  table, index               630MB, 230MB       63GB, 23GB     630GB, 230GB
+//	connections                             8                8                8
+//	requests a day and org                52k              52k              52k
+//	  passes                              49k              49k              49k
+//	  audits                              290              290              290
+//	  hints                              3.1k             3.1k             3.1k
+//	cores of all processes              0.014            0.073             0.61
+//
+//	1 orgs, of what there is:
+//	  quota           87 %  slower schedules for the large types, fewer types
 //
 //	100 orgs, of what there is:
-//	  quota           82 %  slower schedules for the large types, fewer types
+//	  quota           87 %  slower schedules for the large types, fewer types
 //
 //	1000 orgs, of what there is:
-//	  memory          94 %  more memory; then several databases by environment
-//	  quota           82 %  slower schedules for the large types, fewer types
-//	  WAL             72 %  raise max_wal_size; slower schedules
-//	  reads           52 %  fewer consumers, in fewer processes; then several databases by environment
-//
-//	10000 orgs, of what there is:
-//	  memory         940 %  more memory; then several databases by environment
-//	  WAL            720 %  raise max_wal_size; slower schedules
-//	  reads          520 %  fewer consumers, in fewer processes; then several databases by environment
-//	  commits        140 %  fewer processes, slower schedules, a faster disk; then several databases by environment
-//	  quota           82 %  slower schedules for the large types, fewer types
+//	  memory         130 %  more memory; then several databases by environment
+//	  WAL            130 %  raise max_wal_size; slower schedules
+//	  quota           87 %  slower schedules for the large types, fewer types
 //
 // Only the newest change of an object stays beyond the retention, so "in the end"
 // is one retention after the import. The quota is that of one org, and does not
 // depend on how many there are.
 //
+// All changes are taken to be made by people, so that audits tell of each, and each is read on
+// a hint within minutes. Who made it is a row of its own for as long as the change is kept, which
+// doubles the rows. For two days the audit records and what is known of each change are kept as
+// well, and each reading of the audits reads them all. An org that wants audits asked for by
+// service takes more than one request a reading, at most 1 % of its quota. Hints take at most 10 %.
+//
+// A page of the console is a timeline. One that is open in a browser asks every ten seconds
+// whether there is news, which takes as much as a page: 360 of them an hour. The page of
+// all environments takes as much as the 50 that it shows.
+//
 // The figures behind this come from the test TestCapacityInputs, with -v:
 // statements, bytes and WAL are counted, those of processes that poll a local
-// org on schedule. What the server does in a second was measured on a virtual
-// machine with two cores, which the clients and other work shared: 270 to 2,400
+// org on schedule, and in which a person then edits an object of each type. What the
+// server does in a second was measured on a virtual machine with two cores,
+// which the clients and other work shared: 270 to 2,400
 // small commits with one connection, 1,200 to 2,400 with 4, 3,600 to 4,200 with
 // 16, on a disk whose cache may answer for it. The disk decides: measure yours,
 // and take commits as the first of all limits on one that syncs slowly.
 //
 // What to do, in this order:
 //
-//   - 100 orgs: nothing for the server. An org of 20,000 objects takes most of
-//     60,000 requests a day, so poll its large types less often.
+//   - 1 or 100 orgs: nothing for the server. An org of 20,000 objects takes most of
+//     60,000 requests a day, so poll its large types less often. One process is enough; a
+//     second takes over when it ends.
 //   - 1,000 orgs: two or three processes, not ten: every process looks at every
-//     tick, and that is most of the reads. Follow changes where they are needed, in
-//     two processes. Raise max_wal_size to 8 GB, and give the server memory for the
-//     index and the heads, which every round reads.
-//   - 10,000 orgs: ten databases of 1,000 environments, on several servers, each
-//     with two or three processes of its own. Nothing goes from one environment to
+//     tick, and with ten that is most of the reads. Raise max_wal_size to 8 GB, and give the
+//     server 32 GB of memory: for the index and the heads, which every round reads, and
+//     for what is kept of the changes of two days.
+//   - 10,000 orgs (with -orgs 10000): ten databases of 1,000 environments, on several servers,
+//     each with two or three processes of its own. Nothing goes from one environment to
 //     another, so it does not matter which one is where. Partitions of entries by
 //     hash of key are no way around that: they let several autovacuum workers at the
 //     table and keep its indexes small, but commits, reads and WAL stay.

@@ -48,7 +48,9 @@ func TestDocumentation(t *testing.T) {
 func TestFlags(t *testing.T) {
 	for args, want := range map[string]string{
 		"-orgs 10,x":   `"x" is no number`,
-		"-processes 0": "more than that",
+		"-processes 0": "processes, connections",
+		"-pages -1":    "0 or more",
+		"-audits 30s":  "at least 1m",
 		"1000":         "is no flag",
 	} {
 		require.ErrorContains(t, run(io.Discard, strings.Fields(args)), want)
@@ -73,6 +75,7 @@ func machine(t *testing.T, name string, modelled, measured float64) {
 func TestCapacityInputs(t *testing.T) {
 	b := &bench{parts: map[string]tape{}}
 	synctest.Test(t, b.statements)
+	synctest.Test(t, b.audits)
 	requests(t)
 	server, err := postgrestest.Launch(t.Context())
 	if errors.Is(err, postgrestest.ErrMissing) {
@@ -86,10 +89,13 @@ func TestCapacityInputs(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, b.store.Close()) }()
 	b.ceilings(t)
-	b.exec(t, "ALTER SYSTEM SET fsync = off") // what follows measures bytes
+	b.exec(t, "ALTER SYSTEM SET fsync = off")               // what follows measures bytes,
+	b.exec(t, "ALTER SYSTEM SET checkpoint_timeout = '1h'") // however slow the machine is
 	b.exec(t, "SELECT pg_reload_conf()")
 	b.bytes(t)
 	b.cpu(t)
+	b.exec(t, "TRUNCATE cxsync.entries")
+	b.auditBytes(t)
 }
 
 // A bench is what the measurements share.
@@ -98,12 +104,13 @@ type bench struct {
 	parts map[string]tape // of it
 	store *postgres.Store
 	conn  *pgx.Conn
+	tail  *audited
 }
 
 // statements counts what processes ask of the store in an hour in which nothing
 // changes. The tape of one goes on with changes.
 func (b *bench) statements(t *testing.T) {
-	w := newWorld(t, 1)
+	w := newWorld(t, 1, environment.Record{})
 	b.world, b.parts["import"] = w, w.take()
 	before, hour := w.hour(t)
 	b.parts["before"], b.parts["hour"] = before, hour
@@ -127,7 +134,8 @@ func (b *bench) statements(t *testing.T) {
 			types = append(types, o.Name)
 		}
 	}
-	alone, two, three := newWorld(t, 1, types...), newWorld(t, 1, types...), newWorld(t, 3, types...)
+	some := environment.Record{Types: types}
+	alone, two, three := newWorld(t, 1, some), newWorld(t, 1, some), newWorld(t, 3, some)
 	add(t, two.engines[0], environment.Record{Name: "Fabrikam", Types: types})
 	_, one := alone.hour(t)
 	_, both := two.hour(t)
@@ -215,7 +223,7 @@ func (b *bench) perSecond(t *testing.T, goroutines int, f func(ctx context.Conte
 // bytes plays the tape to the server.
 func (b *bench) bytes(t *testing.T) {
 	t.Helper()
-	b.play(t, "import")
+	b.load(t, "import")
 	b.exec(t, "VACUUM cxsync.entries")
 	content := "sum(octet_length(key) + pg_column_size(value))"
 	row := func(what, of string) float64 {
@@ -237,7 +245,7 @@ func (b *bench) bytes(t *testing.T) {
 	is(t, "table", whole.Now.Table, b.number(t, "pg_table_size('cxsync.entries')"), 0.1)
 	is(t, "commits", whole.commits()*3600, float64(len(b.parts["hour"].batches)), 0.05)
 
-	b.play(t, "before")
+	b.load(t, "before")
 	hour := b.play(t, "hour")
 	count := b.parts["hour"].commits()
 	types := float64(defaultTypes())
@@ -248,9 +256,9 @@ func (b *bench) bytes(t *testing.T) {
 	is(t, "swapWAL", swapWAL, hour["quota/"]/count["quota/"], 0.3)
 	is(t, "leaseWAL", leaseWAL, hour["/lease/consumer/"]/count["/lease/consumer/"], 0.3)
 
-	b.play(t, "end")
+	b.load(t, "end")
 	idle := b.play(t, "0")["pass"]
-	b.play(t, "1")
+	b.load(t, "1")
 	many := b.play(t, "101")["pass"]
 	is(t, "changeWAL", changeWAL, (many-idle)/101, 0.15)
 	newest := "FROM (SELECT * FROM cxsync.entries WHERE key LIKE 'history/1/log/%' ORDER BY key DESC LIMIT 2) AS newest"
@@ -259,15 +267,29 @@ func (b *bench) bytes(t *testing.T) {
 	is(t, "frameBytes", frameBytes, small-(large-small)/100+b.number(t, "max(octet_length(key)) "+newest), 0.1)
 }
 
-// play commits a part of the tape after a checkpoint, and returns the bytes of
-// WAL by purpose.
+// load commits a part of the tape.
+func (b *bench) load(t *testing.T, part string) {
+	t.Helper()
+	for _, batch := range b.parts[part].batches {
+		require.NoError(t, b.store.Commit(t.Context(), batch))
+	}
+}
+
+// play commits a part of the tape after a checkpoint, with another one before each reading of
+// audits, and returns the bytes of WAL by purpose.
 func (b *bench) play(t *testing.T, part string) map[string]float64 {
 	t.Helper()
 	b.exec(t, "CHECKPOINT")
 	position := func() float64 { return b.number(t, "pg_current_wal_insert_lsn() - '0/0'") }
 	wal := map[string]float64{}
-	before := position()
+	before, audits := position(), 0
 	for _, batch := range b.parts[part].batches {
+		if purpose(batch) == "audits" {
+			if audits++; audits%tailCommits == 1 {
+				b.exec(t, "CHECKPOINT")
+				before = position()
+			}
+		}
 		require.NoError(t, b.store.Commit(t.Context(), batch))
 		after := position()
 		wal[purpose(batch)] += after - before

@@ -30,6 +30,7 @@ import (
 // batches that were committed.
 type tape struct {
 	reads   map[string]float64
+	rows    map[string]float64 // that scans gave
 	batches []*storage.Batch
 }
 
@@ -38,6 +39,16 @@ func (t tape) commits() map[string]float64 {
 	n := map[string]float64{}
 	for _, b := range t.batches {
 		n[purpose(b)]++
+	}
+	return n
+}
+
+// all counts the reads, but for looks whether records changed.
+func (t tape) all() (n float64) {
+	for what, reads := range t.reads {
+		if what != "environments-news" {
+			n += reads
+		}
 	}
 	return n
 }
@@ -57,6 +68,9 @@ func purposeOf(keys ...string) string {
 		if strings.Contains(all, part) {
 			return part
 		}
+	}
+	if strings.HasSuffix(all, "/audits") || strings.Contains(all, "/audits ") {
+		return "audits"
 	}
 	return "pass"
 }
@@ -98,7 +112,17 @@ func (r *recorder) Scan(ctx context.Context, in storage.Range) iter.Seq2[storage
 	} else {
 		r.read("pass")
 	}
-	return r.Store.Scan(ctx, in)
+	what := strings.Join(strings.SplitN(in.Start, "/", 4)[:3], "/")
+	return func(yield func(storage.Entry, error) bool) {
+		for e, err := range r.Store.Scan(ctx, in) {
+			r.mu.Lock()
+			r.tape.rows[what]++
+			r.mu.Unlock()
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 func (r *recorder) Commit(ctx context.Context, b *storage.Batch) error {
@@ -138,7 +162,7 @@ func (r *recorder) take() tape {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	taken := r.tape
-	r.tape = tape{reads: map[string]float64{}}
+	r.tape = tape{reads: map[string]float64{}, rows: map[string]float64{}}
 	return taken
 }
 
@@ -151,14 +175,17 @@ type world struct {
 	engines []*environment.Engine
 	record  environment.Record
 	passes  atomic.Int64
+	apart   time.Duration // between the starts of processes
 }
 
 const users = 1000 // of the org of a world with all types, the most of one type
 
-func newWorld(t *testing.T, processes int, objects ...string) *world {
+// newWorld imports the org of a record, which may be of a few types alone, to processes that do
+// not run yet.
+func newWorld(t *testing.T, processes int, r environment.Record) *world {
 	t.Helper()
 	n := users
-	if len(objects) > 0 {
+	if len(r.Types) > 0 || r.AuditMinutes > 0 {
 		n = users / 50
 	}
 	org := genesystest.New(&genesystest.Options{Latency: 200 * time.Millisecond, Counts: map[string]int{"users": n}})
@@ -175,7 +202,8 @@ func newWorld(t *testing.T, processes int, objects ...string) *world {
 		require.NoError(t, err)
 		w.engines = append(w.engines, e)
 	}
-	w.record = add(t, w.engines[0], environment.Record{Name: "Contoso", RateLimitMinute: 250, Types: objects})
+	r.Name, r.RateLimitMinute = "Contoso", 250
+	w.record = add(t, w.engines[0], r)
 	w.edit(t, 1) // a consumer begins with the first change
 	return w
 }
@@ -211,22 +239,35 @@ func (w *world) edit(t *testing.T, n int) {
 // the first round, and that of the hour around the second one.
 func (w *world) hour(t *testing.T) (before, hour tape) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	for _, e := range w.engines {
-		running.Go(func() { _ = e.Run(ctx) })
-		running.Go(func() {
-			_ = e.Follow(ctx, w.record.ID, "test", func(context.Context, history.Change) error { return nil }, nil)
-		})
-	}
+	defer w.run(t, true)()
 	time.Sleep(90 * time.Minute)
 	before = w.take()
 	w.passes.Store(0)
 	time.Sleep(time.Hour)
-	hour = w.take()
-	cancel()
-	running.Wait()
-	return before, hour
+	return before, w.take()
+}
+
+// run runs every process, with or without a consumer in each, until stop is called.
+func (w *world) run(t *testing.T, follow bool) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	for i, e := range w.engines {
+		running.Go(func() {
+			time.Sleep(time.Duration(i) * w.apart)
+			_ = e.Run(ctx)
+		})
+		if !follow {
+			continue
+		}
+		running.Go(func() {
+			_ = e.Follow(ctx, w.record.ID, "test", func(context.Context, history.Change) error { return nil }, nil)
+		})
+	}
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // pages are the org's last answers. Without a base they are given again.
