@@ -121,8 +121,25 @@ func (h *History) Delete(ctx context.Context) error {
 	if err := h.markDeleting(ctx); err != nil {
 		return err
 	}
+	// The counters, which have the mark, go last: as long as anything else is left, nobody records.
+	all, state := h.keys.all(), h.keys.state()
+	for _, r := range []storage.Range{{Start: all.Start, End: state}, {Start: storage.After(state), End: all.End}, all} {
+		if err := h.deleteRange(ctx, r); err != nil {
+			return err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.passes)
+	for _, sh := range h.ruleSets {
+		sh.stored.Store(false)
+	}
+	return nil
+}
+
+// deleteRange removes the entries of a range, some at a time.
+func (h *History) deleteRange(ctx context.Context, r storage.Range) error {
 	const step = 1000
-	r := h.keys.all() // the counters, with the mark, are the last of it
 	for {
 		last, n := "", 0
 		for e, err := range h.store.Scan(ctx, r) {
@@ -135,7 +152,7 @@ func (h *History) Delete(ctx context.Context) error {
 			}
 		}
 		if n == 0 {
-			break
+			return nil
 		}
 		var b storage.Batch
 		b.DeleteRange(storage.Range{Start: r.Start, End: storage.After(last)})
@@ -144,13 +161,6 @@ func (h *History) Delete(ctx context.Context) error {
 			return fmt.Errorf("history: deleting: %w", err)
 		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	clear(h.passes)
-	for _, sh := range h.ruleSets {
-		sh.stored.Store(false)
-	}
-	return nil
 }
 
 // markDeleting makes all commits fail from now on.

@@ -405,3 +405,31 @@ func TestAttributionIsReadable(t *testing.T) {
 		require.Equal(t, want, a.String())
 	}
 }
+
+// While anything is left of a history that is being deleted, nobody records: the mark goes last, also
+// behind the many keys of who made changes.
+func TestDeletionIsMarkedToItsEnd(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	a.see("queues", obj("q1", `"n":1`))
+	var b storage.Batch
+	for n := range uint64(2500) {
+		b.Put(a.keys.who(n), []byte("{}"))
+	}
+	require.NoError(t, a.store.Store.Commit(t.Context(), &b))
+	commits := 0
+	a.store.set(func() (error, bool) {
+		if commits++; commits > 1 {
+			state, err := a.store.Get(t.Context(), a.keys.state())
+			require.NoError(t, err)
+			require.Contains(t, string(state), `"deleting":true`)
+		}
+		return nil, false
+	})
+	require.NoError(t, a.Delete(t.Context()))
+	require.Greater(t, commits, 4)
+	for e, err := range a.store.Scan(t.Context(), a.keys.all()) {
+		require.NoError(t, err)
+		require.Fail(t, "left", e.Key)
+	}
+}

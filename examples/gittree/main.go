@@ -161,8 +161,8 @@ func (t tree) git(ctx context.Context, at time.Time, args ...string) (string, er
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = string(t)
 	// In a hook of another repository, GIT_INDEX_FILE and others of these lead there.
-	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") })
-	cmd.Env = append(others, "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date,
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") })
+	cmd.Env = append(cmd.Env, "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date,
 		"GIT_AUTHOR_NAME=cxsync", "GIT_AUTHOR_EMAIL=cxsync@localhost", "GIT_COMMITTER_NAME=cxsync", "GIT_COMMITTER_EMAIL=cxsync@localhost",
 		"GIT_DIR=.git", "GIT_CONFIG_GLOBAL="+os.DevNull)
 	var stderr bytes.Buffer
