@@ -142,7 +142,7 @@ func (c *monthCheck) checkKind(mt *monthType, before []monthVersion, v monthVers
 // checkSpan checks that what the object was before still was so in (After, At],
 // and that it became what it was when it was read in that span too.
 func (c *monthCheck) checkSpan(mt *monthType, object *monthObject, before []monthVersion, v monthVersion, read time.Time, where string) {
-	if v.Kind == history.KindImported || len(before) == 0 && c.wasMissing(mt, object, read) {
+	if v.Kind == history.KindImported || len(before) == 0 && c.wasMissing(mt, object, v.At) {
 		return // it came into sight, and nobody can know since when it exists
 	}
 	var old monthVersion
