@@ -165,7 +165,7 @@ func timeline(t *testing.T, e *environment.Engine) (ask func()) {
 	require.NoError(t, err)
 	return func() {
 		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "http://localhost/e/1/", nil))
+		handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/e/1/", nil))
 		require.Equal(t, http.StatusOK, answer.Code)
 		require.Contains(t, answer.Body.String(), "Older")
 	}
