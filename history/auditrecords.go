@@ -147,7 +147,7 @@ func (a *attribution) recall(behind uint64) error {
 		return nil
 	}
 	since, until := spanOf(fresh)
-	since = instant.Later(since, a.state.now().Add(-maxUnread))
+	since = instant.Later(since, a.state.now().Add(-maxUnread)) // a span that nobody knows begins in the year 1
 	undetected := recordIndex{}
 	stored := map[*keptRecord]storage.Entry{}
 	for e, err := range a.h.store.Scan(a.ctx, a.h.keys.undetectedIn(since, until)) {

@@ -96,7 +96,7 @@
 //   - the past: version.go (one object), asof.go, behind.go and snapshot.go (a type), between.go
 //   - questions over objects: search.go, references.go, idindex.go, naturalkey.go, compare.go and
 //     portrait.go, export.go, replay.go, undo.go and overlay.go
-//   - who made a change: evidence.go, auditrecords.go, attribution.go, join.go, judge.go, who.go
+//   - who made a change: evidence.go, auditrecords.go, attribution.go, facts.go, join.go, judge.go, who.go
 //
 // # Errors
 //
