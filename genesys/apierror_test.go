@@ -156,6 +156,54 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	require.ErrorContains(t, get(t.Context(), c), ": [redacted] was replaced by [redacted]")
 }
 
+// TestErrorsOfTheNetworkHoldNoSecret: net/http quotes what it does not understand, and that may be
+// what was sent, or a signature.
+func TestErrorsOfTheNetworkHoldNoSecret(t *testing.T) {
+	quotes := func(r *http.Request) error {
+		return fmt.Errorf("net/http: malformed MIME header line: %s%s", strings.Repeat("-", maxMessage-70), r.Header.Get("Authorization"))
+	}
+	for name, breaks := range map[string]func(*http.Request) bool{
+		"login": func(r *http.Request) bool { return r.URL.Path == "/oauth/token" },
+		"API":   func(r *http.Request) bool { return r.URL.Path != "/oauth/token" },
+	} {
+		c, _ := newTestClient(t, ok, func(o *Options) {
+			o.MaxRetries = -1
+			base := o.Transport
+			o.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				if breaks(r) {
+					return nil, quotes(r)
+				}
+				return base.RoundTrip(r)
+			})
+		})
+		c.tokens.current = "t1-0123456789abcdef"
+		if name == "login" {
+			c.tokens.current = ""
+		}
+		err := get(t.Context(), c)
+		require.ErrorContains(t, err, "malformed MIME header line", name)
+		require.ErrorContains(t, err, "[redacted]", name)
+		require.NotContains(t, err.Error(), "0123", name)
+	}
+
+	c, _ := newTestClient(t, ok, func(o *Options) {
+		o.MaxRetries = -1
+		base := o.Transport
+		o.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			switch {
+			case r.URL.Host == "files.invalid":
+				return answer(302, "", "Location", "https://files.invalid/%zz?X-Amz-Signature=0123"), nil
+			case r.URL.Path == "/oauth/token":
+				return base.RoundTrip(r)
+			}
+			return answer(200, `{"downloadUrl":"https://files.invalid/a?X-Amz-Signature=0123"}`), nil
+		})
+	})
+	err := get(withDownloads(t.Context()), c)
+	require.ErrorIs(t, err, errNoURL)
+	require.NotContains(t, err.Error(), "0123")
+}
+
 func FuzzErrorBody(f *testing.F) {
 	f.Add(404, []byte(`{"code":"not.found","message":"x","contextId":"y"}`), "1")
 	f.Add(503, []byte(`<html>`), "Fri, 31 Dec 1999 23:59:59 GMT")

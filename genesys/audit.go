@@ -125,17 +125,20 @@ func (c *Client) auditsOf(
 	return true
 }
 
-// intervals cuts the query's interval.
+// intervals cuts the query's interval, at whole milliseconds as the service has them: so none is
+// longer than it may be where request makes whole ones of its ends.
 func (q AuditQuery) intervals() iter.Seq2[time.Time, time.Time] {
 	return func(yield func(from, to time.Time) bool) {
 		longest := longestQuery
 		if q.Realtime {
 			longest = longestRealtime
 		}
-		for from := q.Since; from.Before(q.Until); from = from.Add(longest) {
-			if to := from.Add(longest); !yield(from, instant.Earlier(to, q.Until)) {
+		for from := q.Since; from.Before(q.Until); {
+			to := from.Truncate(time.Millisecond).Add(longest)
+			if !yield(from, instant.Earlier(to, q.Until)) {
 				return
 			}
+			from = to
 		}
 	}
 }
@@ -249,7 +252,8 @@ type auditSort struct {
 // request makes the JSON body of a query. Later records come last, so that those
 // that arrive while the pages are read move none to another page.
 func (q AuditQuery) request(service string, from, to time.Time) auditRequest {
-	const layout = "2006-01-02T15:04:05.000Z"
+	const layout = "2006-01-02T15:04:05.000Z" // cuts, so a part of a millisecond at the end is rounded up
+	to = to.Add(time.Millisecond - 1)
 	r := auditRequest{
 		Interval: from.UTC().Format(layout) + "/" + to.UTC().Format(layout), Service: service,
 		Sort: []auditSort{{Name: "Timestamp", Order: "ascending"}},

@@ -3,8 +3,10 @@ package genesys
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -103,4 +105,30 @@ func wholeJSON(body []byte) bool {
 		return last == '"'
 	}
 	return first == '-' || first >= '0' && first <= '9' || first == 't' || first == 'f' || first == 'n'
+}
+
+// isAnswer reports whether a success can be what was asked for: JSON, or a text if that is wanted.
+// A gateway that wants a login answers with a page and a success as well; where JSON is wanted that
+// shows by itself, where a text is wanted by the correlation id that only the API's answers have.
+func isAnswer(r *http.Response, body []byte, text bool) bool {
+	if !text {
+		return wholeJSON(body)
+	}
+	return r.Header.Get(correlationHeader) != "" || !isHTML(r, body)
+}
+
+// isHTML reports whether an answer is a page for a browser.
+func isHTML(r *http.Response, body []byte) bool {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "text/html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
+}
+
+// A brokenError is an answer that came, and is not what was asked for: it says nothing, and it is no
+// failure of the network.
+type brokenError struct {
+	want, text string
+}
+
+func (e *brokenError) Error() string {
+	return fmt.Sprintf("the answer is not %s: %.100q", e.want, e.text)
 }

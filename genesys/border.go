@@ -128,7 +128,7 @@ type cleaner struct {
 	depth   int
 }
 
-// quotedMark is SecretMark as a JSON string. An edit with it is counted as masked.
+// quotedMark is SecretMark as a JSON string. Edits with either of them are counted as masked.
 const quotedMark = `"` + SecretMark + `"`
 
 func (c *cleaner) edit(from, to int, with string) {
@@ -146,7 +146,7 @@ func (c *cleaner) edited() (cleaned []byte, masked int) {
 	for _, e := range c.edits {
 		cleaned = append(append(cleaned, c.src[from:e.from]...), e.with...)
 		from = e.to
-		if e.with == quotedMark {
+		if e.with == quotedMark || e.with == SecretMark {
 			masked++
 		}
 	}

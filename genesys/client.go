@@ -95,6 +95,25 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// check refuses what can be no bound.
+func (o Options) check() error {
+	if o.MaxRetries < -1 {
+		return fmt.Errorf("genesys: MaxRetries is %d; want a number of retries, or -1 for none", o.MaxRetries)
+	}
+	if o.MaxBody < 0 {
+		return fmt.Errorf("genesys: MaxBody is %d; want a number of bytes, or 0 for 64 MiB", o.MaxBody)
+	}
+	for _, wait := range []struct {
+		field string
+		time.Duration
+	}{{"RetryWaitMin", o.RetryWaitMin}, {"RetryWaitMax", o.RetryWaitMax}, {"RetryAfterMax", o.RetryAfterMax}, {"Timeout", o.Timeout}} {
+		if wait.Duration < 0 {
+			return fmt.Errorf("genesys: %s is %v, which is negative; 0 is its default", wait.field, wait.Duration)
+		}
+	}
+	return nil
+}
+
 func (o Options) withDefaults() Options {
 	if o.Catalogue == nil {
 		o.Catalogue = DefaultCatalogue()
@@ -147,7 +166,7 @@ type Client struct {
 }
 
 // NewClient returns a Client. It makes no request: a wrong secret shows with the first call. The
-// error says which field of the Config is wrong, and how. One Client for each OAuth client is
+// error says which field of the Config or the Options is wrong, and how. One Client for each OAuth client is
 // enough: it keeps one token, which all goroutines share.
 func NewClient(cfg Config, opts *Options) (*Client, error) {
 	api, login, err := resolveURLs(cfg.BaseURL, cfg.LoginURL)
@@ -164,6 +183,9 @@ func NewClient(cfg Config, opts *Options) (*Client, error) {
 	c := &Client{api: api, login: login}
 	if opts != nil {
 		c.opts = *opts
+	}
+	if err := c.opts.check(); err != nil {
+		return nil, err
 	}
 	c.opts = c.opts.withDefaults()
 	c.clock = c.newClock()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -65,5 +66,20 @@ func TestTokenStaysBelowThePrefix(t *testing.T) {
 		err = c.GetJSON(t.Context(), "/api/v2/x", &v)
 		require.Equal(t, follows, err == nil, "%s: %v", location, err)
 		require.Equal(t, follows, len(leaked) > 0, "%s: %v", location, leaked)
+	}
+}
+
+// TestOptionsAreChecked: what can be no bound is refused by its name, and not met by a request.
+func TestOptionsAreChecked(t *testing.T) {
+	for field, opts := range map[string]Options{
+		"RetryWaitMin":  {RetryWaitMin: -1},
+		"RetryWaitMax":  {RetryWaitMax: -1},
+		"RetryAfterMax": {RetryAfterMax: -1},
+		"Timeout":       {Timeout: -time.Second},
+		"MaxBody":       {MaxBody: -1},
+		"MaxRetries":    {MaxRetries: -2},
+	} {
+		_, err := NewClient(Config{BaseURL: "usw2", ClientID: "id-1", ClientSecret: testSecret}, &opts)
+		require.ErrorContains(t, err, field)
 	}
 }

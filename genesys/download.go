@@ -62,8 +62,11 @@ func (c *Client) download(r *http.Request) (*http.Response, error) {
 // errNoURL does not say which URL: its query is a secret.
 var errNoURL = errors.New("the answer leads to a place that has no valid URL")
 
-// checkLocation refuses a place that net/http would quote in its error, secrets and all.
+// checkLocation refuses a redirect to a place that net/http would quote in its error, secrets and all.
 func checkLocation(r *http.Response) error {
+	if r.StatusCode/100 != 3 {
+		return nil
+	}
 	if _, err := r.Location(); err != nil && !errors.Is(err, http.ErrNoLocation) {
 		return errNoURL
 	}
@@ -101,9 +104,12 @@ func (c *Client) follow(ctx context.Context, link string) (*http.Response, []byt
 // errDownloadTooLarge is not errTooLarge: no smaller page would help.
 var errDownloadTooLarge = errors.New("the download is larger than Options.MaxBody")
 
-// readDownload reads a body that is not from the API. It may be a gzip file.
+// readDownload reads a body that is not from the API. It may be a gzip file, or lead further.
 func (c *Client) readDownload(r *http.Response) ([]byte, error) {
 	body, err := c.readBody(r)
+	if err == nil {
+		err = checkLocation(r)
+	}
 	if errors.Is(err, errTooLarge) {
 		err = errDownloadTooLarge
 	}
@@ -116,7 +122,7 @@ func (c *Client) readDownload(r *http.Response) ([]byte, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, &wireError{fmt.Errorf("the download is no whole gzip file: %w", err)}
+		return nil, &wireError{fmt.Errorf("the download is no whole gzip file: %w", err), c.redact}
 	case int64(len(body)) > c.opts.MaxBody:
 		return nil, errDownloadTooLarge
 	}

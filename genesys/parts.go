@@ -36,7 +36,7 @@ func (c *Client) Read(ctx context.Context, t ObjectType, listed Object) (Object,
 		return o, nil
 	}
 	for _, part := range t.Parts {
-		value, err := c.part(ctx, part, listed)
+		value, masked, err := c.part(ctx, part, listed)
 		if errors.Is(err, ErrNotFound) { // the object has no such part, which is a state like others
 			continue
 		}
@@ -46,33 +46,38 @@ func (c *Client) Read(ctx context.Context, t ObjectType, listed Object) (Object,
 		if o.Body, err = withMember(o.Body, part.Member, value); err != nil {
 			return Object{}, fmt.Errorf("genesys: %s %s: %w", t.Name, o.ID, err)
 		}
+		o.Masked += masked
 	}
 	return o, nil
 }
 
-// part reads one part as a JSON value; nil if there is none in the answer. It passes the border of all
-// types: the border of the object's own type knows places in its body, not in a part.
-func (c *Client) part(ctx context.Context, p Part, of Object) ([]byte, error) {
+// part reads one part as a JSON value, nil if there is none in the answer, with the number of secrets
+// that are masked in it. It passes the border of all types: the border of the object's own type knows
+// places in its body, not in a part.
+func (c *Client) part(ctx context.Context, p Part, of Object) (value []byte, masked int, err error) {
 	path, err := expandOne(p.Path, SplitID(of.ID), of.Body)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	data, err := c.sendCall(ctx, asksPart, "GET", path, &call{text: p.Text})
-	switch {
-	case err != nil:
-		return nil, err
-	case p.Text:
-		data = jsonString(string(data))
-	case len(bytes.TrimSpace(data)) == 0:
-		return nil, nil
+	if err != nil {
+		return nil, 0, err
 	}
-	if data, _, err = clean(bytes.TrimSpace(data), nil); err != nil {
-		return nil, fmt.Errorf("genesys: GET %s: %w", cutQuery(path), err)
+	if p.Text {
+		data = jsonString(string(data))
+	}
+	if data = bytes.TrimSpace(data); len(data) == 0 {
+		return nil, 0, nil
+	}
+	value, masked, err = clean(data, nil)
+	if err != nil {
+		return nil, 0, fmt.Errorf("genesys: GET %s: %w", cutQuery(path), err)
 	}
 	if p.Field != "" {
-		data, _ = lookup(data, p.Field)
+		value, _ = lookup(value, p.Field)
+		masked = bytes.Count(value, []byte(SecretMark)) // of what is left
 	}
-	return data, nil
+	return value, masked, nil
 }
 
 // withMember returns the object body with a member added, or in place of the one

@@ -23,6 +23,7 @@ func TestParts(t *testing.T) {
 		want     string
 		wantErr  string
 		requests int
+		masked   int
 	}{
 		"all": {
 			map[string]func() *http.Response{
@@ -32,22 +33,47 @@ func TestParts(t *testing.T) {
 				},
 				"/config": func() *http.Response { return answer(200, `{"settings":{"inner":[1,2]}}`) },
 			},
-			`{"id":"a","template":"${input.rawRequest}\n#if","function":{"handler":"index","zip":"https://x.invalid/a"},"config":[1,2]}`, "", 4,
+			`{"id":"a","template":"${input.rawRequest}\n#if","function":{"handler":"index","zip":"https://x.invalid/a"},"config":[1,2]}`, "", 4, 0,
 		},
 		"signed text": {
 			map[string]func() *http.Response{
 				"/templates/request.vm": func() *http.Response { return answer(200, "see https://x.invalid/a?X-Amz-Signature=abc") },
 			},
-			`{"id":"a","template":"see https://x.invalid/a"}`, "", 4,
+			`{"id":"a","template":"see https://x.invalid/a"}`, "", 4, 0,
 		},
-		"none of them": {nil, `{"id":"a"}`, "", 4},
+		"none of them": {nil, `{"id":"a"}`, "", 4, 0},
 		"text that looks like JSON": {
 			map[string]func() *http.Response{"/templates/request.vm": func() *http.Response { return answer(200, `{"a":`) }},
-			`{"id":"a","template":"{\"a\":"}`, "", 4,
+			`{"id":"a","template":"{\"a\":"}`, "", 4, 0,
+		},
+		"text behind a gateway that wants a login": {
+			map[string]func() *http.Response{
+				"/templates/request.vm": func() *http.Response {
+					return answer(200, "<html><body>Sign in</body></html>", "Content-Type", "text/html", "Inin-Correlation-Id", "")
+				},
+			},
+			"", "its part template", 4, 0,
+		},
+		"text that is HTML": {
+			map[string]func() *http.Response{
+				"/templates/request.vm": func() *http.Response { return answer(200, "<p>${input.rawRequest}</p>") },
+			},
+			`{"id":"a","template":"<p>${input.rawRequest}</p>"}`, "", 4, 0,
+		},
+		"secrets that customers named": {
+			map[string]func() *http.Response{
+				"/function": func() *http.Response {
+					return answer(200, `{"settings":[{"name":"apiKey","value":"k"}],"url":"https://x.invalid/a?apiKey=k"}`)
+				},
+				"/config": func() *http.Response {
+					return answer(200, `{"settings":{"inner":[1],"outer":[{"name":"apiKey","value":"k"}]}}`)
+				},
+			},
+			`{"id":"a","function":{"settings":[{"name":"apiKey","value":"[secret]"}],"url":"https://x.invalid/a?apiKey=[secret]"},"config":[1]}`, "", 4, 2,
 		},
 		"hidden": {
 			map[string]func() *http.Response{"/function": func() *http.Response { return answer(403, `{"code":"missing.permissions"}`) }},
-			"", "its part function", 3,
+			"", "its part function", 3, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,6 +95,7 @@ func TestParts(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.JSONEq(t, test.want, string(o.Body))
+			require.Equal(t, test.masked, o.Masked)
 		})
 	}
 }

@@ -67,7 +67,7 @@ func appendQueryEdits(edits []edit, src []byte, from, to int, escaped bool) []ed
 func signedUntil(src []byte, start int, ends []int) int {
 	last := -1
 	for _, end := range ends {
-		if end != last && bytes.IndexByte(src[start:end], '=') >= 0 || bytes.IndexByte(src[start:end], '\\') >= 0 {
+		if end != last && bytes.ContainsAny(src[start:end], `=\`) {
 			if signed, _ := classifyQuery(queryText(src[start:end])); signed {
 				return end
 			}

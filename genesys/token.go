@@ -143,7 +143,7 @@ func (w *loginWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w.c.logTry(r, resp, err, len(body), time.Since(start))
 	if err != nil {
-		return nil, &wireError{slowOr(ctx, err)}
+		return nil, &wireError{slowOr(ctx, err), w.c.tokens.secret} // tokens are locked, and not sent here
 	}
 	resp.Body = &wholeBody{data: body}
 	return resp, nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -86,13 +85,14 @@ func (c *Client) checkRetry(ctx context.Context, r *http.Response, err error) (b
 	if err != nil {
 		return retryable(err) && triesOf(ctx) <= mostRetries(ctx, err), nil
 	}
+	if retryAfter(r) > c.opts.RetryAfterMax {
+		return false, nil // also of a gateway, which may ask for a day
+	}
 	if r.StatusCode == http.StatusInternalServerError {
 		return triesOf(ctx) <= fewRetries && !isOnce(ctx), nil // what a request breaks is seldom mended within a minute
 	}
 	switch r.StatusCode {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return retryAfter(r) <= c.opts.RetryAfterMax, nil
-	case http.StatusRequestTimeout:
+	case http.StatusTooManyRequests, http.StatusRequestTimeout:
 		return true, nil
 	}
 	if r.StatusCode >= 400 && !c.isAPI(r.Request.URL) {
@@ -170,21 +170,18 @@ func backoff(minWait, maxWait time.Duration, retry int, r *http.Response) time.D
 }
 
 // A wireError is a failure of the network, as opposed to one of a layer above.
-type wireError struct{ err error }
+type wireError struct {
+	err    error
+	redact func(string) string
+}
 
-// Error clips what it says: net/http quotes a header that it does not understand, and crypto/tls
-// the names in a certificate, however long they are.
-func (e *wireError) Error() string { return line(e.err.Error()) }
+// Error redacts and clips what it says: net/http quotes a header that it does not understand, which
+// may repeat what was sent, and crypto/tls the names in a certificate, however long they are.
+func (e *wireError) Error() string { return line(e.redact(e.err.Error())) }
 func (e *wireError) Unwrap() error { return e.err }
 
 // Is matches ErrOutage.
 func (e *wireError) Is(target error) bool { return target == ErrOutage }
-
-// A brokenError is an answer that came, and is not JSON: it says nothing, and
-// it is one of the API, not of the network.
-type brokenError struct{ text string }
-
-func (e *brokenError) Error() string { return fmt.Sprintf("the answer is not JSON: %.100q", e.text) }
 
 // errSlow is the cause with which a try ends that took longer than maxSilence or Options.Timeout.
 var errSlow = errors.New("the answer took too long")
@@ -218,7 +215,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	silence.Stop()
 	if err != nil {
-		err = &wireError{slowOr(ctx, err)}
+		err = &wireError{slowOr(ctx, err), w.c.redact}
 		cancel()
 		return nil, err
 	}
@@ -226,7 +223,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.c.stats.throttled.Add(1)
 	}
 	gunzip(resp)
-	resp.Body = &timedBody{resp.Body, ctx, cancel}
+	resp.Body = &timedBody{resp.Body, w.c, ctx, cancel}
 	return resp, nil
 }
 
@@ -240,6 +237,7 @@ func slowOr(ctx context.Context, err error) error {
 // timedBody ends the try's time bound when it is closed.
 type timedBody struct {
 	io.ReadCloser
+	c      *Client
 	ctx    context.Context //nolint:containedctx // the body belongs to exactly this try
 	cancel context.CancelFunc
 }
@@ -247,7 +245,7 @@ type timedBody struct {
 func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = &wireError{slowOr(b.ctx, err)}
+		err = &wireError{slowOr(b.ctx, err), b.c.redact}
 	}
 	return n, err
 }
@@ -313,8 +311,12 @@ func (w *whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	start := time.Now()
 	resp, body, err := w.read(r)
 	call, _ := r.Context().Value(callKey{}).(*call)
-	if err == nil && resp.StatusCode/100 == 2 && (call == nil || !call.text) && !wholeJSON(body) {
-		err = &brokenError{plainText(body, w.c.redact)}
+	if err == nil && resp.StatusCode/100 == 2 && !isAnswer(resp, body, call != nil && call.text) {
+		want := "JSON"
+		if call != nil && call.text {
+			want = "of the API"
+		}
+		err = &brokenError{want, plainText(body, w.c.redact)}
 	}
 	w.c.logTry(r, resp, err, len(body), time.Since(start))
 	if err != nil {
@@ -340,7 +342,7 @@ func (w *whole) read(r *http.Request) (*http.Response, []byte, error) {
 	if resp.StatusCode >= 400 {
 		return resp, body, nil // the status and the headers say enough, whatever became of the body
 	}
-	if err == nil && resp.StatusCode/100 == 3 {
+	if err == nil {
 		err = checkLocation(resp)
 	}
 	if err != nil || resp.StatusCode != http.StatusOK {

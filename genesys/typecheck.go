@@ -87,18 +87,19 @@ func (a Audit) problem() error {
 
 // pagingProblem returns what does not go with the type's Paging.
 func (t ObjectType) pagingProblem() error {
-	_, field, mapped := strings.Cut(t.Token, "=")
+	parameter, field, mapped := strings.Cut(t.Token, "=")
+	mapped = mapped && parameter != "" && field != ""
 	switch t.Paging {
 	case PagingPage:
 		if t.Token != "" {
 			return errors.New("the Paging page has no Token")
 		}
 	case PagingNextURI:
-		if t.Token == "" || mapped {
+		if t.Token == "" || strings.Contains(t.Token, "=") {
 			return errors.New(`the Paging nextUri needs a Token: the parameter's name, such as "after"`)
 		}
 	case PagingCursor:
-		if !mapped || field == "" {
+		if !mapped {
 			return errors.New(`the Paging cursor needs a Token such as "cursor=cursors.after"`)
 		}
 	case PagingSearch:
