@@ -94,7 +94,7 @@ func (o *Org) lagging(s *shape, parentID string, pos int, expand string) (body j
 	case e.before == nil:
 		return o.render(s, parentID, pos, expand, false), true, true
 	}
-	return s.reduce(e.before, expand, false), true, true
+	return s.reduce(o.released(s, parentID, pos, e.before), expand, false), true, true
 }
 
 // Announce puts a member into the page beside its objects, as it stands:

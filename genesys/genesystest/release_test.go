@@ -3,6 +3,8 @@ package genesystest_test
 import (
 	"encoding/json"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -75,6 +77,22 @@ func TestReleaseSparesWhatSomebodySet(t *testing.T) {
 	require.JSONEq(t, `[{"waitSeconds":5,"boost":"mine"},{"waitSeconds":9,"boost":"default"}]`,
 		string(mustMarshal(t, decoded(t, body).(map[string]any)["routingRules"])))
 	require.Panics(t, func() { org.Release(genesystest.Release{Type: "no.such", Path: "x"}) })
+}
+
+// TestReleaseReachesReplicas: what a replica that lags knows of an edited object has what the platform did, too.
+func TestReleaseReachesReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(nil)
+		c := newCaller(t, org)
+		id := firstID(org, "routing.queues")
+		for _, text := range []string{"first", "second"} {
+			require.NoError(t, org.Update("routing.queues", id, map[string]any{"description": text}))
+		}
+		org.Lag("routing.queues", time.Minute)
+		org.Release(genesystest.Release{Type: "routing.queues", Path: "boost", Value: 3})
+		queue := c.get("/api/v2/routing/queues/" + id)
+		require.Equal(t, "first 3", queue.field("description")+" "+queue.field("boost"))
+	})
 }
 
 func mustMarshal(t *testing.T, v any) []byte {

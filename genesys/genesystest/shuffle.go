@@ -14,6 +14,9 @@ func (o *Org) shuffled(s *shape, body json.RawMessage) json.RawMessage {
 		return body
 	}
 	for _, path := range s.t.Sets {
+		if last := path[strings.LastIndexByte(path, '.')+1:]; last != "*" && !bytes.Contains(body, []byte(`"`+last+`"`)) {
+			continue // it is not there, and a look is cheaper than the way there
+		}
 		body = rewrite(body, strings.Split(path, "."), func(f *fields, name string) {
 			if i := f.index(name); i >= 0 && bytes.HasPrefix((*f)[i].raw, []byte("[")) {
 				(*f)[i].raw = shuffle((*f)[i].raw, o.opts.Seed^uint64(o.access.requests))
