@@ -40,6 +40,7 @@ func (m *month) check() {
 		c.checkDeliveries()
 		c.checkEnd()
 		c.checkObjects()
+		c.checkReleases()
 		c.checkAsOf()
 		c.checkQuestions()
 		m.t.Logf("%s: %d requests, %d passes, %d edits seen of %d, %d changes, %d as-of answers (%d with one possible answer)",

@@ -6,6 +6,9 @@
 //   - world, plan: the orgs, the processes, and when what happens to them;
 //   - edits, trouble, process: what happens: edits of objects, faults of the service, ends of processes;
 //   - truth, object, patch: what each object was at any time, by the test's own record;
+//   - monthrelease: the platform is released, which is told from edits;
+//   - monthzone: schedules follow a wall clock that is turned back, and one that leaps;
+//   - monthcompare: somebody compares in the midst of it: an org with what it was, and two orgs;
 //   - monthclock: the wall clock of one process is wrong for a week, in the long form;
 //   - check, proof, change, asof, answers, questions, monthretention: what the history may and must say of that.
 //

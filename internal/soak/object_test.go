@@ -52,7 +52,7 @@ func (c *monthCheck) checkVersions(mt *monthType, object *monthObject, versions 
 		if i > 0 && versions[i-1].body != nil && v.body != nil {
 			// What the toggled member became while it was ignored is in no version, so it may come back to what it was.
 			isBack := slices.ContainsFunc(v.Fields, func(f diff.FieldChange) bool { return monthPointer(f.Path)[0] == mt.toggled })
-			if len(v.Fields) == 0 || versions[i-1].text == v.text && !isBack {
+			if len(v.Fields) == 0 || !c.differ(versions[i-1], v) && !isBack {
 				c.fail("%s at %v changes nothing in\n%s", where, v.At, v.text)
 			}
 			c.checkFields(mt, versions[i-1], v, where)
@@ -198,13 +198,10 @@ func (c *monthCheck) checkFields(mt *monthType, old, v monthVersion, where strin
 		return // its body is in the org's words
 	}
 	before, after := monthTree(old.body), monthTree(v.body)
-	fields := v.Fields
-	if mt.toggled != "" {
-		for _, tree := range []any{before, after} {
-			delete(tree.(map[string]any), mt.toggled)
-		}
-		fields = slices.DeleteFunc(slices.Clone(fields), func(f diff.FieldChange) bool { return monthPointer(f.Path)[0] == mt.toggled })
+	for _, tree := range []any{before, after} {
+		monthPrune(tree, mt.apart(), false)
 	}
+	fields := slices.DeleteFunc(slices.Clone(v.Fields), func(f diff.FieldChange) bool { return monthUnder(mt.apart(), monthPointer(f.Path)) })
 	differ, touched := map[string]bool{}, map[string]bool{}
 	a, isObject := before.(map[string]any)
 	b, _ := after.(map[string]any)
@@ -231,4 +228,31 @@ func (c *monthCheck) checkFields(mt *monthType, old, v monthVersion, where strin
 	} else if monthJSON(result) != monthJSON(after) {
 		c.fail("%s at %v: its field changes lead to\n%s\nand not to\n%s", where, v.At, monthJSON(result), monthJSON(after))
 	}
+}
+
+// differ reports whether two versions differ in what was compared at both times.
+func (c *monthCheck) differ(a, b monthVersion) bool {
+	return a.text.main != b.text.main || a.text.toggled != b.text.toggled || a.text.newer != "" && b.text.newer != "" && a.text.newer != b.text.newer ||
+		a.text.platform != b.text.platform // see checkReleases
+}
+
+// apart are the paths that other checks are for: what is not compared at times, and what releases did.
+func (mt *monthType) apart() [][]string {
+	return slices.Concat(mt.platform, mt.sometimes())
+}
+
+// sometimes are the paths of what is not compared at times.
+func (mt *monthType) sometimes() (paths [][]string) {
+	if mt.toggled != "" {
+		paths = append(paths, []string{mt.toggled})
+	}
+	for name := range mt.newer {
+		paths = append(paths, []string{name})
+	}
+	return paths
+}
+
+// monthUnder reports whether a path is one of others, or below one.
+func monthUnder(others [][]string, path []string) bool {
+	return slices.ContainsFunc(others, func(other []string) bool { return len(path) >= len(other) && slices.Equal(path[:len(other)], other) })
 }

@@ -26,7 +26,7 @@ var monthPlans = [3]map[string]string{
 		"": "7 * * * *", "users": "2 */4 * * *", "routing.queues description": "55 * * * *", "routing.queues.members": "40 3 * * *",
 		"routing.skills": "*/5 * * * *", "routing.wrapupcodes": "25 * * * *", "groups description": "*/30 * * * *", "teams": "*/15 * * * *",
 		"teams.members": "10 */4 * * *", "routing.skillgroups": "*/15 * * * *", "scripts": "*/30 * * * *", "scripts.pages": "50 * * * *",
-		"flows": "20 */3 * * *", "flows.latestconfiguration": "35 */6 * * *", "routing.settings": "*/5 * * * *", "oauth.clients": "*/15 * * * *",
+		"flows": "20 2-23/3 * * *", "flows.latestconfiguration": "35 */6 * * *", "routing.settings": "*/5 * * * *", "oauth.clients": "*/15 * * * *",
 		"assistants.queues": "*/30 * * * *", "outbound.campaigns": "",
 	},
 	{
@@ -47,7 +47,7 @@ var monthPlans = [3]map[string]string{
 func newMonth(t *testing.T, seed uint64, days int) *month {
 	t.Helper()
 	m := &month{
-		t: t, random: rand.New(rand.NewPCG(seed, 30)), full: days > 0, store: memory.New(), counts: map[string]int{}, faults: map[string]int{},
+		t: t, random: rand.New(rand.NewPCG(seed, 30)), full: days > 0, store: memory.New(), catalogue: genesys.DefaultCatalogue(), counts: map[string]int{}, faults: map[string]int{},
 	}
 	size, length := 30, 4*time.Hour
 	m.pace = 8
@@ -55,6 +55,7 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 		m.pace = 1
 		size, length = 2000, time.Duration(days)*24*time.Hour
 	}
+	time.Sleep(time.Until(monthBegins(m.full)))
 	m.ends = time.Now().Add(length)
 	records := [3]environment.Record{
 		{Name: "Minute", RateLimitMinute: environment.SuggestedRateLimitMinute},
@@ -63,8 +64,8 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 	}
 	options := [3]genesystest.Options{
 		{Latency: 80 * time.Millisecond, HiddenGet: http.StatusForbidden},
-		{HiddenGet: http.StatusNotFound},
-		{Latency: 15 * time.Millisecond, HiddenGet: http.StatusForbidden},
+		{HiddenGet: http.StatusNotFound, ShuffleSets: true},
+		{Latency: 15 * time.Millisecond, HiddenGet: http.StatusForbidden, MoveStates: true}, // and its prompts have signed URLs
 	}
 	for i, r := range records {
 		opts := options[i]
@@ -79,6 +80,7 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 		c := o.Config()
 		r.BaseURL, r.ClientID, r.ClientSecret = c.BaseURL, c.ClientID, environment.NewSecret(c.ClientSecret)
 		r.AuditMinutes = 10
+		r.TimeZone = monthZones[i]
 		toggles := map[string]string{}
 		for _, name := range slices.Sorted(maps.Keys(monthPlans[i])) {
 			cron := monthPlans[i][name]
@@ -152,6 +154,9 @@ func (m *month) plan() {
 		m.at(m.later(0, time.Until(m.ends)), m.disturb)
 	}
 	m.planRetention()
+	m.planReleases(rate)
+	m.planZones()
+	m.planCompares(0.3 * rate)
 }
 
 // calibrate learns by an own client which members the list calls leave out, and

@@ -37,7 +37,7 @@ func (m *month) startProcess(slot int) {
 	vault, err := environment.NewKeyVault(testKey)
 	require.NoError(m.t, err)
 	p.engine, err = environment.Open(p.store, &environment.Options{
-		Vault: vault, Concurrency: 1 + m.random.IntN(4),
+		Vault: vault, Concurrency: 1 + m.random.IntN(4), Rotation: monthRotation,
 		Observer: func(e environment.PassEvent) { p.outside(func() { m.observe(e) }) },
 		Transport: transportFunc(func(r *http.Request) (resp *http.Response, err error) {
 			if p.store.isDead() {
@@ -92,7 +92,7 @@ type monthDelivery struct {
 
 func (o *monthOrg) deliver(ctx context.Context, engine *environment.Engine, c history.Change) error {
 	d := monthDelivery{Change: c}
-	if c.Kind != history.KindDeleted {
+	if c.Kind != history.KindDeleted && c.Kind != history.KindShape {
 		h, err := engine.History(ctx, o.record.ID)
 		if err != nil {
 			return err

@@ -23,8 +23,9 @@ type monthState struct {
 
 // A monthText is a body as a history has to see it, written by this test's own
 // rules and not by those of package history: ignored members are left out, sets
-// sorted, numbers exact. The member that a rule ignores at times stands apart.
-type monthText struct{ main, toggled string }
+// sorted, numbers exact. Apart stand the member that a rule ignores at times, the members that an older catalogue does
+// not read, and the fields that the platform brought.
+type monthText struct{ main, toggled, newer, platform string }
 
 // A monthObject is an object with all its states, oldest first.
 type monthObject struct {
@@ -55,14 +56,16 @@ func (o *monthObject) steady(from, to time.Time) (*monthState, bool) {
 // said and the org counted while it was read.
 type monthType struct {
 	genesys.ObjectType
-	toggled string          // member that a rule ignores at times
-	omitted map[string]bool // members of the objects that the list call leaves out
-	ignored [][]string
-	sets    [][]string
-	others  [][]string // paths of members that are borrowed
-	objects map[string]*monthObject
-	live    []string // IDs, for a random choice
-	lied    bool     // a page of it was lost without a trace
+	toggled  string          // member that a rule ignores at times
+	omitted  map[string]bool // members of the objects that the list call leaves out
+	ignored  [][]string
+	sets     [][]string
+	others   [][]string      // paths of members that are borrowed
+	platform [][]string      // paths of what releases brought or took
+	newer    map[string]bool // members that the older catalogue does not read
+	objects  map[string]*monthObject
+	live     []string // IDs, for a random choice
+	lied     bool     // a page of it was lost without a trace
 
 	reads  []monthRead // requests for the type, in their order
 	passes []monthPass // that ended, in their order
@@ -76,7 +79,7 @@ type monthRead struct {
 }
 
 func newMonthType(t genesys.ObjectType, toggled string) *monthType {
-	mt := &monthType{ObjectType: t, toggled: toggled, omitted: map[string]bool{}, objects: map[string]*monthObject{}}
+	mt := &monthType{ObjectType: t, toggled: toggled, omitted: map[string]bool{}, newer: map[string]bool{}, objects: map[string]*monthObject{}}
 	for _, path := range t.Ignored() {
 		mt.ignored = append(mt.ignored, strings.Split(path, "."))
 	}
@@ -118,6 +121,11 @@ func (mt *monthType) compared(raw []byte, omitted map[string]bool) monthText {
 	}
 	monthPrune(tree, mt.ignored, false)
 	monthPrune(tree, mt.others, true)
+	var text monthText
+	for _, path := range mt.platform {
+		text.platform += monthPick(tree, path) + "\n"
+	}
+	monthPrune(tree, mt.platform, false)
 	for _, f := range mt.Uncompared() {
 		if f.Settles != nil {
 			monthSettle(tree, strings.Split(f.Path, "."), f.Settles)
@@ -126,15 +134,32 @@ func (mt *monthType) compared(raw []byte, omitted map[string]bool) monthText {
 	for _, path := range mt.sets {
 		monthSort(tree, path)
 	}
-	var text monthText
 	if top, ok := tree.(map[string]any); ok && mt.toggled != "" {
 		if v, ok := top[mt.toggled]; ok {
 			text.toggled = monthJSON(v)
 			delete(top, mt.toggled)
 		}
 	}
+	if top, ok := tree.(map[string]any); ok {
+		text.newer = monthTake(top, mt.newer)
+	}
 	text.main = monthJSON(tree)
 	return text
+}
+
+// monthTake takes members out of an object; "" if it has none of them.
+func monthTake(object map[string]any, names map[string]bool) string {
+	taken := map[string]any{}
+	for name, value := range object {
+		if names[name] {
+			taken[name] = value
+			delete(object, name)
+		}
+	}
+	if len(taken) == 0 {
+		return ""
+	}
+	return monthJSON(taken)
 }
 
 // monthSettle puts the value that a member settles at in place of one that is on its way to it.
@@ -289,8 +314,13 @@ func (o *monthOrg) note(mt *monthType, id string, body []byte) {
 		mt.live = slices.Delete(mt.live, i, i+1)
 		o.gone = append(o.gone, mt.Name+" "+id)
 	}
-	if last := len(object.states) - 1; last >= 0 && string(object.states[last].raw) == string(body) {
+	object.become(body)
+}
+
+// become adds to the truth that the object is this from now on, if it was something else.
+func (o *monthObject) become(body []byte) {
+	if last := len(o.states) - 1; last >= 0 && string(o.states[last].raw) == string(body) {
 		return
 	}
-	object.states = append(object.states, &monthState{at: time.Now(), raw: slices.Clone(body), division: monthDivision(body)})
+	o.states = append(o.states, &monthState{at: time.Now(), raw: slices.Clone(body), division: monthDivision(body)})
 }

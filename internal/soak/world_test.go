@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/ratelimit"
@@ -22,19 +23,20 @@ import (
 
 // A month is the world of TestMonth.
 type month struct {
-	t      *testing.T
-	random *rand.Rand
-	full   bool
-	pace   float64 // how much more happens in a day than in the full form
-	ends   time.Time
-	store  storage.Store
-	orgs   []*monthOrg
-	procs  [monthProcesses]*monthProcess
-	wrong  int            // the slot of the process whose clock is wrong for a week
-	events []monthEvent   // to come, in their order
-	drawn  int            // faults drawn so far
-	counts map[string]int // of what happened
-	faults map[string]int // that requests met
+	t         *testing.T
+	random    *rand.Rand
+	full      bool
+	pace      float64 // how much more happens in a day than in the full form
+	ends      time.Time
+	store     storage.Store
+	catalogue *genesys.Catalogue // of the processes
+	orgs      []*monthOrg
+	procs     [monthProcesses]*monthProcess
+	wrong     int            // the slot of the process whose clock is wrong for a week
+	events    []monthEvent   // to come, in their order
+	drawn     int            // faults drawn so far
+	counts    map[string]int // of what happened
+	faults    map[string]int // that requests met
 }
 
 // A monthEvent is something that the world does at an instant.
@@ -61,6 +63,7 @@ type monthOrg struct {
 	imported  time.Time
 	gone      []string // "type id" that could come back
 	lags      []monthLag
+	released  []*monthRelease
 	domain    string
 	people    []string   // who edits
 	dice      *rand.Rand // chooses one of them
@@ -228,6 +231,7 @@ func (m *month) heal() {
 			require.Empty(t, result.Failed)
 		}
 	}
+	m.turn(engine)
 	time.Sleep(time.Hour) // for the consumers
 	m.drain()
 	for slot := range m.procs {
