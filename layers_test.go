@@ -18,6 +18,7 @@ const module = "github.com/cxsync/cxsync"
 var layers = map[string][]string{
 	"":                      nil,
 	"internal/bounded":      nil,
+	"internal/fewergc":      nil,
 	"internal/jsonscan":     nil,
 	"internal/official":     nil,
 	"internal/instant":      nil,

@@ -1,0 +1,10 @@
+package genesys
+
+import (
+	"os"
+	"testing"
+
+	"github.com/cxsync/cxsync/internal/fewergc"
+)
+
+func TestMain(m *testing.M) { os.Exit(fewergc.Run(m)) }
