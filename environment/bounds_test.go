@@ -38,11 +38,12 @@ func TestWhatIsTooLong(t *testing.T) {
 		ask  func() error
 		says string
 	}{
-		"base_url":  {record(func(r *environment.Record) { r.BaseURL = "https://h/" + long }), "base_url: is longer than 1,000 bytes"},
-		"login_url": {record(func(r *environment.Record) { r.LoginURL = "https://h/" + long }), "login_url: is longer than 1,000 bytes"},
-		"time_zone": {record(func(r *environment.Record) { r.TimeZone = long }), "time_zone: is longer than 1,000 bytes"},
-		"type":      {record(func(r *environment.Record) { r.Types = []string{long} }), "types[0]: is longer than 1,000 bytes"},
-		"types":     {record(func(r *environment.Record) { r.Types = many }), "types: has 100001 entries, more than 1,000"},
+		"base_url":      {record(func(r *environment.Record) { r.BaseURL = "https://h/" + long }), "base_url: is longer than 1,000 bytes"},
+		"login_url":     {record(func(r *environment.Record) { r.LoginURL = "https://h/" + long }), "login_url: is longer than 1,000 bytes"},
+		"client_secret": {record(func(r *environment.Record) { r.ClientSecret = environment.NewSecret(long) }), "client_secret: is longer than 1,000 bytes"},
+		"time_zone":     {record(func(r *environment.Record) { r.TimeZone = long }), "time_zone: is longer than 1,000 bytes"},
+		"type":          {record(func(r *environment.Record) { r.Types = []string{long} }), "types[0]: is longer than 1,000 bytes"},
+		"types":         {record(func(r *environment.Record) { r.Types = many }), "types: has 100001 entries, more than 1,000"},
 		"cron": {record(func(r *environment.Record) {
 			r.Polling = []poller.Entry{{Type: "All objects", Cron: strings.Repeat("1,", 1<<19) + "1 * * * *"}}
 		}), "polling[0].cron: is longer than 1,000 bytes"},

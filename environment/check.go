@@ -127,6 +127,8 @@ func (r Record) checkSizes(e *InvalidError) {
 	}
 	text(r.BaseURL, "base_url")
 	text(r.LoginURL, "login_url")
+	text(r.ClientID, "client_id")
+	text(r.ClientSecret.Reveal(), "client_secret")
 	text(r.TimeZone, "time_zone")
 	for i, named := range r.Types[:entries(len(r.Types), "types")] {
 		text(named, "types[%d]", i)

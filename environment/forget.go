@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/storage"
 )
 
@@ -55,13 +58,26 @@ func (s *session) forgetTraces(ctx context.Context, lease *lease, objectID strin
 	}
 }
 
-// forgetErrors replaces in b the errors that are remembered of any type where they name id. They may
-// hold it quoted.
+// spellings returns how an error may name an object: by its ID or, as a path does, by the last part of
+// that, each also quoted or escaped.
+func spellings(id string) []string {
+	if id == "" {
+		return nil
+	}
+	parts := genesys.SplitID(id)
+	all := []string{id, parts[len(parts)-1]}
+	for _, text := range slices.Clone(all) {
+		quoted := strconv.Quote(text)
+		all = append(all, quoted[1:len(quoted)-1], url.PathEscape(text), url.QueryEscape(text))
+	}
+	return all
+}
+
+// forgetErrors replaces in b the errors that are remembered of any type where they name id.
 func (s *session) forgetErrors(ctx context.Context, b *storage.Batch, id string) error {
 	const forgotten = "it named an object that is forgotten"
-	quoted := strconv.Quote(id)
 	names := func(text string) bool {
-		return id != "" && (strings.Contains(text, id) || strings.Contains(text, quoted[1:len(quoted)-1]))
+		return slices.ContainsFunc(spellings(id), func(s string) bool { return s != "" && strings.Contains(text, s) })
 	}
 	for entry, err := range s.engine.store.Scan(ctx, storage.Prefix(ownKey(s.record.ID, "type")+"/")) {
 		var state TypeState

@@ -12,6 +12,7 @@ import (
 	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
+	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
@@ -46,6 +47,24 @@ func TestForgetErasesEveryTrace(t *testing.T) {
 		require.NoError(t, engine.Forget(t.Context(), env.ID, "Flows", flow, ""))
 		require.Empty(t, traces())
 	}
+}
+
+// What is listed below a parent is named in an error by its own id, and by the path that was asked: both go.
+func TestForgetErasesIDsInErrors(t *testing.T) {
+	org := genesystest.New(nil)
+	store := memory.New()
+	engine := open(t, org, store, nil)
+	env := create(t, engine, recordOf(org, "routing.queues.members"))
+	_, err := engine.Import(t.Context(), env.ID, nil)
+	require.NoError(t, err)
+	member := firstID(t, org.Objects("routing.queues.members"))
+	_, user, _ := strings.Cut(member, "/")
+	var b storage.Batch
+	key := storage.Key("environment", "0000000001", "type", "routing.queues.members")
+	require.NoError(t, b.PutJSON(key, environment.TypeState{Type: "routing.queues.members", Failed: "genesys: GET /api/v2/x/members/" + user + ": 500"}))
+	require.NoError(t, store.Commit(t.Context(), &b))
+	require.NoError(t, engine.Forget(t.Context(), env.ID, "routing.queues.members", member, ""))
+	require.NotContains(t, contents(t, store)[key], user)
 }
 
 // Forget and AcceptRemovals take labels as Poll does, and refuse as it does.

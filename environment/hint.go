@@ -26,6 +26,9 @@ const (
 	hintShare = 0.1
 	// hintBurst is how long the budget is saved up.
 	hintBurst = time.Hour
+	// hintIDs is how many ids are kept of a type. So many are dearer than any budget, and leave the
+	// type to a pass or to the schedule; in a process that does not poll nobody takes them away.
+	hintIDs = 2000
 	// hintPause is at least between two looks at the hints, so that those of one edit come together.
 	hintPause = 5 * time.Second
 )
@@ -75,7 +78,7 @@ func (e *Engine) hintsOf(id int64) *hints {
 // hint notes that something was edited at a time.
 func (s *session) hint(t history.Target, at time.Time) {
 	named, ok := s.engine.opts.Catalogue.Lookup(t.Type)
-	if !ok || !slices.ContainsFunc(s.engine.Selected(s.record), func(o genesys.ObjectType) bool { return o.Name == named.Name }) {
+	if !ok || !s.types()[named.Name] {
 		return
 	}
 	h := s.engine.hintsOf(s.record.ID)
@@ -91,7 +94,7 @@ func (s *session) hint(t history.Target, at time.Time) {
 	known := h.of(named.Name)
 	known.count++
 	known.at = instant.Later(known.at, at)
-	if id != "" {
+	if _, isKnown := known.ids[id]; id != "" && (isKnown || len(known.ids) < hintIDs) {
 		known.ids[id] = instant.Later(known.ids[id], at)
 	}
 	known.wholly = known.wholly || id == "" && named.Parent == ""

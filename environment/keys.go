@@ -24,6 +24,7 @@ import (
 //	environment/N/import          number and times of the newest import (import.go)
 //	environment/N/audits          how far the org's audits are read (audits.go)
 //	environment/N/consumer/NAME   the place of a consumer (following.go)
+//	environment/N/owed/NAME/SEQ   what a consumer has heard of who made a change (owed.go)
 //	environment/N/lease/…         leases (lease.go)
 //	quota/HASH                    the quota record of an OAuth client (ledger.go)
 //

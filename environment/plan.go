@@ -76,12 +76,13 @@ func (r Record) doubts(catalogue *genesys.Catalogue) []FieldError {
 			e.add(fmt.Sprintf("polling[%d].type", i), "%q is not among the types that are selected, so the entry does nothing", entry.Type)
 		}
 	}
+	defaults := DefaultIgnore()
 	for i, rule := range r.Ignore {
 		at := fmt.Sprintf("ignore[%d]", i)
 		if isIdle(rule.Type) {
 			e.add(at+".type", "%q is not among the types that are selected, so the rule does nothing", rule.Type)
 		}
-		if slices.ContainsFunc(DefaultIgnore(), func(known IgnoreRule) bool { return sameRule(catalogue, known, rule) }) {
+		if slices.ContainsFunc(defaults, func(known IgnoreRule) bool { return sameRule(catalogue, known, rule) }) {
 			e.add(at, "is a default rule already")
 		}
 	}

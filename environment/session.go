@@ -3,6 +3,7 @@ package environment
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ type session struct {
 	limiter *ratelimit.Limiter
 	history *history.History
 	traffic *traffic
+	types   func() map[string]bool // by name, that the record selects
 
 	connecting gate                           // guards client
 	client     *genesys.Client                // nil before connect
@@ -67,6 +69,13 @@ func (e *Engine) newSession(ctx context.Context, r Record, old *session) (*sessi
 		engine: e, record: r, connecting: newGate(),
 		access: accessCache{gate: newGate()}, audits: auditCache{gate: newGate()},
 	}
+	s.types = sync.OnceValue(func() map[string]bool {
+		names := map[string]bool{}
+		for _, t := range e.Selected(r) {
+			names[t.Name] = true
+		}
+		return names
+	})
 	if s.traffic = new(traffic{began: time.Now().UTC()}); old != nil {
 		s.traffic = old.traffic
 	}

@@ -193,12 +193,16 @@ func (e *Engine) checkAudience(ctx context.Context, old, r Record) error {
 }
 
 // Reseal seals every client secret anew, with the first key of the vault. Once it has returned nil
-// the older keys are no longer needed. A secret that cannot be opened is in the error (ErrSealed),
-// and does not keep the others from being sealed. A record that Authorize denies ends it, because
+// the older keys are no longer needed. A secret that cannot be opened is in the error (ErrSealed), as
+// is a record that cannot be read, and does not keep the others from being sealed. A record that Authorize denies ends it, because
 // the older keys are then still needed. It can be interrupted and repeated.
 func (e *Engine) Reseal(ctx context.Context) error {
 	var errs []error
 	for r, err := range e.records(ctx) {
+		if _, one := errors.AsType[*unreadableError](err); one {
+			errs = append(errs, err)
+			continue
+		}
 		if err == nil {
 			err = e.authorize(ctx, OpUpdate, r, r)
 		}

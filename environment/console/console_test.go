@@ -209,6 +209,22 @@ func testPages(t *testing.T) {
 	}
 }
 
+// TestDamagedRecord: what cannot be read is said, and hides no other environment.
+func TestDamagedRecord(t *testing.T) {
+	w := newWorld(t, nil, nil)
+	second := w.env
+	second.Name = "Second"
+	_, err := w.engine.Create(t.Context(), second)
+	require.NoError(t, err)
+	var b storage.Batch
+	b.Put("environments/0000000001", []byte(`{"name":7}`))
+	require.NoError(t, w.store.Commit(t.Context(), &b))
+	answer := get(t, w.handler, "/", nil)
+	require.Equal(t, http.StatusOK, answer.Code)
+	require.Contains(t, answer.Body.String(), "record 1 cannot be read")
+	require.Contains(t, answer.Body.String(), "Second")
+}
+
 // A request for another host, from a page of another site or into a frame of one is refused.
 func TestOtherSites(t *testing.T) {
 	w := newWorld(t, &console.Options{Actions: true}, nil)

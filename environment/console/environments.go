@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -15,8 +16,11 @@ import (
 	"github.com/cxsync/cxsync/ratelimit"
 )
 
-// environmentsPerPage bounds the page of all environments.
-const environmentsPerPage = 50
+// Bounds of the page of all environments.
+const (
+	environmentsPerPage = 50
+	problemsPerPage     = 10
+)
 
 // manyChanges is where changes are counted no further.
 const manyChanges = 1000
@@ -70,16 +74,26 @@ func quotaOf(s ratelimit.State) quotaView {
 func (c *console) environments(r *request) error {
 	page := struct {
 		Environments []summaryView
+		Problems     []string // what cannot be read of single ones
+		MoreProblems int
 		More         string // address of the next page
 	}{}
 	after, err := r.seq("after")
 	if err != nil {
 		return err
 	}
+	problem := func(err error) {
+		if len(page.Problems) == problemsPerPage {
+			page.MoreProblems++
+			return
+		}
+		page.Problems = append(page.Problems, printable.Brief(err.Error(), 400))
+	}
 	last := int64(0)
 	for record, err := range c.engine.All(r.ctx) {
-		if err != nil {
-			return err
+		if err != nil { // of one record, or of the store, which ends it
+			problem(err)
+			continue
 		}
 		if record.ID <= int64(after) {
 			continue
@@ -88,11 +102,13 @@ func (c *console) environments(r *request) error {
 			page.More = r.query(map[string]string{"after": seqText(uint64(last))})
 			break
 		}
+		last = record.ID
 		s, err := c.summary(r.ctx, record)
 		if err != nil {
-			return err
+			problem(fmt.Errorf("%s: %w", name(record.Name, ""), err))
+			continue
 		}
-		page.Environments, last = append(page.Environments, s), record.ID
+		page.Environments = append(page.Environments, s)
 	}
 	return r.render(http.StatusOK, "environments", r.view("Environments", nil, ""), page)
 }

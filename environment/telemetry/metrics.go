@@ -193,20 +193,21 @@ func (m *Metrics) Watch(engine *environment.Engine) (unwatch func() error, err e
 		return nil, errors.New("telemetry: an engine is required")
 	}
 	r, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		var problems []error
 		for record, err := range engine.All(ctx) {
-			if err != nil {
-				return fmt.Errorf("telemetry: %w", err)
+			var status environment.Status
+			if err == nil {
+				status, err = engine.Status(ctx, record.ID)
 			}
-			status, err := engine.Status(ctx, record.ID)
-			if errors.Is(err, environment.ErrNotFound) {
-				continue // it is being deleted
+			switch {
+			case errors.Is(err, environment.ErrNotFound): // it is being deleted
+			case err != nil: // of one environment, which hides no other
+				problems = append(problems, fmt.Errorf("telemetry: %w", err))
+			default:
+				m.gauges.observe(o, status)
 			}
-			if err != nil {
-				return fmt.Errorf("telemetry: %w", err)
-			}
-			m.gauges.observe(o, status)
 		}
-		return nil
+		return errors.Join(problems...)
 	}, m.gauges.all()...)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/storage"
 	"github.com/cxsync/cxsync/storage/file"
+	"github.com/cxsync/cxsync/storage/memory"
 )
 
 // sums adds up what was measured, by the value of an attribute: counts of histograms, values of
@@ -172,6 +173,39 @@ func TestMetricsAreWhatTheOrgCounted(t *testing.T) {
 	require.Equal(t, map[string]int64{"": store.commits.Load()}, sums(t, reader, "cxsync.store.commit.duration", "error.type"))
 	require.NoError(t, inner.Close())
 	require.NotContains(t, sums(t, reader, "cxsync.objects", name), "1", "nothing is asked of a store that is closed")
+}
+
+// A record that cannot be read is an error of the collection, and hides no other environment.
+func TestDamagedRecord(t *testing.T) {
+	reader := metric.NewManualReader()
+	m, err := telemetry.New(metric.NewMeterProvider(metric.WithReader(reader)))
+	require.NoError(t, err)
+	store := memory.New()
+	engine, err := environment.Open(store, nil)
+	require.NoError(t, err)
+	_, err = m.Watch(engine)
+	require.NoError(t, err)
+	for _, name := range []string{"First", "Second"} {
+		_, err = engine.Create(t.Context(), environment.Record{Name: name, BaseURL: "usw2", ClientID: "c", RateLimitMinute: 250})
+		require.NoError(t, err)
+	}
+	var b storage.Batch
+	b.Put("environments/0000000001", []byte(`{"name":7}`))
+	require.NoError(t, store.Commit(t.Context(), &b))
+	var all metricdata.ResourceMetrics
+	require.ErrorContains(t, reader.Collect(t.Context(), &all), "record 1 cannot be read")
+	found := map[string]bool{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if data, ok := m.Data.(metricdata.Gauge[int64]); ok {
+				for _, p := range data.DataPoints {
+					name, _ := p.Attributes.Value("cxsync.environment.name")
+					found[name.AsString()] = true
+				}
+			}
+		}
+	}
+	require.Equal(t, map[string]bool{"Second": true}, found)
 }
 
 // What would fail later is refused at once.

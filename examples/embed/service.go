@@ -158,22 +158,23 @@ func (s *service) health(r *http.Request, _ int64) (any, error) {
 	if !s.polling.Load() {
 		return nil, errDown
 	}
-	all := []environment.Health{}
+	all, problems := []environment.Health{}, []string{}
 	for record, err := range s.engine.All(r.Context()) {
-		if err != nil {
-			return nil, err
+		var h environment.Health
+		if err == nil {
+			h, err = s.engine.Health(r.Context(), record.ID)
 		}
-		h, err := s.engine.Health(r.Context(), record.ID)
 		if errors.Is(err, environment.ErrNotFound) {
 			continue // it is being deleted
 		}
-		if err != nil {
-			return nil, err
+		if err != nil { // of one record, or of the store, which ends the loop
+			problems = append(problems, err.Error())
+			continue
 		}
 		h.Types = slices.DeleteFunc(h.Types, func(t environment.TypeHealth) bool { return t.Verdict == environment.VerdictGood })
 		all = append(all, h)
 	}
-	return map[string]any{"status": "polling", "environments": all}, nil
+	return map[string]any{"status": "polling", "environments": all, "problems": problems}, nil
 }
 
 // status is what an answer has of an environment.
