@@ -81,7 +81,8 @@ func (c *monthCheck) asOf(mt *monthType, object *monthObject, t time.Time, v his
 		if sure && ignored {
 			want.toggled = ""
 		}
-		return want.main == got.main && (want.toggled == got.toggled || !sure && got.toggled == "") && c.hasReleases(mt, object, t, want.platform, got.platform)
+		return want.main == got.main && (want.toggled == got.toggled || !sure && got.toggled == "") &&
+			c.hasNewer(want.newer, got.newer, from, t) && c.hasReleases(mt, object, t, want.platform, got.platform)
 	}) {
 		c.fail("%s %s at %v, read since %v, is\n%s\nand none of %d", mt.Name, object.id, t, from, got, len(allowed))
 		for _, s := range allowed {

@@ -170,6 +170,7 @@ func (c *monthCheck) checkObjects() {
 			if len(object.states) > 1 || len(versions) != 1 {
 				c.checkVersions(mt, object, versions)
 				c.checkSeen(mt, object, versions)
+				c.checkUpgrade(mt, object, versions)
 			}
 		}
 	}

@@ -9,6 +9,7 @@
 //   - monthrelease: the platform is released, which is told from edits;
 //   - monthzone: schedules follow a wall clock that is turned back, and one that leaps;
 //   - monthcompare: somebody compares in the midst of it: an org with what it was, and two orgs;
+//   - monthupgrade: processes of an earlier version begin the month, and those of today go on;
 //   - monthclock: the wall clock of one process is wrong for a week, in the long form;
 //   - check, proof, change, asof, answers, questions, monthretention: what the history may and must say of that.
 //

@@ -127,7 +127,7 @@ func (m *month) restore(o *monthOrg) {
 	name, id, _ := strings.Cut(o.gone[i], " ")
 	o.gone = slices.Delete(o.gone, i, i+1)
 	mt := o.byName[name]
-	if slices.Contains(mt.live, id) || o.marksChildren(mt) {
+	if slices.Contains(mt.live, id) || o.marksChildren(mt) || len(mt.Former) > 0 { // it would be another version
 		return
 	}
 	if mt.soft() {
@@ -188,6 +188,11 @@ func (m *month) patch(o *monthOrg, mt *monthType, object map[string]json.RawMess
 	case kind == 0 && object["division"] != nil:
 		m.counts["moved"]++
 		return set("division", map[string]any{"id": m.division(o), "name": "Moved"})
+	case mt.otherwise: // values only; see monthupgrade_test.go
+		if kind < 6 && object["description"] != nil {
+			return set("description", fmt.Sprint("Description ", n))
+		}
+		return set(mt.Title, fmt.Sprint("Name ", n))
 	case kind < 3 && mt.Title == "name":
 		return set("name", fmt.Sprint("Name ", n))
 	case kind < 5:

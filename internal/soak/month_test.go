@@ -35,6 +35,7 @@ const monthRotation = 10
 //     in no change of an object that nobody edited; one that nothing tells from edits is one of each object.
 //   - What is polled next is what the wall clock of the record's zone says, around changes of summer time, too.
 //   - Two states that are compared in the midst of it differ where their as-of answers do.
+//   - An upgrade is no change: of other ids, other calls, other rules. What is edited while nothing runs is one change.
 //   - As-of answers lag by the polling interval and by nothing else: the answer for T is
 //     what the object was at an instant at which the org was asked, not before the last
 //     pass that ended by T, was complete and could see the object, and not after T.

@@ -61,7 +61,7 @@ func (m *month) release(o *monthOrg, dice *rand.Rand) {
 		parents = mt.nests()
 	}
 	switch {
-	case len(mt.live) > 3000:
+	case mt.otherwise, len(mt.live) > 3000:
 		return // what each of its objects was takes memory
 	case len(mt.Marker) > 0 && len(mt.live) < 15:
 		return // it counts as edits, and is found when it is the turn of each object

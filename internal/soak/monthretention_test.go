@@ -29,7 +29,7 @@ func (m *month) planRetention() {
 // lookAtLog sees that a change that is gone from the log since the last look had expired: the next one of its object is
 // older than the retention. It returns what is there.
 func (m *month) lookAtLog(o *monthOrg) map[uint64]history.Change {
-	engine := open(m.t, o.Org, m.store, nil)
+	engine := m.reader(o)
 	h, err := engine.History(m.t.Context(), o.record.ID)
 	require.NoError(m.t, err)
 	there := map[uint64]history.Change{}

@@ -51,7 +51,10 @@ func (c *monthCheck) checkVersions(mt *monthType, object *monthObject, versions 
 		c.checkSpan(mt, object, versions[:i], v, read, where)
 		if i > 0 && versions[i-1].body != nil && v.body != nil {
 			// What the toggled member became while it was ignored is in no version, so it may come back to what it was.
-			isBack := slices.ContainsFunc(v.Fields, func(f diff.FieldChange) bool { return monthPointer(f.Path)[0] == mt.toggled })
+			isBack := slices.ContainsFunc(v.Fields, func(f diff.FieldChange) bool {
+				name := monthPointer(f.Path)[0]
+				return name == mt.toggled || name == monthUncounted[mt.Name] && !v.At.After(c.upgrade.from.Add(2*time.Second))
+			})
 			if len(v.Fields) == 0 || !c.differ(versions[i-1], v) && !isBack {
 				c.fail("%s at %v changes nothing in\n%s", where, v.At, v.text)
 			}
@@ -95,6 +98,9 @@ func (c *monthCheck) says(mt *monthType, state *monthState, v monthVersion, t ti
 	}
 	before := t.Add(-1) // an answer of the instant in which the sight changes may be from before
 	if !c.sees(state, t, t) && !c.sees(state, before, before) {
+		return false
+	}
+	if !c.hasNewer(text.newer, v.text.newer, v.At, v.At) {
 		return false
 	}
 	switch {
@@ -239,17 +245,6 @@ func (c *monthCheck) differ(a, b monthVersion) bool {
 // apart are the paths that other checks are for: what is not compared at times, and what releases did.
 func (mt *monthType) apart() [][]string {
 	return slices.Concat(mt.platform, mt.sometimes())
-}
-
-// sometimes are the paths of what is not compared at times.
-func (mt *monthType) sometimes() (paths [][]string) {
-	if mt.toggled != "" {
-		paths = append(paths, []string{mt.toggled})
-	}
-	for name := range mt.newer {
-		paths = append(paths, []string{name})
-	}
-	return paths
 }
 
 // monthUnder reports whether a path is one of others, or below one.

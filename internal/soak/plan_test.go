@@ -34,7 +34,7 @@ var monthPlans = [3]map[string]string{
 		"architect.schedulegroups": "", "architect.schedules": "*/5 * * * *", "telephony.sites": "*/10 * * * *", "wfm.managementunits": "",
 		"greetings": "", "responsemanagement.responseassets": "*/30 * * * *", "groups": "", "groups.individuals": "15 2 * * *",
 		"flows.datatables": "45 */3 * * *", "presence.definitions": "*/20 * * * *", "integrations": "", "outbound.contactlists": "33 */2 * * *",
-		"conversations.messaging.integrations": "", "outbound.schedules.sequences": "*/10 * * * *",
+		"conversations.messaging.integrations": "", "quality.forms.evaluations": "*/30 * * * *", "outbound.schedules.sequences": "*/10 * * * *",
 	},
 	{
 		"": "3,33 * * * *", "externalcontacts.contacts": "0 4,16 * * *", "routing.skills": "*/5 * * * *", "routing.languages": "*/5 * * * *",
@@ -46,8 +46,10 @@ var monthPlans = [3]map[string]string{
 
 func newMonth(t *testing.T, seed uint64, days int) *month {
 	t.Helper()
+	older, err := olderCatalogue()
+	require.NoError(t, err)
 	m := &month{
-		t: t, random: rand.New(rand.NewPCG(seed, 30)), full: days > 0, store: memory.New(), catalogue: genesys.DefaultCatalogue(), counts: map[string]int{}, faults: map[string]int{},
+		t: t, random: rand.New(rand.NewPCG(seed, 30)), full: days > 0, store: memory.New(), catalogue: older, counts: map[string]int{}, faults: map[string]int{},
 	}
 	size, length := 30, 4*time.Hour
 	m.pace = 8
@@ -155,6 +157,7 @@ func (m *month) plan() {
 	}
 	m.planRetention()
 	m.planReleases(rate)
+	m.planUpgrade()
 	m.planZones()
 	m.planCompares(0.3 * rate)
 }

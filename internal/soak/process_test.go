@@ -37,7 +37,7 @@ func (m *month) startProcess(slot int) {
 	vault, err := environment.NewKeyVault(testKey)
 	require.NoError(m.t, err)
 	p.engine, err = environment.Open(p.store, &environment.Options{
-		Vault: vault, Concurrency: 1 + m.random.IntN(4), Rotation: monthRotation,
+		Vault: vault, Concurrency: 1 + m.random.IntN(4), Rotation: monthRotation, Catalogue: m.catalogue,
 		Observer: func(e environment.PassEvent) { p.outside(func() { m.observe(e) }) },
 		Transport: transportFunc(func(r *http.Request) (resp *http.Response, err error) {
 			if p.store.isDead() {

@@ -38,7 +38,7 @@ func (m *month) revive(slot int, dying *monthProcess) {
 	if p := m.procs[slot]; p != nil && p == dying {
 		m.end(slot, true)
 	}
-	if m.procs[slot] == nil {
+	if m.procs[slot] == nil && !m.down {
 		m.startProcess(slot)
 	}
 }

@@ -32,6 +32,8 @@ type month struct {
 	catalogue *genesys.Catalogue // of the processes
 	orgs      []*monthOrg
 	procs     [monthProcesses]*monthProcess
+	upgrade   monthUpgrade
+	down      bool           // nothing runs, and nothing is to
 	wrong     int            // the slot of the process whose clock is wrong for a week
 	events    []monthEvent   // to come, in their order
 	drawn     int            // faults drawn so far
@@ -94,9 +96,12 @@ type monthRule struct {
 // begin makes the environments, imports them and starts the processes.
 func (m *month) begin() {
 	t := m.t
-	engine := open(t, m.orgs[0].Org, m.store, func(o *environment.Options) { o.Transport, o.Observer = transportFunc(m.route), m.observe })
+	engine := open(t, m.orgs[0].Org, m.store, func(o *environment.Options) {
+		o.Transport, o.Observer, o.Catalogue = transportFunc(m.route), m.observe, m.catalogue
+	})
 	for _, o := range m.orgs {
 		o.calibrate(t)
+		m.calibrateOlder(o)
 		o.ClearRequests()
 		r := o.record
 		o.record = create(t, engine, r)
