@@ -39,7 +39,7 @@ type ExportOptions struct {
 //
 // For an object of which retention has removed what At needs, it yields an error that matches
 // ErrTrimmed, with a File that names the object, and goes on. Any other error ends the iteration:
-// one that matches ErrUnknown if a type was not known.
+// one that matches ErrUnknown if a type was not known, or at At none at all.
 func (h *History) Export(ctx context.Context, opts *ExportOptions) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		var o ExportOptions

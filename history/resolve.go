@@ -37,12 +37,11 @@ func (h *History) resolveTypes(named []string) ([]string, error) {
 }
 
 // knownTypes is resolveTypes for types that must have been known at a time, or now for the zero time.
+// None stands for all, of which one must have been known.
 func (h *History) knownTypes(ctx context.Context, named []string, at time.Time) ([]string, error) {
 	types, err := h.resolveTypes(named)
-	for _, typeName := range types {
-		if err == nil {
-			err = h.checkKnown(ctx, typeName, at)
-		}
+	if err == nil {
+		err = h.checkAllKnown(ctx, types, at)
 	}
 	return types, err
 }

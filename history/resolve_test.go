@@ -133,6 +133,25 @@ func TestQuestionsAboutUnknownTypes(t *testing.T) {
 	}
 }
 
+// At a time before the first pass nothing is known, of all types no more than of one. An empty
+// answer would read as an org that had nothing.
+func TestQuestionsAboutATimeBeforeTheFirstPass(t *testing.T) {
+	h := newHistory(t)
+	pass(t, h, diff.Rules{}, obj("a", `"n":0`))
+	ctx, before := t.Context(), time.Now().Add(-24*time.Hour)
+	for name, ask := range map[string]func() (int, error){
+		"Search":   func() (int, error) { return counted(h.Search(ctx, Search{Text: "a", At: before})) },
+		"Export":   func() (int, error) { return counted(h.Export(ctx, &ExportOptions{At: before})) },
+		"Dangling": func() (int, error) { return counted(h.Dangling(ctx, &ReferenceOptions{At: before})) },
+		"AsOf":     func() (int, error) { return counted(h.AsOf(ctx, "", before)) },
+		"Between":  func() (int, error) { return counted(h.Between(ctx, before, time.Now(), Query{})) },
+	} {
+		_, err := ask()
+		require.ErrorIs(t, err, ErrUnknown, name)
+		require.ErrorContains(t, err, "first seen at", name)
+	}
+}
+
 func counted[T any](seq iter.Seq2[T, error]) (n int, err error) {
 	for _, err := range seq {
 		if err != nil {
