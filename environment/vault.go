@@ -68,7 +68,7 @@ func NewKeyVault(key []byte, older ...[]byte) (Vault, error) {
 	v := &keyVault{}
 	for i, k := range append([][]byte{key}, older...) {
 		if len(k) != 32 {
-			return nil, fmt.Errorf("environment: key %d has %d bytes; AES-256 takes 32", i+1, len(k))
+			return nil, fmt.Errorf("environment: key %d has %d bytes; want the 32 that NewKey makes", i+1, len(k))
 		}
 		block, err := aes.NewCipher(k)
 		if err != nil {

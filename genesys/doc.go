@@ -4,6 +4,14 @@
 // [Catalogue]: queues, users, flows and some three hundred others, each a row of data and not a
 // method. Callers can add types of their own.
 //
+//	client, err := genesys.NewClient(genesys.Config{
+//		BaseURL: "mypurecloud.ie", ClientID: id, ClientSecret: secret,
+//	}, nil)
+//	users, ok := client.Catalogue().Lookup("users") // by name or label; docs/object-types.md has all
+//	for user, err := range client.List(ctx, users) {
+//		// user.ID, user.Name, user.Body
+//	}
+//
 // # Lists
 //
 // [Client.List] and [Client.Children] are iterators. They fetch the largest pages that a type

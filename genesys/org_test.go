@@ -329,26 +329,6 @@ func TestGetAgreesWithList(t *testing.T) {
 	require.Greater(t, len(parents), 300)
 }
 
-func Example() {
-	org := genesystest.New(nil) // in earnest: genesys.Config{BaseURL: "mypurecloud.ie", ClientID: id, ClientSecret: secret}
-	client, err := genesys.NewClient(org.Config(), &genesys.Options{Transport: org.Transport()})
-	if err != nil {
-		panic(err)
-	}
-	queues, _ := client.Catalogue().Lookup("Queues")
-	n := 0
-	for queue, err := range client.List(context.Background(), queues) {
-		if err != nil {
-			panic(err)
-		}
-		if queue.ID != "" {
-			n++
-		}
-	}
-	fmt.Println(n > 0, client.BaseURL())
-	// Output: true https://api.mypurecloud.com
-}
-
 // A type that this client may not read is no reason to give up on the others.
 func ExampleAPIError() {
 	org := genesystest.New(&genesystest.Options{Permissions: []string{"routing:queue:view"}})

@@ -50,10 +50,16 @@ func (c *Client) isStubborn(t ObjectType) bool {
 	return stubborn
 }
 
+// errNoType reports a call for a type that was not looked up with success.
+var errNoType = errors.New("genesys: the type has no Path: Catalogue.Lookup returns the zero ObjectType, and false, for a name that is none")
+
 // sendCall makes the request, and translates the last answer or error. What of an error holds a URL
 // or the body of the answer has lost queries, secrets and tokens.
 func (c *Client) sendCall(ctx context.Context, asks role, method, path string, sent *call) ([]byte, error) {
 	body := sent.body
+	if path == "" {
+		return nil, errNoType
+	}
 	if !strings.HasPrefix(path, "/") {
 		return nil, fmt.Errorf("genesys: path %q does not begin with /", path)
 	}

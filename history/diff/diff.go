@@ -56,7 +56,7 @@ const (
 )
 
 var (
-	errNotCanonical = errors.New("the body is not in canonical form")
+	errNotCanonical = errors.New("the body is not in canonical form, which Comparer.Canonical returns")
 	errUnsorted     = errors.New("its members are not sorted")
 	errSurrounded   = errors.New("there is more than one value without space around it")
 )
