@@ -63,7 +63,8 @@ func (e TypeError) Unwrap() error { return e.Err }
 
 // Import reads every selected type now, parents first, and records what is new or changed. What is
 // there at the first pass over a type is recorded as imported; consumers see what changes from then
-// on. Requests are sent with interactive priority.
+// on. An import after the first is a pass over each type: it resets nothing, and what changed since
+// is a change. So a program may import at each start. Requests are sent with interactive priority.
 //
 // Import goes on past a type that fails; those are in the result. The error is for what stops an
 // import: a refused login (genesys.ErrUnauthorized), an outage, a store that fails, a context that

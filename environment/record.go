@@ -73,7 +73,7 @@ type Record struct {
 	// the newest change of each object is always kept. 0 keeps all.
 	RetentionDays int `json:"retention_days"`
 
-	// AuditMinutes is how often the org's audits are read, in minutes, to tell who made
+	// AuditMinutes is how often Engine.Run reads the org's audits, in minutes, to tell who made
 	// a change: history.Change.Who. It takes the permission audits:audit:view, and about
 	// one request each time, at most 1 % of the quota. 0 turns it off. A record
 	// that ParseRecord reads and that leaves it out gets DefaultAuditMinutes.

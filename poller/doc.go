@@ -4,6 +4,18 @@
 // one type overrides it, and "off" stops one. A [Poller] follows the plan: [Poller.Run] blocks and
 // calls a [Job] at the right times, until its context ends.
 //
+//	plan, err := poller.NewPlan([]poller.Entry{
+//		{Type: poller.AllObjects, Cron: "0 * * * *"},
+//		{Type: "users", Cron: "*/5 * * * *"},
+//	}, nil)
+//	schedule, _ := plan.Schedule("users")
+//	fmt.Println(schedule.Upcoming(time.Now(), 5)) // the next five times
+//	p := poller.New(func(ctx context.Context, f poller.Firing) error {
+//		return poll(ctx, f.Type) // yours
+//	}, nil)
+//	p.SetPlan(plan, []string{"queues", "users"}) // which types there are: the plan has only entries
+//	err = p.Run(ctx)
+//
 // # Expressions
 //
 // A schedule is written as a POSIX CRON expression of five fields, separated by blanks; the end of

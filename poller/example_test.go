@@ -8,28 +8,48 @@ import (
 	"github.com/cxsync/cxsync/poller"
 )
 
+// A plan with a default and an override: when it fires next, and a poller that follows it.
 func Example() {
 	plan, err := poller.NewPlan([]poller.Entry{
 		{Type: poller.AllObjects, Cron: "0 * * * *"},
 		{Type: "routing.queues", Cron: "*/5 * * * *"},
 		{Type: "flows", Cron: "off"},
-	}, nil)
+	}, nil) // in UTC; PlanOptions.Location is another zone
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	types := []string{"routing.queues", "users", "flows"}
+	now := time.Date(2026, 3, 28, 9, 12, 0, 0, time.UTC) // in earnest time.Now()
+	for _, name := range types {
+		schedule, ok := plan.Schedule(name)
+		if !ok {
+			fmt.Println(name, "is off")
+			continue
+		}
+		fmt.Print(name, ", ", schedule.Describe(), ":")
+		for _, t := range schedule.Upcoming(now, 5) {
+			fmt.Print(" ", t.Format("15:04"))
+		}
+		fmt.Println()
+	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	p := poller.New(func(_ context.Context, f poller.Firing) error {
 		fmt.Println("polling", f.Type)
 		cancel() // the example ends with its first run
 		return nil
-	}, &poller.Options{Spread: time.Minute, SpreadKey: "environment-1"})
-	p.SetPlan(plan, []string{"routing.queues", "users", "flows"})
+	}, nil)
+	p.SetPlan(plan, types)
 	p.Trigger("users") // without waiting for the hour
 	if err := p.Run(ctx); err != nil {
 		fmt.Println(err)
 	}
-	// Output: polling users
+	// Output:
+	// routing.queues, every 5 minutes: 09:15 09:20 09:25 09:30 09:35
+	// users, every hour: 10:00 11:00 12:00 13:00 14:00
+	// flows is off
+	// polling users
 }
 
 func ExampleNewPlan() {

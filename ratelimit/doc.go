@@ -6,6 +6,9 @@
 //	limiter, err := ratelimit.New(ratelimit.Limits{Minute: 300}, nil)
 //	client := &http.Client{Transport: limiter.Transport(nil)}
 //
+// A tenth of the limit may go at once, and the rest is spread over the window, unless the context of
+// a request says that somebody waits for it: [WithPriority] with [Interactive].
+//
 // Or call [Limiter.Acquire] and [Permit.Done] around anything else that is counted. Acquire is what
 // Wait is in golang.org/x/time/rate. But that counts when requests leave, and lets a burst go in
 // addition to the rate; here the limit holds where it is enforced, so the end of each request

@@ -13,9 +13,14 @@
 // By default the console answers requests for names of this machine only, such as
 // localhost, so that no page of another site can have its own name point here and read.
 // Options.Hosts names the hosts that it is reached by otherwise. What the caller may see
-// is up to environment.Options.Authorize, which gets the context that Options.Identify
-// makes of a request: put the console behind the login of your program, and tell there who
-// it is.
+// is up to environment.Options.Authorize, which gets the context of the request: put the
+// console behind the login of your program, and let that put who it is into the context, or
+// let Options.Identify do so.
+//
+//	handler, err := console.New(engine, &console.Options{Base: "/config", Hosts: []string{"ops.example.com"}})
+//	mux.Handle("/config/", login(handler)) // login is yours; no StripPrefix
+//
+// Authorize is asked about what the program itself does, too, with the context that it passes.
 //
 // The console shows and does nothing else, unless Options.Actions is set. Then forms poll a
 // type, pause and resume an environment and accept withheld removals. Each is a POST that

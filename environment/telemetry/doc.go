@@ -6,6 +6,9 @@
 //	engine, err := environment.Open(metrics.Store(store), &opts)
 //	unwatch, err := metrics.Watch(engine)
 //
+// In the end shut the provider down before you call unwatch: it collects once more, and after unwatch
+// it would have no gauges.
+//
 // # The metrics
 //
 // Each has the attributes cxsync.environment.name and cxsync.environment.id, but for
@@ -23,7 +26,7 @@
 //	cxsync.withheld                {object}   missing, but not proven to be deleted
 //	cxsync.lag                     s          how late the latest pass is, of those that this process polls
 //	cxsync.attribution.delay       s          how long ago the newest audits are from that tell who made changes; absent unless audits are read
-//	cxsync.health                  1          1 for the verdict on the environment, 0 for the others
+//	cxsync.health                  1          1 for the verdict on the environment (cxsync.verdict), 0 for the others
 //
 // What is left of the quota is the limit less what is used. The last eight are read from the store when the metrics are collected, and are the same in
 // every process that shares it, but for the quota and the lag.

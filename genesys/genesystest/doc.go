@@ -13,7 +13,7 @@
 // [Org.Transport] answers in memory, without sockets or goroutines, and so
 // works inside testing/synctest, where an hour of rate limiting takes no time.
 // [Org.Listen] serves other programs on a socket. An Org is a [net/http.Handler]
-// too.
+// too. A program that keeps several orgs reaches each by Listen.
 //
 // # What is in it
 //

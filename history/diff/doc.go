@@ -1,6 +1,14 @@
 // Package diff compares JSON bodies: it says whether two mean the same, what differs, and leads
 // from one to the other and back.
 //
+//	comparer, err := diff.Compile(diff.Rules{Ignore: []string{"version", "**.selfUri"}, Sets: []string{"skills"}})
+//	before, err := comparer.Canonical(nil, old) // old and new are JSON as it came
+//	after, err := comparer.Canonical(nil, new)
+//	changes, err := comparer.Diff(before, after)
+//	for _, change := range changes {
+//		fmt.Println(change) // ~ /name: "Sales" -> "Sales EU"
+//	}
+//
 // [Rules] say what does not count: paths that are ignored, and arrays whose order means nothing.
 // [Compile] makes a [Comparer] of them, with which
 //
