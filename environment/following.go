@@ -150,18 +150,26 @@ func (fo *following) deliver(ctx context.Context, lease *lease) error {
 	return nil
 }
 
-// changes iterates over the changes behind one that the consumer is to get. A type that was never
-// read has none yet: no error, although history says so to those who ask for its changes.
+// changes iterates over the changes behind one that the consumer is to get, of a log that is not
+// empty. A type that was never read has none yet: no error, although history says so to those who ask
+// for its changes from the first on. So the first change is asked for apart, whatever its type; of
+// those behind it history only decodes what is of the types.
 func (fo *following) changes(ctx context.Context, after uint64) iter.Seq2[history.Change, error] {
 	q := history.Query{AfterSeq: after, Types: fo.opts.Types, Kinds: fo.opts.Kinds, Field: fo.opts.Field}
-	if after > 0 {
+	if after > 0 || len(q.Types) == 0 {
 		return fo.history.Changes(ctx, q)
 	}
-	q.Types = nil
+	first := q
+	first.Types, first.BeforeSeq, q.AfterSeq = nil, 2, 1
 	return func(yield func(history.Change, error) bool) {
-		for c, err := range fo.history.Changes(ctx, q) {
-			wanted := err != nil || len(fo.opts.Types) == 0 || slices.Contains(fo.opts.Types, c.Type)
+		for c, err := range fo.history.Changes(ctx, first) {
+			wanted := err != nil || slices.Contains(fo.opts.Types, c.Type)
 			if wanted && !yield(c, err) {
+				return
+			}
+		}
+		for c, err := range fo.history.Changes(ctx, q) {
+			if !yield(c, err) {
 				return
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -216,6 +217,50 @@ func TestFollowBeforeTheFirstPass(t *testing.T) {
 		})
 		require.Equal(t, []string{"new Latin", "new first", "one Latin", "some Latin", "some first"}, all)
 	})
+}
+
+// A consumer of some types that is new reads nothing of the others, as one that has a place: what is damaged there does
+// not end it. The first change of the log counts as any other.
+func TestFollowReadsItsTypesOnly(t *testing.T) {
+	f := newFeed(t)
+	r := recordOf(f.org, "routing.skills", "ACD languages", "routing.wrapupcodes")
+	r.Name = "Second"
+	r = create(t, f.engine, r)
+	types := []string{"routing.skills", "routing.languages", "routing.wrapupcodes"}
+	for _, typ := range types { // nothing is imported, so that the log begins with changes
+		for id := range f.org.Objects(typ) {
+			require.NoError(t, f.org.Delete(typ, id))
+		}
+	}
+	_, err := f.engine.Poll(t.Context(), r.ID, types...)
+	require.NoError(t, err)
+	for _, typ := range types {
+		_, err := f.org.Create(typ, map[string]any{"name": "New " + typ})
+		require.NoError(t, err)
+		_, err = f.engine.Poll(t.Context(), r.ID, typ)
+		require.NoError(t, err)
+	}
+	frames := []string{}
+	for key := range contents(t, f.store) {
+		if strings.HasPrefix(key, "history/2/log/") {
+			frames = append(frames, key)
+		}
+	}
+	slices.Sort(frames)
+	require.Len(t, frames, 3)
+	var b storage.Batch
+	b.Put(frames[1], []byte("damaged"))
+	require.NoError(t, f.store.Commit(t.Context(), &b))
+	for consumer, want := range map[string][]string{"routing.skills": {"New routing.skills"}, "routing.wrapupcodes": {"New routing.wrapupcodes"}} {
+		ctx, stop := context.WithCancel(t.Context())
+		var got []string
+		require.NoError(t, f.engine.Follow(ctx, r.ID, consumer, func(_ context.Context, c history.Change) error {
+			got = append(got, c.Name)
+			stop()
+			return nil
+		}, &environment.FollowOptions{Types: []string{consumer}}))
+		require.Equal(t, want, got)
+	}
 }
 
 // A consumer that fails gets the same change again, after pauses that grow, and no other before it.

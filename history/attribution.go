@@ -209,6 +209,7 @@ func (a *attribution) run(r AuditsRead) (more bool, err error) {
 	if err := a.judgeTouched(); err != nil {
 		return false, err
 	}
+	a.state.Tally.Pending = a.pending()
 	if now := a.state.now(); !more && !left && now.Sub(a.state.Swept) >= sweepEvery {
 		if left, err = a.sweep(now); err != nil {
 			return false, err

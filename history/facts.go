@@ -39,6 +39,17 @@ func (a *attribution) addFact(f *fact) {
 	a.objects[o] = append(a.objects[o], f)
 }
 
+// pending counts the facts that are not settled. It is kept with the state, so that who asks reads no
+// facts.
+func (a *attribution) pending() (n int) {
+	for _, f := range a.facts {
+		if !f.Settled {
+			n++
+		}
+	}
+	return n
+}
+
 // dropFact lets a fact go that was settled long ago.
 func (a *attribution) dropFact(f *fact) {
 	o := objectKey{f.Type, f.ID}

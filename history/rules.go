@@ -96,8 +96,10 @@ func textOf(s diff.Rules) string {
 	return string(text)
 }
 
-// union returns a comparer that ignores what either of two sets of rules ignores: what
-// differs under it was compared at both times and differs in fact.
+// union returns a comparer that ignores what either of two sets of rules ignores: what differs under
+// it was compared at both times and differs in fact. But for one case: a name that one of them borrows
+// beside an id that the other ignores is compared, because without an id a borrowed name counts
+// (diff.Union). If what is referred to was renamed since the last pass, that shows as an edit once.
 func (h *History) union(ctx context.Context, a, b string) (*diff.Comparer, error) {
 	if a == b {
 		return h.comparerOf(ctx, a)

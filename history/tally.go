@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -11,7 +10,7 @@ type Tally struct {
 	Settled    map[WhoStatus]int64 `json:"settled"`    // attributions that are final, by status
 	Corrected  int64               `json:"corrected"`  // times that a late audit made another attribution of a provisional one
 	Undetected int64               `json:"undetected"` // records of writes that no change explains
-	Pending    int                 `json:"pending"`    // attributions that are not settled yet
+	Pending    int                 `json:"pending"`    // attributions that were not settled when audits were read last
 	Until      time.Time           `json:"until,omitzero"`
 
 	Delay  time.Duration `json:"delay"`  // mean from an act to the change that shows it, where audits tell; in JSON nanoseconds
@@ -42,17 +41,5 @@ func (h *History) Tally(ctx context.Context) (Tally, bool, error) {
 		return Tally{}, false, err
 	}
 	st.Tally.Until, st.Tally.Delay, st.Tally.Naming = st.now(), st.Delay.value(), st.Naming.value()
-	for e, err := range h.store.Scan(ctx, h.keys.below("fact")) {
-		var f fact
-		if err == nil {
-			err = decode(e.Key, e.Value, &f)
-		}
-		if err != nil {
-			return Tally{}, false, fmt.Errorf("history: who made changes: %w", err)
-		}
-		if !f.Settled {
-			st.Tally.Pending++
-		}
-	}
 	return st.Tally, true, nil
 }

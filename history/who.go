@@ -21,7 +21,7 @@ const (
 	WhoSystem     WhoStatus = "system"     // the service did it by itself
 	WhoUnaudited  WhoStatus = "unaudited"  // the org keeps no audits of the type, or they were not read from when it happened
 	WhoPending    WhoStatus = "pending"    // audits name nobody yet, and late ones may still come
-	WhoNone       WhoStatus = "none"       // audits were read and name nobody
+	WhoNone       WhoStatus = "none"       // audits were read and name nobody; also what the service did days before a pass came upon it
 )
 
 // An Attribution says who made a change, as far as audits tell. It is kept beside the change, which

@@ -177,10 +177,41 @@ func TestLateRemovalHasAnAuthor(t *testing.T) {
 	tally, _, err := a.Tally(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 2, tally.Undetected)
+	require.Equal(t, 1, tally.Pending)
+	require.Equal(t, 1, unsettled(t, a.History))
 	a.now = a.now.Add(keepAfter + time.Hour)
 	require.NoError(t, a.audit())
 	require.Equal(t, []string{"q2: attributed ann"}, a.who(Query{}))
 	require.Len(t, collect(t, a.Undetected(t.Context(), time.Time{})), 2)
+}
+
+// What is asked for with every page of a console takes one read, however many changes are pending.
+func TestTallyReadsNoFacts(t *testing.T) {
+	a := newAudited(t)
+	a.see("queues", obj("q1", `"n":1`))
+	require.NoError(t, a.audit())
+	var b storage.Batch
+	b.Put(a.keys.fact(1), []byte("damaged"))
+	require.NoError(t, a.store.Commit(t.Context(), &b))
+	_, isOn, err := a.Tally(t.Context())
+	require.NoError(t, err)
+	require.True(t, isOn)
+}
+
+// What is forgotten is pending no more.
+func TestTallyAfterForget(t *testing.T) {
+	a := newAudited(t)
+	a.see("queues", obj("q1", `"n":1`))
+	require.NoError(t, a.audit())
+	a.see("queues", obj("q1", `"n":2`))
+	require.NoError(t, a.audit())
+	tally, _, err := a.Tally(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, tally.Pending)
+	require.NoError(t, a.Forget(t.Context(), "queues", "q1"))
+	tally, _, err = a.Tally(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, tally.Pending)
 }
 
 // A process that dies at any commit, made or not, leaves what the next one completes.

@@ -328,6 +328,18 @@ func (w *auditWorld) score(of func(Change) *Attribution) (s whoScore) {
 	return s
 }
 
+// unsettled counts the facts that are not settled.
+func unsettled(t *testing.T, h *History) (n int) {
+	t.Helper()
+	for e, err := range h.store.Scan(t.Context(), h.keys.below("fact")) {
+		require.NoError(t, err)
+		if !strings.Contains(string(e.Value), `"settled":true`) {
+			n++
+		}
+	}
+	return n
+}
+
 // Nobody is named who did not do it, although audits are late, unordered and given twice, and processes
 // die. The same test fails joins that are broken on purpose.
 func TestAttributionsOfAWorld(t *testing.T) {
@@ -342,6 +354,7 @@ func TestAttributionsOfAWorld(t *testing.T) {
 		require.NoError(t, s.check())
 		require.Greater(t, s.settled, 150)
 		require.Positive(t, st.Tally.Corrected)
+		require.Equal(t, unsettled(t, w.h), st.Tally.Pending)
 		undetected := 0
 		for u, err := range w.h.Undetected(t.Context(), time.Time{}) {
 			require.NoError(t, err)

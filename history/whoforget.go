@@ -106,8 +106,12 @@ func (h *History) forgetInAudits(ctx context.Context, t *tx, typeName, id string
 		if err != nil {
 			return false, fmt.Errorf("history: who made changes: %w", err)
 		}
-		if f.Type == typeName && f.ID == id {
-			t.batch.Delete(e.Key)
+		if f.Type != typeName || f.ID != id {
+			continue
+		}
+		t.batch.Delete(e.Key)
+		if !f.Settled {
+			st.Tally.Pending = max(0, st.Tally.Pending-1) // an older version counted otherwise
 		}
 	}
 	st.Edition++ // what an Attribute under way knows of them is old

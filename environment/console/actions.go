@@ -22,9 +22,9 @@ const (
 // do returns the handler of an action. What comes from another site was refused before.
 func (c *console) do(act action) http.Handler {
 	return c.show(func(r *request) error {
-		id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+		id, err := r.id()
 		if err != nil {
-			return errNoPage
+			return err
 		}
 		r.Body = http.MaxBytesReader(r.w, r.Body, formBytes)
 		if err := r.ParseForm(); err != nil {

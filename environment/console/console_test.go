@@ -225,6 +225,19 @@ func TestDamagedRecord(t *testing.T) {
 	require.Contains(t, answer.Body.String(), "Second")
 }
 
+// TestNewestReadsTheLogAlone: what each open page asks every ten seconds takes nothing of what is known of types.
+func TestNewestReadsTheLogAlone(t *testing.T) {
+	w := newWorld(t, nil, nil)
+	w.poll(t)
+	var b storage.Batch
+	b.Put(storage.Key("environment", "0000000001", "type", "users"), []byte("damaged"))
+	require.NoError(t, w.store.Commit(t.Context(), &b))
+	require.Equal(t, http.StatusInternalServerError, get(t, w.handler, "/e/1/types", nil).Code)
+	answer := get(t, w.handler, "/e/1/newest?after=0", nil)
+	require.Equal(t, http.StatusOK, answer.Code)
+	require.JSONEq(t, `{"changes":0}`, answer.Body.String())
+}
+
 // A request for another host, from a page of another site or into a frame of one is refused.
 func TestOtherSites(t *testing.T) {
 	w := newWorld(t, &console.Options{Actions: true}, nil)

@@ -101,11 +101,20 @@ func (e *envView) HealthText() string {
 	return "since " + v.Since.Text + ". " + v.Reason
 }
 
-// environment reads what the head of the page shows. It fails if the caller may not see it.
-func (r *request) environment() (*envView, *history.History, error) {
+// id is the environment that the address names.
+func (r *request) id() (int64, error) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil {
-		return nil, nil, errNoPage
+		return 0, errNoPage
+	}
+	return id, nil
+}
+
+// environment reads what the head of the page shows. It fails if the caller may not see it.
+func (r *request) environment() (*envView, *history.History, error) {
+	id, err := r.id()
+	if err != nil {
+		return nil, nil, err
 	}
 	status, err := r.console.engine.Status(r.ctx, id)
 	if err != nil {

@@ -197,9 +197,14 @@ func (c *console) timeline(r *request) error {
 	return r.render(http.StatusOK, "timeline", r.view("Timeline", env, "timeline"), page)
 }
 
-// newest tells the script of a page how many changes came since.
+// newest tells the script of a page how many changes came since. Each page that is open asks every ten
+// seconds, so it reads nothing but the log.
 func (c *console) newest(r *request) error {
-	_, h, err := r.environment()
+	id, err := r.id()
+	if err != nil {
+		return err
+	}
+	h, err := c.engine.History(r.ctx, id)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,8 @@ func (c *Comparer) Fingerprint() string { return c.fingerprint }
 // Union returns rules that leave out whatever at least one of the given rules leaves out. They serve
 // to compare two bodies that were recorded under different rules, where a member that only one of
 // them ignored must not appear as an edit of the day on which the rules changed. The result has no
-// Reads, because the bodies may have been read in different ways.
+// Reads, because the bodies may have been read in different ways. A member that one of them borrows
+// is compared where another ignores the id beside it: there it has no id that is compared.
 func Union(all ...Rules) Rules {
 	var u Rules
 	for _, r := range all {
