@@ -44,9 +44,10 @@ type Options struct {
 	// Logger gets what a pass withheld and why. Silent by default.
 	Logger *slog.Logger
 
-	// BatchObjects bounds the objects of one commit. A commit also ends at 4 MiB of bodies, and
-	// with the first call that finds its oldest object waiting for 10 seconds. Defaults to 500. A
-	// negative number is an error of Open.
+	// BatchObjects bounds the objects of one commit, until a pass has committed four times as many:
+	// from then on a quarter of those. A commit also ends at 12 MiB of bodies, and with the first
+	// call that finds its oldest object waiting for 10 seconds, or a minute in an import. Defaults
+	// to 500. A negative number is an error of Open.
 	BatchObjects int
 
 	// Rotation is the number of passes within which every object is read again,
@@ -74,8 +75,9 @@ type Options struct {
 
 // Bounds of one commit of a pass, beside Options.BatchObjects.
 const (
-	batchBytes = 4 << 20          // of the bodies that wait
-	batchDelay = 10 * time.Second // that the oldest one waits: how late a change shows
+	batchBytes  = 12 << 20         // of the bodies that wait
+	batchDelay  = 10 * time.Second // that the oldest one waits: how late a change shows
+	importDelay = time.Minute      // the same until a pass has come to its end, as nobody waits for what is imported
 )
 
 // withDefaults returns a copy of o, which may be nil, with defaults for what is not set.

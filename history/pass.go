@@ -40,25 +40,26 @@ type Pass struct {
 	origin   origin
 	clean    func(body []byte) ([]byte, error) // see ReadOptions; nil for none
 
-	mu       sync.Mutex
-	seen     map[string]*sighting // live objects, and those seen by this pass
-	live     int                  // live objects when the pass began
-	queue    []*pending           // what the next commit writes; see queue.go
-	queued   map[string]bool      // ids of the objects in it
-	bytes    int                  // of queued bodies
-	returned []string             // objects that were missing and that the next commit notes as seen
-	oldest   time.Time            // when the first in the queue came
-	unread   int                  // objects that were listed and not read
-	changed  int                  // objects that were not what they were known to be
-	sum      Summary
-	reason   string          // first one why the walk is not complete
-	scoped   bool            // the type is listed below parents, one by one
-	scopes   map[string]bool // parents below whom the walk is not complete
-	walked   time.Time       // when what is below the others was so
-	settled  bool
-	widened  bool
-	missed   map[string]missing // absences of a complete walk, by id
-	over     error              // why the pass is over
+	mu        sync.Mutex
+	seen      map[string]*sighting // live objects, and those seen by this pass
+	live      int                  // live objects when the pass began
+	queue     []*pending           // what the next commit writes; see queue.go
+	queued    map[string]bool      // ids of the objects in it
+	bytes     int                  // of queued bodies
+	returned  []string             // objects that were missing and that the next commit notes as seen
+	oldest    time.Time            // when the first in the queue came
+	committed int                  // objects that came through the queue
+	unread    int                  // objects that were listed and not read
+	changed   int                  // objects that were not what they were known to be
+	sum       Summary
+	reason    string          // first one why the walk is not complete
+	scoped    bool            // the type is listed below parents, one by one
+	scopes    map[string]bool // parents below whom the walk is not complete
+	walked    time.Time       // when what is below the others was so
+	settled   bool
+	widened   bool
+	missed    map[string]missing // absences of a complete walk, by id
+	over      error              // why the pass is over
 
 	first     time.Time // when the first objects of the type were recorded
 	compared  int       // live objects whose bodies were read

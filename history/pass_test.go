@@ -497,18 +497,50 @@ func TestMarkers(t *testing.T) {
 	require.Len(t, kinds(t, h), 3)
 }
 
-// A commit does not wait for a full batch for ever.
+// A commit does not wait for a full batch for ever, and least where somebody waits for changes.
 func TestBatchDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t)
-		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
-		require.NoError(t, err)
-		require.NoError(t, p.Observe(t.Context(), obj("a", `"n":1`)))
-		require.Empty(t, kinds(t, h))
-		time.Sleep(batchDelay)
-		require.NoError(t, p.Observe(t.Context(), obj("b", `"n":1`)))
-		require.Len(t, kinds(t, h), 2)
+		for i, delay := range []time.Duration{importDelay, batchDelay} {
+			before := len(kinds(t, h))
+			p, err := h.Begin(t.Context(), "queues", diff.Rules{})
+			require.NoError(t, err)
+			require.NoError(t, p.Observe(t.Context(), obj("a", `"n":%d`, i)))
+			time.Sleep(delay - 1)
+			require.NoError(t, p.Observe(t.Context(), obj("b", `"n":%d`, i)))
+			require.Len(t, kinds(t, h), before)
+			time.Sleep(time.Nanosecond)
+			require.NoError(t, p.Observe(t.Context(), obj("c", `"n":%d`, i)))
+			require.Len(t, kinds(t, h), before+3)
+			_, err = p.Settle(t.Context(), Walk{Complete: true})
+			require.NoError(t, err)
+			_, err = p.End(t.Context())
+			require.NoError(t, err)
+		}
 	})
+}
+
+// The more a pass commits, the larger its commits are: fewer in all, and none of more than a quarter of those before.
+func TestCommitsGrow(t *testing.T) {
+	const batch, objects = 10, 5000
+	s := &sizedStore{Store: memory.New()}
+	h := open(t, s, &Options{BatchObjects: batch})
+	for n, i := range []int{0, 1} { // imported, and each edited
+		s.objects = nil
+		var all []Object
+		for id := range objects {
+			all = append(all, obj(strconv.Itoa(id), `"n":%d`, i))
+		}
+		sum := pass(t, h, diff.Rules{}, all...)
+		require.Equal(t, objects, []int{sum.Imported, sum.Updated}[n])
+		before := 0
+		for _, now := range s.objects {
+			require.LessOrEqual(t, now, max(batch, before/4))
+			before += now
+		}
+		require.Equal(t, objects, before)
+		require.Less(t, len(s.objects), 30, "commits of %d objects would be %d", batch, objects/batch)
+	}
 }
 
 // The clock of a machine may go back; the times of the log do not.
@@ -718,12 +750,23 @@ func TestCommitsOfLargeOldBodies(t *testing.T) {
 	require.Equal(t, 12, pass(t, h, diff.Rules{}, small...).Unchanged)
 }
 
+// A sizedStore knows how large its commits were.
 type sizedStore struct {
 	storage.Store
-	largest int
+	largest int   // in bytes
+	objects []int // whose heads each commit wrote, if any
 }
 
 func (s *sizedStore) Commit(ctx context.Context, b *storage.Batch) error {
 	s.largest = max(s.largest, b.Size())
+	n := 0
+	for op := range b.Ops() {
+		if parts, err := storage.SplitKey(op.Key); err == nil && slices.Contains(parts, "head") {
+			n++
+		}
+	}
+	if n > 0 {
+		s.objects = append(s.objects, n)
+	}
 	return s.Store.Commit(ctx, b)
 }

@@ -37,6 +37,7 @@ var sections = []section{
 	{name: "storage", measure: storageRows},
 	{name: "pass", measure: passRows},
 	{name: "import", measure: importRows},
+	{name: "written", measure: writtenRows},
 	{name: "questions", measure: questionRows},
 	{name: "git", measure: gitRows},
 	{name: "build", measure: buildRows, long: true},
