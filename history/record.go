@@ -108,6 +108,9 @@ func (p *Pass) same(o *pending, hd head) bool {
 // it appended to the log, "" for none.
 func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
 	o.held = false
+	if old.since.Walks > 0 && o.again.Left > 0 { // what the doubt is about may be older than the doubt, see writeNext
+		o.again.After = instant.Earlier(o.again.After, old.since.After)
+	}
 	switch {
 	case o.remove && (!old.found || !old.live()):
 		return "", nil

@@ -236,6 +236,34 @@ func TestDoubtOutOfSight(t *testing.T) {
 	})
 }
 
+// What was edited while it was out of sight, and comes back while a replica lags, has its change from before it went.
+func TestDoubtAsItComesIntoSight(t *testing.T) {
+	for _, lagging := range []int{1, 2} { // the version that the replica has
+		synctest.Test(t, func(t *testing.T) {
+			at := func(version int) Item { return item("a", "", fmt.Sprint("v", version), fmt.Sprintf(`"n":%d`, version)) }
+			h := open(t, memory.New(), &Options{Rotation: -1})
+			s := &fakeSource{lists: map[string][]Item{"": {at(1), item("b", "", "v1", `"n":1`)}}}
+			s.mustRead(t, h, "queues", ReadOptions{})
+			steady := s.mustRead(t, h, "queues", ReadOptions{})
+			all := s.lists[""]
+			s.lists[""], s.coverage.Name = all[1:], "less"
+			s.mustRead(t, h, "queues", ReadOptions{})
+			cursor := cursorOf(t, h)
+			all[0] = at(3)
+			s.lists[""], s.coverage.Name = all, ""
+			s.gets = map[string]func() (Item, error){"a": func() (Item, error) { return at(lagging), nil }}
+			s.mustRead(t, h, "queues", ReadOptions{})
+			delete(s.gets, "a")
+			s.mustRead(t, h, "queues", ReadOptions{})
+			for c, err := range h.Changes(t.Context(), Query{AfterSeq: cursor}) {
+				require.NoError(t, err)
+				require.Equal(t, steady.AsOf, c.After, "%d: %v", lagging, c)
+			}
+			require.Len(t, kindsOf(t, h, cursor), lagging)
+		})
+	}
+}
+
 // An object whose turn in the rotation could not be read counts as unchanged, since
 // nothing spoke for reading it. A change that its next turn finds counts from
 // when it was read last, and not from the round in which it was not.
