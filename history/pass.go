@@ -260,6 +260,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	}
 	if known && s.live && !s.seen {
 		p.compared++
+		s.compared = true
 	}
 	labels := p.hashLabels(o.Name, o.Parent)
 	again, after := p.judgeMarker(o, own, s, known, same)

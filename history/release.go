@@ -22,7 +22,8 @@ import (
 //
 //   - the pass has compared at least 10 objects, besides those in which a field came or went and a
 //     witness of an edit moved (a pass that has compared fewer reads more: sample.go),
-//   - the field came, or went, in at least 80 % of them,
+//   - the field came, or went, in at least 80 % of them, without those in which it was an edit just
+//     before, because fewer were compared then (releaseearlier.go),
 //   - with one value in all of these.
 //
 // The rest are edits. A release is remembered: an object that shows the same later, because it is
@@ -200,10 +201,12 @@ func (p *Pass) decide(ctx context.Context) error {
 	if len(p.held) == 0 {
 		return nil
 	}
-	if found := p.recognise(); len(found) > 0 {
-		if err := p.recordReleases(ctx, found); err != nil {
-			return err
-		}
+	found, err := p.recognise(ctx)
+	if err == nil && len(found) > 0 {
+		err = p.recordReleases(ctx, found)
+	}
+	if err != nil {
+		return err
 	}
 	for _, o := range p.held {
 		o.decided, o.fields = true, nil
@@ -216,8 +219,9 @@ func (p *Pass) decide(ctx context.Context) error {
 }
 
 // recognise returns the releases among what was held back, with the ids of the objects that show
-// them. Objects that were edited as well count neither for nor against one.
-func (p *Pass) recognise() map[releaseKey][]string {
+// them. Objects that were edited as well count neither for nor against one, and neither do those that
+// showed it before, when too few were compared to tell.
+func (p *Pass) recognise(ctx context.Context) (map[releaseKey][]string, error) {
 	shown := map[releaseKey][]string{}
 	values := map[releaseKey]int{} // how many there are of a field that came or went
 	for _, o := range p.held {
@@ -238,11 +242,20 @@ func (p *Pass) recognise() map[releaseKey][]string {
 	compared := p.compared - p.editedHeld()
 	for key, ids := range shown {
 		one := values[releaseKey{op: key.op, path: key.path}] == 1
-		if !one || compared < releaseObjects || float64(len(ids)) < releaseShare*float64(compared) {
+		isMost := func(of int) bool { return float64(len(ids)) >= releaseShare*float64(of) }
+		of := compared
+		if one && len(ids) >= releaseObjects && !isMost(of) {
+			had, err := p.earlier(ctx, key)
+			if err != nil {
+				return nil, err
+			}
+			of -= had
+		}
+		if !one || compared < releaseObjects || !isMost(of) {
 			delete(shown, key)
 		}
 	}
-	return shown
+	return shown, nil
 }
 
 // maxListed is how many objects are in the commit of a release. The others follow with the commits

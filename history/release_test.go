@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,6 +104,36 @@ func TestReleasesAreToldFromEdits(t *testing.T) {
 					}
 				}
 				require.Len(t, collect(t, h.Between(t.Context(), then, time.Now(), Query{})), updated)
+			})
+		})
+	}
+}
+
+// A release that is met first in objects that are seen alone, who are too few to tell, is one of the others all the same.
+// Those that have the field from elsewhere speak against it.
+func TestReleaseAfterAFewWereRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		had  string // the members of the first nine before the release
+		want string
+	}{
+		"read alone before": {`"n":%d`, "shape"},
+		"had it always":     {`"n":%d,"precise":false`, "updated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHistory(t)
+				before, after := many(30, `"n":%d`), many(30, `"n":%d,"precise":false`)
+				few := many(30, test.had)[:9]
+				pass(t, h, diff.Rules{}, slices.Concat(few, before[9:])...)
+				passOver(t, h, "queues", diff.Rules{}, Walk{}, after[:9]...) // what is not seen is not missing
+				cursor := cursorOf(t, h)
+				pass(t, h, diff.Rules{}, after...)
+				changes := collect(t, h.Changes(t.Context(), Query{AfterSeq: cursor}))
+				require.Equal(t, test.want, string(changes[0].Kind))
+				if test.want == "shape" {
+					require.Len(t, changes, 1)
+					require.Len(t, changes[0].Objects, 21)
+				}
 			})
 		})
 	}

@@ -17,6 +17,7 @@ type sighting struct {
 	stale          bool // head is of other rules
 	live           bool
 	seen           bool // by this pass
+	compared       bool // by this pass
 	missing        bool // a complete walk before missed it
 	returned       bool // and this pass knows what it is like
 }
