@@ -101,6 +101,7 @@ func (m *month) releases(o *monthOrg, mt *monthType, r genesystest.Release, of *
 		before[id] = mt.picked(mt.objects[id].last().raw, path)
 	}
 	o.Release(r)
+	mt.releasedAt = append(mt.releasedAt, time.Now())
 	shown, values := 0, map[string]bool{}
 	for _, id := range mt.live {
 		body, _ := o.Object(mt.Name, id)
@@ -242,6 +243,11 @@ func (c *monthCheck) hasReleases(mt *monthType, object *monthObject, t time.Time
 		return want == got
 	}
 	return slices.ContainsFunc(object.states[:object.at(t)+1], func(s *monthState) bool { return mt.textOf(s).platform == got })
+}
+
+// hasRelease reports whether the platform was released in the span of a change, to which no audit belongs.
+func (c *monthCheck) hasRelease(change history.Change) bool {
+	return slices.ContainsFunc(c.byName[change.Type].releasedAt, func(at time.Time) bool { return at.After(change.After) && !at.After(change.At) })
 }
 
 // turn lets the rotation turn once, so that all objects show what the platform did whose markers say that nobody edited them.

@@ -93,7 +93,7 @@ func (c *monthCheck) checkWho() {
 	counts, byPeople, named := map[history.WhoStatus]int{}, 0, 0
 	for change, err := range c.h.Changes(c.t.Context(), history.Query{}) {
 		require.NoError(c.t, err)
-		if change.Who == nil || !change.Who.Settled || c.isOlder(change) {
+		if change.Who == nil || !change.Who.Settled || c.isOlder(change) || c.hasRelease(change) {
 			continue
 		}
 		who := change.Who

@@ -56,17 +56,18 @@ func (o *monthObject) steady(from, to time.Time) (*monthState, bool) {
 // said and the org counted while it was read.
 type monthType struct {
 	genesys.ObjectType
-	toggled   string          // member that a rule ignores at times
-	omitted   map[string]bool // members of the objects that the list call leaves out
-	ignored   [][]string
-	sets      [][]string
-	others    [][]string      // paths of members that are borrowed
-	platform  [][]string      // paths of what releases brought or took
-	otherwise bool            // an older catalogue read it in another way
-	newer     map[string]bool // members that the older catalogue does not read
-	objects   map[string]*monthObject
-	live      []string // IDs, for a random choice
-	lied      bool     // a page of it was lost without a trace
+	toggled    string          // member that a rule ignores at times
+	omitted    map[string]bool // members of the objects that the list call leaves out
+	ignored    [][]string
+	sets       [][]string
+	others     [][]string      // paths of members that are borrowed
+	platform   [][]string      // paths of what releases brought or took
+	releasedAt []time.Time     // when the platform was released; nobody audits that
+	otherwise  bool            // an older catalogue read it in another way
+	newer      map[string]bool // members that the older catalogue does not read
+	objects    map[string]*monthObject
+	live       []string // IDs, for a random choice
+	lied       bool     // a page of it was lost without a trace
 
 	reads  []monthRead // requests for the type, in their order
 	passes []monthPass // that ended, in their order
