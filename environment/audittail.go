@@ -31,12 +31,15 @@ func (e *Engine) readAudits(ctx context.Context, id int64) {
 
 // readAuditsOnce reads the tail if that is due, and returns when to look again.
 func (e *Engine) readAuditsOnce(ctx context.Context, id int64) (wait time.Duration, err error) {
-	s, err := e.online(ctx, id, "")
+	s, err := e.session(ctx, id)
 	if err != nil {
 		return retryTrim, err
 	}
 	if s.record.AuditMinutes == 0 {
 		return time.Hour, nil // or when the record changes
+	}
+	if s, err = e.online(ctx, id, ""); err != nil {
+		return retryTrim, err
 	}
 	due := func() (time.Duration, error) {
 		state, err := s.auditTail(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cxsync/cxsync/poller"
@@ -20,7 +21,23 @@ type dueTimes struct {
 	id    int64
 }
 
-var _ poller.State = (*dueTimes)(nil)
+// ownTimes is the state of a poller of this process. A tick at which the process could not even
+// begin, because no key of its vault opens the client secret, is not over: another process serves
+// it, or this one once it is started with the right key. Here it fails once, like any other.
+type ownTimes struct {
+	dueTimes
+	unable sync.Map // by type, the newest such tick
+}
+
+var _ poller.State = (*ownTimes)(nil)
+
+// Save implements poller.State.
+func (o *ownTimes) Save(ctx context.Context, typeName string, due time.Time) error {
+	if tick, ok := o.unable.Load(typeName); ok && !due.After(tick.(time.Time)) {
+		return nil
+	}
+	return o.dueTimes.Save(ctx, typeName, due)
+}
 
 // Load implements poller.State.
 func (d *dueTimes) Load(ctx context.Context) (map[string]time.Time, error) {
@@ -42,7 +59,7 @@ func (d *dueTimes) Load(ctx context.Context) (map[string]time.Time, error) {
 	return times, nil
 }
 
-// Save implements poller.State. What a pass has saved already, or another
+// Save notes that a tick is over. What a pass has saved already, or another
 // process, is left as it is.
 func (d *dueTimes) Save(ctx context.Context, typeName string, due time.Time) error {
 	if settled, err := d.settled(ctx, typeName, due); settled || err != nil {

@@ -112,6 +112,13 @@ func (h *hints) of(name string) *hinted {
 	return h.types[name]
 }
 
+// none reports whether there is nothing to be read.
+func (h *hints) none() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.types) == 0
+}
+
 // followHints reads what hints name for as long as Run polls the environment.
 func (e *Engine) followHints(ctx context.Context, id int64) {
 	h := e.hintsOf(id)
@@ -141,6 +148,9 @@ func (e *Engine) followHints(ctx context.Context, id int64) {
 // readHinted reads what is worth most for its requests and within the budget, and returns when to
 // look again, 0 if nothing is left.
 func (e *Engine) readHinted(ctx context.Context, id int64, h *hints) (wait time.Duration, err error) {
+	if h.none() {
+		return 0, nil
+	}
 	s, err := e.online(ctx, id, "")
 	if err != nil {
 		return retryTrim, err

@@ -1,11 +1,14 @@
 package environment_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -222,6 +225,54 @@ func TestKeysAreRotated(t *testing.T) {
 	require.NoError(t, err)
 	_, err = open(t, org, store, nil).Import(ctx, env.ID, nil)
 	require.ErrorIs(t, err, environment.ErrSealed)
+}
+
+// A process with another key than the others says so at each tick, and nothing else; they make the passes.
+func TestProcessWithAnotherKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org, store := genesystest.New(nil), memory.New()
+		var log strings.Builder
+		passes := 0
+		right := open(t, org, store, func(o *environment.Options) {
+			o.Concurrency, o.Observer = 1, func(e environment.PassEvent) {
+				require.NoError(t, e.Err)
+				passes++
+			}
+		})
+		vault, err := environment.NewKeyVault(environment.NewKey())
+		require.NoError(t, err)
+		wrong := open(t, org, store, func(o *environment.Options) { o.Vault, o.Logger = vault, slog.New(slog.NewTextHandler(&log, nil)) })
+		env := create(t, right, recordOf(org, "routing.queues"))
+		_, err = right.Import(t.Context(), env.ID, nil)
+		require.NoError(t, err)
+		run := func(d time.Duration, engines ...*environment.Engine) {
+			ctx, stop := context.WithTimeout(t.Context(), d)
+			defer stop()
+			ended := make(chan error, len(engines))
+			for _, engine := range engines {
+				go func() { ended <- engine.Run(ctx) }()
+			}
+			for range engines {
+				require.NoError(t, <-ended)
+			}
+		}
+		run(3*time.Hour+time.Minute, right, wrong)
+		require.Equal(t, 1+3, passes)
+		require.Equal(t, 3, strings.Count(log.String(), "level="), "%s", log.String())
+		require.Equal(t, 3, strings.Count(log.String(), `msg="run failed"`))
+		require.Contains(t, log.String(), "no key of the vault fits")
+		health, err := right.Health(t.Context(), env.ID)
+		require.NoError(t, err)
+		require.Equal(t, environment.VerdictGood, health.Verdict)
+		_, err = wrong.Poll(t.Context(), env.ID)
+		require.ErrorIs(t, err, environment.ErrSealed)
+
+		// What it could not do alone, the next process makes up for at once.
+		run(time.Hour, wrong)
+		require.Equal(t, 1+3, passes)
+		run(time.Minute, right)
+		require.Equal(t, 1+3+1, passes)
+	})
 }
 
 // A secret that no key opens, or a record that cannot be read, keeps no other from being sealed anew.

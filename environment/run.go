@@ -142,12 +142,13 @@ func (r *running) start(ctx context.Context, record Record) {
 	e, id := r.engine, record.ID
 	ctx, stop := context.WithCancel(ctx)
 	logger := e.opts.Logger.With("environment", record.Name, "environment_id", id)
-	onTick := func(ctx context.Context, f poller.Firing) error { return e.onTick(ctx, id, f) }
+	times := &ownTimes{dueTimes: dueTimes{e.store, id}}
+	onTick := func(ctx context.Context, f poller.Firing) error { return e.onTick(ctx, id, f, times) }
 	p := poller.New(onTick, &poller.Options{
 		Concurrency: e.opts.Concurrency,
 		Spread:      spread,
 		SpreadKey:   strconv.FormatInt(id, 10),
-		State:       &dueTimes{e.store, id},
+		State:       times,
 		Logger:      logger,
 	})
 	e.plan(p, record)

@@ -24,9 +24,10 @@ const retryUnavailable = 24 * time.Hour
 
 // onTick is the poller's job: it makes the pass that a tick asks for, unless another process makes
 // it. A *poller.DeferredError says that the tick is not served yet.
-func (e *Engine) onTick(ctx context.Context, id int64, f poller.Firing) error {
+func (e *Engine) onTick(ctx context.Context, id int64, f poller.Firing, times *ownTimes) error {
 	s, err := e.online(ctx, id, "")
 	if err != nil {
+		times.unable.Store(f.Type, f.Due)
 		return err
 	}
 	t, ok := s.client.Catalogue().Lookup(f.Type)
