@@ -13,8 +13,8 @@ import (
 // plan has no hole: the entry for all objects is added where it is missing, so a type without a
 // schedule is one that somebody turned off.
 
-// DefaultPolling is the plan of a record that has none: everything, hourly.
-func DefaultPolling() []poller.Entry {
+// defaultPolling is the plan of a record that has none: everything, hourly.
+func defaultPolling() []poller.Entry {
 	return []poller.Entry{{Type: poller.AllObjects, Cron: "0 * * * *"}}
 }
 
@@ -22,7 +22,7 @@ func DefaultPolling() []poller.Entry {
 // all objects that its plan leaves out, so that nobody has to know that there is one.
 func (r Record) withDefaults() Record {
 	if !slices.ContainsFunc(r.Polling, func(p poller.Entry) bool { return isAllObjects(p.Type) }) {
-		r.Polling = append(DefaultPolling(), r.Polling...)
+		r.Polling = append(defaultPolling(), r.Polling...)
 	}
 	return r
 }
@@ -76,7 +76,7 @@ func (r Record) doubts(catalogue *genesys.Catalogue) []FieldError {
 			e.add(fmt.Sprintf("polling[%d].type", i), "%q is not among the types that are selected, so the entry does nothing", entry.Type)
 		}
 	}
-	defaults := DefaultIgnore()
+	defaults := defaultIgnore()
 	for i, rule := range r.Ignore {
 		at := fmt.Sprintf("ignore[%d]", i)
 		if isIdle(rule.Type) {

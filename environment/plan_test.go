@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/environment"
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/genesys/genesystest"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/internal/bounded"
@@ -124,9 +125,10 @@ func TestWhatTheRecordCannotSay(t *testing.T) {
 
 	var log bytes.Buffer
 	engine = open(t, genesystest.New(nil), memory.New(), func(o *environment.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	users, _ := genesys.DefaultCatalogue().Lookup("users")
 	r := contoso()
 	r.Polling = append(entry("Users", "@daily"), poller.Entry{Type: "Queues", Cron: " */5 * * * *\n"})
-	r.Ignore = []environment.IgnoreRule{{Type: "users", Field: "name"}, environment.DefaultIgnore()[0]}
+	r.Ignore = []environment.IgnoreRule{{Type: "users", Field: "name"}, {Type: "users", Field: users.Ignored()[0]}}
 	create(t, engine, r)
 	for _, doubt := range []string{
 		`field=polling[1].type problem="\"Users\" is not among the types that are selected`, `field=ignore[0].type`, `field=ignore[1] problem="is a default rule already"`,

@@ -60,7 +60,7 @@ type Record struct {
 
 	// Polling says when each type is polled. The entry "All objects" is the default
 	// and a type's own entry overrides it; see Engine.Run for when a pass begins. A
-	// plan without the default gets that of DefaultPolling, hourly, and shows it when
+	// plan without the default gets "0 * * * *", hourly, and shows it when
 	// the record is read back. "off" for all objects stops every type without an entry
 	// of its own; Import still reads what is selected.
 	Polling []poller.Entry `json:"polling,omitempty"`

@@ -14,33 +14,15 @@ import (
 // changes; it stays in the stored body. When rules change, no change appears: history compares an
 // object by what both the old and the new rules compare, the first time.
 
-// A Rule is an ignore rule in force, and whether it is a default, which cannot be taken away.
-type Rule struct {
-	IgnoreRule
-	Default bool `json:"default"`
-}
-
-// DefaultIgnore returns the rules that apply to every environment: what the default catalogue knows
+// defaultIgnore returns the rules that apply to every environment: what the default catalogue knows
 // to move without an edit, such as counters and states. genesys.ObjectType.Uncompared has the
 // reasons.
-func DefaultIgnore() []IgnoreRule {
+func defaultIgnore() []IgnoreRule {
 	var rules []IgnoreRule
 	for t := range genesys.DefaultCatalogue().All() {
 		for _, field := range t.Ignored() {
 			rules = append(rules, IgnoreRule{t.Name, field})
 		}
-	}
-	return rules
-}
-
-// Rules returns every ignore rule in force for the record, the defaults first.
-func (r Record) Rules() []Rule {
-	var rules []Rule
-	for _, rule := range DefaultIgnore() {
-		rules = append(rules, Rule{rule, true})
-	}
-	for _, rule := range r.Ignore {
-		rules = append(rules, Rule{rule, false})
 	}
 	return rules
 }

@@ -116,7 +116,7 @@ const correlationHeader = "Inin-Correlation-Id"
 
 // newAPIError reads an error answer. Every member of the body is read for
 // itself, so that a malformed one costs no other.
-func newAPIError(r *http.Response, body []byte, asks role, redact func(string) string) *APIError {
+func newAPIError(r *http.Response, body []byte, asks question, redact func(string) string) *APIError {
 	e := &APIError{
 		meaning: meanings.of(asks, r.StatusCode, isOfAPI(r, body)),
 		Method:  r.Request.Method, Path: r.Request.URL.EscapedPath(), Status: r.StatusCode,

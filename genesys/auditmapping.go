@@ -74,23 +74,3 @@ func (m AuditMapping) Audit(t ObjectType) Audit {
 	a.Service = others[0]
 	return a
 }
-
-// An AuditDifference is a type of which an org's audits do not tell under the
-// names that the catalogue has for it.
-type AuditDifference struct {
-	Type      string
-	Catalogue Audit
-	Org       Audit // what AuditMapping.Audit says
-}
-
-// Differences compares the mapping with a catalogue. A type whose service
-// realtime lacks is a difference like any other.
-func (m AuditMapping) Differences(c *Catalogue) []AuditDifference {
-	var differences []AuditDifference
-	for _, t := range c.types {
-		if org := m.Audit(t); org != t.Audit && t.Audit.Service != "" {
-			differences = append(differences, AuditDifference{t.Name, t.Audit, org})
-		}
-	}
-	return differences
-}

@@ -1,6 +1,7 @@
 package genesys
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,8 +94,10 @@ func TestAudited(t *testing.T) {
 		{of("Unheard", "x"), "routing.queues", "x", false},
 	} {
 		includes := false
-		for _, target := range DefaultCatalogue().Audited(test.r) {
-			includes = includes || target.Type == test.typ && target.Includes(test.id)
+		for _, t := range DefaultCatalogue().Audited(test.r) {
+			includes = includes || t.Type == test.typ && (t.ID == "" || t.ID == test.id) &&
+				(t.Below == "" || test.id == t.Below || strings.HasPrefix(test.id, t.Below+"/")) &&
+				(t.Last == "" || test.id == t.Last || strings.HasSuffix(test.id, "/"+t.Last))
 		}
 		require.Equal(t, test.includes, includes, "%+v", test)
 	}

@@ -16,18 +16,11 @@ type AuditTarget struct {
 	Type string
 
 	// ID is the object's. It is "" where the record does not name one object in full;
-	// then Below and Last say what is known of it, and Includes holds them against an ID.
+	// then Below and Last say what is known of it.
 	ID string
 
 	Below string // ID of an object that it is listed under, directly or not; "" if not known
 	Last  string // last part of its ID; "" if not known
-}
-
-// Includes reports whether the record tells of the object of the type with that ID.
-func (t AuditTarget) Includes(id string) bool {
-	return (t.ID == "" || t.ID == id) &&
-		(t.Below == "" || id == t.Below || strings.HasPrefix(id, t.Below+"/")) &&
-		(t.Last == "" || id == t.Last || strings.HasSuffix(id, "/"+t.Last))
 }
 
 // Audited returns what a record tells of. Several types may go by the same

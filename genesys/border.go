@@ -81,8 +81,8 @@ func (b *border) mayEdit(body []byte, suspect bool) bool {
 // array are at the array's place. The nil place says nothing, here and below.
 type place struct {
 	names  map[string]*place
-	filter uint64 // the buckets of the names, which spare most lookups
-	any    *place // for members whose name does not matter
+	filter jsonscan.Names // of the names, which spares most lookups
+	any    *place         // for members whose name does not matter
 
 	secret  bool      // the value is dropped, whatever it is
 	query   bool      // a URL whose query is cut off
@@ -95,21 +95,12 @@ func (p *place) member(name []byte) *place {
 	if p == nil {
 		return nil
 	}
-	if p.filter>>bucket(name)&1 != 0 {
+	if p.filter.MayHave(name) {
 		if next, ok := p.names[string(name)]; ok {
 			return next
 		}
 	}
 	return p.any
-}
-
-// bucket spreads names over 64 buckets.
-func bucket[T []byte | string](name T) uint64 {
-	n := uint64(len(name))
-	if n == 0 {
-		return 0
-	}
-	return (n*7 + uint64(name[0])*5 + uint64(name[n-1])*3 + uint64(name[n/2])) & 63
 }
 
 // An edit replaces a part of the source.

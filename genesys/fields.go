@@ -213,7 +213,7 @@ func (b *border) at(path string) *place {
 				p.names = map[string]*place{}
 			}
 			p.names[name] = &place{}
-			p.filter |= 1 << bucket(name)
+			p.filter.Add(name)
 			p = p.names[name]
 		default:
 			p = next

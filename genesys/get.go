@@ -38,16 +38,16 @@ func (c *Client) Get(ctx context.Context, t ObjectType, o Object) (Object, error
 	return got, nil
 }
 
-// asksOne is the role of a call for one object of the type.
-func (t ObjectType) asksOne() role {
+// asksOne is the question that a call for one object of the type asks.
+func (t ObjectType) asksOne() question {
 	if t.Get != "" {
 		return asksObject
 	}
 	return t.asksAll()
 }
 
-// asksAll is the role of the calls that a walk makes.
-func (t ObjectType) asksAll() role {
+// asksAll is the question that the calls of a walk ask.
+func (t ObjectType) asksAll() question {
 	switch {
 	case t.Paging == PagingSingleton && t.Absent:
 		return asksOptional

@@ -59,25 +59,25 @@ func MeaningOf(err error) Meaning {
 	return Unclear
 }
 
-// A role is what a call asks for. The same status means something else to the
+// A question is what a call asks for. The same status means something else to the
 // list of a type than to one object of it.
-type role uint8
+type question uint8
 
-// The roles, as a set of bits, so that a row of the table can name several.
+// The questions, as a set of bits, so that a row of the table can name several.
 const (
-	asksObject    role = 1 << iota // one object by its ID, or a call that is not of the catalogue
-	asksList                       // the list of a type at the top
-	asksSingleton                  // the one object of a type at the top
-	asksOptional                   // a singleton that is answered 404 while it is not configured
-	asksBelow                      // the list, or the one object, below a parent
-	asksPart                       // a Part of an object: only that it is not there is a word about it
+	asksObject    question = 1 << iota // one object by its ID, or a call that is not of the catalogue
+	asksList                           // the list of a type at the top
+	asksSingleton                      // the one object of a type at the top
+	asksOptional                       // a singleton that is answered 404 while it is not configured
+	asksBelow                          // the list, or the one object, below a parent
+	asksPart                           // a Part of an object: only that it is not there is a word about it
 
 	asksAny = asksObject | asksList | asksSingleton | asksOptional | asksBelow
 )
 
-// A meaningRow says what a status means to some roles.
+// A meaningRow says what a status means to some questions.
 type meaningRow struct {
-	roles   role
+	asks    question
 	status  int
 	meaning Meaning
 	source  string
@@ -106,12 +106,12 @@ var meanings = meaningTable{
 
 // of returns the meaning of an answer that is not a success. What a gateway or
 // a content network says for itself is not the org's word: see isOfAPI.
-func (t meaningTable) of(asks role, status int, byAPI bool) Meaning {
+func (t meaningTable) of(asks question, status int, byAPI bool) Meaning {
 	if !byAPI {
 		return Unclear
 	}
 	for _, row := range t {
-		if row.roles&asks != 0 && row.status == status {
+		if row.asks&asks != 0 && row.status == status {
 			return row.meaning
 		}
 	}

@@ -14,28 +14,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A heard is an answer to a role, and what it has to mean by what is known of
+// A heard is an answer to a question, and what it has to mean by what is known of
 // the real service, whatever the table says.
 type heard struct {
-	asks   role
+	asks   question
 	status int
 	means  Meaning
 }
 
 func allHeard() []heard {
 	var all []heard
-	for _, asks := range []role{asksObject, asksList, asksSingleton, asksOptional, asksBelow, asksPart, 0} {
+	for _, asks := range []question{asksObject, asksList, asksSingleton, asksOptional, asksBelow, asksPart, 0} {
 		for _, status := range []int{400, 408, 409, 412, 413, 422, 423, 424, 429, 500, 502, 503, 504} {
 			all = append(all, heard{asks, status, Unclear})
 		}
 	}
-	for _, asks := range []role{asksObject, asksList, asksSingleton, asksOptional, asksBelow} {
+	for _, asks := range []question{asksObject, asksList, asksSingleton, asksOptional, asksBelow} {
 		all = append(all, heard{asks, 403, Hidden}, heard{asks, 501, Unavailable})
 	}
-	for _, asks := range []role{asksObject, asksBelow} {
+	for _, asks := range []question{asksObject, asksBelow} {
 		all = append(all, heard{asks, 404, Deleted}, heard{asks, 410, Deleted}, heard{asks, 405, Unclear})
 	}
-	for _, asks := range []role{asksList, asksSingleton} {
+	for _, asks := range []question{asksList, asksSingleton} {
 		all = append(all, heard{asks, 404, Unavailable}, heard{asks, 405, Unavailable}, heard{asks, 410, Unavailable})
 	}
 	return append(all, heard{asksOptional, 404, Deleted}, heard{asksOptional, 405, Unavailable}, heard{asksOptional, 410, Unavailable}, heard{0, 404, Unclear}, heard{0, 403, Unclear},
@@ -46,7 +46,7 @@ func allHeard() []heard {
 func (t meaningTable) misheard() string {
 	for _, h := range allHeard() {
 		if got := t.of(h.asks, h.status, true); got != h.means {
-			return fmt.Sprintf("%d to role %b means %s, want %s", h.status, h.asks, got, h.means)
+			return fmt.Sprintf("%d to question %b means %s, want %s", h.status, h.asks, got, h.means)
 		}
 		if got := t.of(h.asks, h.status, false); got != Unclear {
 			return fmt.Sprintf("%d of something on the way means %s", h.status, got)
@@ -61,13 +61,13 @@ func TestMeanings(t *testing.T) {
 		require.NotEmpty(t, row.source)
 		less := slices.Delete(slices.Clone(meanings), i, i+1)
 		require.NotEmpty(t, less.misheard(), "the table without its row %d says the same", i)
-		for bit := role(1); bit <= asksAny; bit <<= 1 {
-			if row.roles&bit == 0 || row.roles == bit {
+		for bit := question(1); bit <= asksAny; bit <<= 1 {
+			if row.asks&bit == 0 || row.asks == bit {
 				continue
 			}
 			less := slices.Clone(meanings)
-			less[i].roles &^= bit
-			require.NotEmpty(t, less.misheard(), "the table without role %b in its row %d says the same", bit, i)
+			less[i].asks &^= bit
+			require.NotEmpty(t, less.misheard(), "the table without question %b in its row %d says the same", bit, i)
 		}
 	}
 }

@@ -9,11 +9,10 @@ import (
 
 // An Organization is the org that a client belongs to.
 type Organization struct {
-	ID       string          `json:"id"`
-	Name     string          `json:"name"`
-	Domain   string          `json:"domain"`
-	State    string          `json:"state"`
-	Features map[string]bool `json:"features"`
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Domain string `json:"domain"`
+	State  string `json:"state"`
 }
 
 // Organization returns the client's org; it needs no permission.
@@ -39,7 +38,6 @@ type Named struct {
 type OAuthClient struct {
 	ID           string         `json:"id"`
 	Name         string         `json:"name"`
-	GrantType    string         `json:"authorizedGrantType"`
 	State        string         `json:"state"`
 	DateToDelete time.Time      `json:"dateToDelete"` // zero unless it is to be deleted
 	Grants       []RoleDivision `json:"roleDivisions"`

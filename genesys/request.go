@@ -26,7 +26,7 @@ type callKey struct{}
 // send makes a request, with retries, and returns the body of a success. Any
 // other answer is an *APIError, whose meaning depends on what the request asks
 // for, or an *AuthError.
-func (c *Client) send(ctx context.Context, asks role, method, path string, body []byte) ([]byte, error) {
+func (c *Client) send(ctx context.Context, asks question, method, path string, body []byte) ([]byte, error) {
 	return c.sendCall(ctx, asks, method, path, &call{body: body})
 }
 
@@ -34,7 +34,7 @@ func (c *Client) send(ctx context.Context, asks role, method, path string, body 
 // or an answer that is not JSON, is tried again; but not while the type is stubborn, because the
 // request before was tried again in vain: a type that has thousands of such requests would otherwise
 // spend all tries on each of them.
-func (c *Client) sendFor(ctx context.Context, t ObjectType, asks role, method, path string, body []byte) ([]byte, error) {
+func (c *Client) sendFor(ctx context.Context, t ObjectType, asks question, method, path string, body []byte) ([]byte, error) {
 	data, err := c.sendCall(ctx, asks, method, path, &call{body: body, once: c.isStubborn(t)})
 	_, broken := errors.AsType[*brokenError](err)
 	if refusal, ok := errors.AsType[*APIError](err); broken || ok && refusal.Status == http.StatusInternalServerError {
@@ -55,7 +55,7 @@ var errNoType = errors.New("genesys: the type has no Path: Catalogue.Lookup retu
 
 // sendCall makes the request, and translates the last answer or error. What of an error holds a URL
 // or the body of the answer has lost queries, secrets and tokens.
-func (c *Client) sendCall(ctx context.Context, asks role, method, path string, sent *call) ([]byte, error) {
+func (c *Client) sendCall(ctx context.Context, asks question, method, path string, sent *call) ([]byte, error) {
 	body := sent.body
 	if path == "" {
 		return nil, errNoType

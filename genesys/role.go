@@ -41,10 +41,11 @@ func (r Role) String() string {
 	return b.String()
 }
 
-// RoleFor returns a role with the permissions that reading types takes, and no other.
+// RoleFor returns a role with the permissions that reading types and their parts takes, and no other.
+// A type of which no permission is known adds none; see ObjectType.PermissionUnknown.
 func RoleFor(name string, types []ObjectType) Role {
 	role := Role{Name: name, Policies: []Policy{}}
-	for _, need := range Needs(types) {
+	for _, need := range needs(withParts(types)) {
 		domain, rest, _ := strings.Cut(need.Permission, ":")
 		entity, action, _ := strings.Cut(rest, ":")
 		last := len(role.Policies) - 1
@@ -63,14 +64,9 @@ type Need struct {
 	Types      []string `json:"types"`
 }
 
-// Needs returns the permissions that reading types takes, sorted. Where one of
-// several would do, it is one that is needed anyway, or else the least: one that lets
-// nobody write. None of them can be left out. A type of which no permission is known
-// is in none; see ObjectType.Permissions.
-func Needs(types []ObjectType) []Need { return needs(withParts(types)) }
-
-// Missing returns the permissions that the client lacks to read types and their parts, as
-// Needs does. Where a type can be read and a part of it cannot, the need is that of the part.
+// Missing returns the permissions that the client lacks to read types and their parts, sorted, as
+// RoleFor would grant them. Where a type can be read and a part of it cannot, the need is that of the
+// part.
 func (p *Permissions) Missing(types []ObjectType) []Need {
 	return needs(slices.DeleteFunc(withParts(types), func(t ObjectType) bool {
 		verdict, _ := p.Allows(t)
@@ -78,7 +74,9 @@ func (p *Permissions) Missing(types []ObjectType) []Need {
 	}))
 }
 
-// needs is Needs for types whose parts are among them.
+// needs returns the permissions that reading types takes, sorted; their parts are among the types.
+// Where one of several would do, it is one that is needed anyway, or else the least: one that lets
+// nobody write. None of them can be left out. A type of which no permission is known is in none.
 func needs(types []ObjectType) []Need {
 	unlocks := map[string][]string{}
 	for _, t := range types {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+
+	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
 // A body is walked once, whatever the number of paths. So all paths of Rules are compiled into one
@@ -21,9 +23,9 @@ import (
 type rule struct {
 	ignore   bool
 	set      bool
-	borrowed bool   // ignored beside an id
-	borrows  bool   // some of its members may be borrowed
-	filter   uint64 // a bit for the bucket of each of the names
+	borrowed bool           // ignored beside an id
+	borrows  bool           // some of its members may be borrowed
+	filter   jsonscan.Names // of the names
 	names    []namedRule
 	other    *rule // for the members that have no name here
 }
@@ -43,7 +45,7 @@ func (r *rule) member(name []byte) *rule {
 	if r == nil {
 		return nil
 	}
-	if r.filter>>bucket(name)&1 != 0 {
+	if r.filter.MayHave(name) {
 		for i := range r.names {
 			if string(name) == r.names[i].name {
 				return r.names[i].rule
@@ -51,16 +53,6 @@ func (r *rule) member(name []byte) *rule {
 		}
 	}
 	return r.other
-}
-
-// bucket spreads names over 64 buckets by their length and a few of their bytes. It is a filter, not
-// a hash: names may share a bucket, at the price of a comparison.
-func bucket[T []byte | string](name T) uint64 {
-	n := uint64(len(name))
-	if n == 0 {
-		return 0
-	}
-	return (n*7 + uint64(name[0])*5 + uint64(name[n-1])*3 + uint64(name[n/2])) & 63
 }
 
 // pattern is one path of Rules.
@@ -150,7 +142,7 @@ func (c *ruleCompiler) rule(set []int) *rule {
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		r.names = append(r.names, namedRule{name, c.rule(c.follow(set, &name))})
-		r.filter |= 1 << bucket(name)
+		r.filter.Add(name)
 	}
 	r.borrows = r.other != nil && r.other.borrowed ||
 		slices.ContainsFunc(r.names, func(n namedRule) bool { return n.rule != nil && n.rule.borrowed })
