@@ -133,6 +133,21 @@ func TestQuestionsAboutUnknownTypes(t *testing.T) {
 	}
 }
 
+// Who has named a type well is not told how names are spelled.
+func TestUnknownTypeThatIsNamedWell(t *testing.T) {
+	ctx := t.Context()
+	for want, resolve := range map[string]func(string) (string, error){
+		`names are like "routing.queues"`:      nil,
+		"may not be among those that are read": func(named string) (string, error) { return strings.ToLower(named), nil },
+	} {
+		h, err := Open(ctx, memory.New(), 1, &Options{Resolve: resolve})
+		require.NoError(t, err)
+		_, err = counted(h.Changes(ctx, Query{Types: []string{"Users"}}))
+		require.ErrorIs(t, err, ErrUnknown)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // At a time before the first pass nothing is known, of all types no more than of one. An empty
 // answer would read as an org that had nothing.
 func TestQuestionsAboutATimeBeforeTheFirstPass(t *testing.T) {

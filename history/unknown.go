@@ -26,10 +26,13 @@ func (h *History) firstSeen(ctx context.Context, typeName string) (time.Time, er
 			first = at
 		}
 	}
-	if first.IsZero() {
-		return time.Time{}, fmt.Errorf("history: %q: %w: no pass over a type of that name was ever made; names are like %q", typeName, ErrUnknown, "routing.queues")
+	switch {
+	case !first.IsZero():
+		return first, nil
+	case h.opts.Resolve != nil: // which knows the name
+		return time.Time{}, fmt.Errorf("history: %q: %w: no pass over the type was made yet; it may not be among those that are read", typeName, ErrUnknown)
 	}
-	return first, nil
+	return time.Time{}, fmt.Errorf("history: %q: %w: no pass over a type of that name was ever made; names are like %q", typeName, ErrUnknown, "routing.queues")
 }
 
 // checkKnown returns an error that matches ErrUnknown if nothing is known of a type, or was at a
