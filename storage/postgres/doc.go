@@ -9,7 +9,8 @@
 // The vault of each process needs the same key, because the client secrets in the
 // store are sealed with it. The module is one of its own: go get
 // github.com/cxsync/cxsync/storage/postgres. A release tags it and the main module,
-// with one version.
+// with one version. A server to try it with takes two commands, which examples/README.md has; a
+// test starts one with postgrestest.Start.
 //
 // # Durability
 //

@@ -25,6 +25,12 @@
 //   - Reopen and Crash: what was committed is there; skipped if the [Harness] has no
 //     way to do it.
 //   - Model: random operations against a map, from a seed that a failure logs.
+//
+// # What is not checked
+//
+// The suite has no disk and no network that fails: that a write which was cut is not read back as a
+// value, that damage is ErrCorrupt, and that a failed sync ends in ErrFailed, is for the tests of the
+// backend. Those of storage/file and storage/postgres show how.
 package storagetest
 
 import (
