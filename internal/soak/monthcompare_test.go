@@ -46,7 +46,7 @@ type monthComparison struct {
 	sides [2]map[string]monthText // without what says who made or changed an object
 }
 
-// compareTimes compares three types with what they were, in full and as net changes.
+// compareTimes compares two types with what they were, in full and as net changes.
 func (m *month) compareTimes(o *monthOrg, dice *rand.Rand) {
 	last := time.Now().Add(-time.Minute)
 	first := o.imported
@@ -60,7 +60,7 @@ func (m *month) compareTimes(o *monthOrg, dice *rand.Rand) {
 	engine := m.reader(o)
 	h, err := engine.History(m.t.Context(), o.record.ID)
 	require.NoError(m.t, err)
-	for range 3 {
+	for range 2 {
 		a, b := first.Add(time.Duration(dice.Int64N(int64(span)))), first.Add(time.Duration(dice.Int64N(int64(span))))
 		if b.Before(a) {
 			a, b = b, a
