@@ -94,8 +94,8 @@ func (s *session) checkOrg(ctx context.Context, found genesys.Named) error {
 }
 
 // knownOrg is a RoundTripper that passes a request on once it knows that the request's token
-// belongs to the record's org. With a new token it asks first; that request counts in the quota
-// as all do.
+// belongs to the record's org. With a new token it asks first, until the API itself has answered; these
+// requests count in the quota as all do.
 type knownOrg struct {
 	session *session
 	base    http.RoundTripper
@@ -124,18 +124,21 @@ func (k *knownOrg) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		if err != nil {
-			return nil, err
-		}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	again := resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500
+	if !again && !json.Valid(body) && (resp.StatusCode == http.StatusOK || resp.Header.Get("Inin-Correlation-Id") == "") {
+		// A gateway answered in the org's place, as with a page to sign in: that tells nothing of the token.
+		again, resp.Status, resp.StatusCode = true, "", http.StatusBadGateway
+	}
+	if again {
 		resp.Body = io.NopCloser(bytes.NewReader(body))
 		return resp, nil // as if it were the answer to r, which is tried again
 	}
 	var access genesys.Access
-	if body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err != nil {
-		return nil, err
-	} else if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode == http.StatusOK {
 		_ = json.Unmarshal(body, &access) // an answer without an organization cannot be compared, and passes
 	}
 	if access.Organization.ID != "" {

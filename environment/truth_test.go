@@ -3,6 +3,7 @@ package environment_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -233,6 +234,37 @@ func TestAnotherOrg(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEmpty(t, changes(t, engine, env.ID, history.Query{}))
 	})
+}
+
+// A gateway that answers in the org's place when it is asked which org it is says nothing: what comes
+// after is not taken for the org's.
+func TestAnotherOrgBehindAGateway(t *testing.T) {
+	for status, body := range map[int]string{200: "<html>Sign in</html>", 302: "", 403: "<html>Forbidden</html>", 404: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			one, two := genesystest.New(nil), genesystest.New(&genesystest.Options{Seed: 7, Name: "Other"})
+			store := memory.New()
+			env := create(t, open(t, one, store, nil), recordOf(one, "routing.queues", "routing.skills"))
+			_, err := open(t, one, store, nil).Import(t.Context(), env.ID, nil)
+			require.NoError(t, err)
+			asked := 0
+			engine := open(t, one, store, func(o *environment.Options) {
+				o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+					resp, err := two.Transport().RoundTrip(r)
+					if asked < 2 && err == nil && r.URL.Path == "/api/v2/tokens/me" {
+						asked++
+						resp.StatusCode, resp.Header = status, http.Header{"Date": resp.Header["Date"]}
+						resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), -1
+					}
+					return resp, err
+				})
+			})
+			_, err = engine.Poll(t.Context(), env.ID, "routing.queues")
+			_, isOther := errors.AsType[*environment.OtherOrgError](err)
+			require.True(t, isOther, "%d: %v", status, err)
+			require.Equal(t, 2, asked)
+			require.Empty(t, changes(t, engine, env.ID, history.Query{}))
+		})
+	}
 }
 
 // A type of which no pass has proven for a week what is gone is named.
