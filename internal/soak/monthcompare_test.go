@@ -128,9 +128,10 @@ func (c *monthComparison) compare(m *month, engine *environment.Engine) {
 	}
 }
 
-// between holds the net changes between the two times against what was remembered. What the platform did is none.
+// between holds the net changes between the two times against what was remembered. What the platform did is none, but
+// where it was taken for an edit (checkStray) it may be one.
 func (c *monthComparison) between(m *month) {
-	got := map[string]history.Kind{}
+	got, fields := map[string]history.Kind{}, map[string][]diff.FieldChange{}
 	for change, err := range c.h.Between(m.t.Context(), c.a, c.b, history.Query{Types: []string{c.Name}, Imported: true}) {
 		if errors.Is(err, history.ErrTrimmed) {
 			return
@@ -139,8 +140,8 @@ func (c *monthComparison) between(m *month) {
 		if change.Kind == history.KindRestored || change.Kind == history.KindImported { // it came to be since
 			change.Kind = history.KindCreated
 		}
-		if change.Kind != history.KindUpdated || !c.isApart(change.Fields) {
-			got[change.ID] = change.Kind
+		if change.Kind != history.KindUpdated || !c.isApart(change.Fields, c.platform...) {
+			got[change.ID], fields[change.ID] = change.Kind, change.Fields
 		}
 	}
 	want := map[string]history.Kind{}
@@ -156,14 +157,15 @@ func (c *monthComparison) between(m *month) {
 	})
 	for id := range merged(want, got) {
 		if want[id] != got[id] {
-			m.t.Errorf("%s: %s %s was %q between %v and %v and not %q", c.record.Name, c.Name, id, got[id], c.a, c.b, want[id])
+			m.t.Errorf("%s: %s %s was %q between %v and %v and not %q: %v", c.record.Name, c.Name, id, got[id], c.a, c.b, want[id], fields[id])
 		}
 	}
 }
 
-// isApart reports whether fields are only such as are not compared at times, or came with a release.
-func (c *monthComparison) isApart(fields []diff.FieldChange) bool {
-	return !slices.ContainsFunc(fields, func(f diff.FieldChange) bool { return !monthUnder(c.sometimes(), monthPointer(f.Path)) })
+// isApart reports whether fields are only such as are not compared at times, or under one of some paths.
+func (c *monthComparison) isApart(fields []diff.FieldChange, paths ...[]string) bool {
+	apart := slices.Concat(c.sometimes(), paths)
+	return !slices.ContainsFunc(fields, func(f diff.FieldChange) bool { return !monthUnder(apart, monthPointer(f.Path)) })
 }
 
 func (c *monthComparison) each(sides [2]map[string]monthText, f func(id string, before, after *monthText)) {

@@ -31,8 +31,9 @@ type monthRelease struct {
 	path   string        // as in a field change
 	of     *monthRelease // what it takes away again
 	found  []monthDelivery
-	beside int // changes of objects that people edited, too, before it was known
-	stray  int // objects in whose changes it is, where too few were compared to know better
+	beside int              // changes of objects that people edited, too, before it was known
+	stray  int              // objects in whose changes it is, where too few were compared to know better
+	alone  []history.Change // of those, where enough were compared
 }
 
 // planReleases draws the releases of each org. The draws have a source of their own.
@@ -186,6 +187,7 @@ func (c *monthCheck) checkReleases() {
 	for _, r := range c.released {
 		strays += r.stray
 		c.checkRelease(r)
+		c.checkAlone(r)
 	}
 	for _, d := range c.delivered {
 		if d.Kind == history.KindShape && !slices.ContainsFunc(c.released, func(r *monthRelease) bool { return d.Type == r.Name && r.isIn(d.Fields) }) {
@@ -241,8 +243,30 @@ func (c *monthCheck) checkStray(r *monthRelease, change history.Change) {
 	}
 	i := slices.IndexFunc(r.passes, func(p monthPass) bool { return !p.Ended.Before(change.At) })
 	if r.stray++; i < 0 || !r.passes[i].Started.Before(change.At) || r.passes[i].Objects >= 10 && r.passes[i].Complete {
+		r.alone = append(r.alone, change)
+	}
+}
+
+// checkAlone sees that no object shows a release alone. But where one is taken back that few objects had shown, because
+// the others were out of sight meanwhile, few lose it, in whatever pass.
+func (c *monthCheck) checkAlone(r *monthRelease) {
+	shown := r.stray + r.beside
+	for _, d := range r.found {
+		shown += d.Number
+	}
+	if r.of != nil && shown < 10 {
+		return
+	}
+	for _, change := range r.alone {
 		c.fail("the release of %v is in the change of an object that nobody edited: %v, after %v, at %v", r.at, change, change.After, change.At)
 	}
+}
+
+// tookBack reports whether a field change is what a release took back. What that had brought before is in no version.
+func (c *monthCheck) tookBack(mt *monthType, f diff.FieldChange) bool {
+	return slices.ContainsFunc(c.released, func(r *monthRelease) bool {
+		return r.monthType == mt && r.of != nil && r.op == f.Op && r.path == f.Path
+	})
 }
 
 // hasReleases reports whether an answer for t may have these fields of releases. Where a marker says that nobody edited an

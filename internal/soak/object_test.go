@@ -55,7 +55,7 @@ func (c *monthCheck) checkVersions(mt *monthType, object *monthObject, versions 
 				name := monthPointer(f.Path)[0]
 				// That an upgrade came to read a member is in no version, so the first that shows it may be one in which it moved.
 				moved := mt.newer[name] && f.Op == diff.OpReplace && v.At.After(c.upgrade.until)
-				return moved || name == mt.toggled || name == monthUncounted[mt.Name] && !v.At.After(c.upgrade.from.Add(2*time.Second))
+				return moved || c.tookBack(mt, f) || name == mt.toggled || name == monthUncounted[mt.Name] && !v.At.After(c.upgrade.from.Add(2*time.Second))
 			})
 			if len(v.Fields) == 0 || !c.differ(versions[i-1], v) && !isBack {
 				c.fail("%s at %v changes nothing in\n%s", where, v.At, v.text)

@@ -148,7 +148,7 @@ func (c *monthCheck) movesOf(mt *monthType) []time.Time {
 	for _, object := range mt.objects {
 		for i, s := range object.states[1:] {
 			before := object.states[i]
-			if mt.exists(s.raw) != mt.exists(before.raw) || monthDivision(s.raw) != monthDivision(before.raw) {
+			if mt.exists(s.raw) != mt.exists(before.raw) || s.division != before.division {
 				moves = append(moves, s.at)
 			}
 		}
