@@ -130,10 +130,14 @@ func (h *History) former(ctx context.Context, r storage.Range) (map[string]map[s
 		all[parts[1]][parts[2]] = now
 	}
 	for _, ids := range all {
-		// It may have moved twice, and then the key of the first move leads to that of the second. An
-		// id that moved and came back leads round to itself, where the search has to end.
+		// It may have moved twice, and then the key of the first move leads to that of the second. In an
+		// older store an id that moved and came back leads round in a circle, where the search has to end.
 		for id, now := range ids {
-			for next, ok := ids[now]; ok && next != id; next, ok = ids[now] {
+			for range ids {
+				next, ok := ids[now]
+				if !ok || next == id {
+					break
+				}
 				now = next
 			}
 			ids[id] = now

@@ -145,9 +145,47 @@ func TestIdentity(t *testing.T) {
 					require.NoError(t, err)
 					require.Contains(t, strings.Join(c.want, "\n"), string(v.Kind)+" "+v.ID)
 				}
+				requireReplayed(t, h)
 			})
 		})
 	}
+}
+
+// requireReplayed requires that a Replay of the whole log ends with the files of an Export.
+func requireReplayed(t *testing.T, h *History) {
+	t.Helper()
+	files, want := map[string]string{}, map[string]string{}
+	for _, step := range collect(t, h.Replay(t.Context(), 0)) {
+		for _, path := range step.Gone {
+			delete(files, path)
+		}
+		for _, f := range step.Files {
+			files[f.Path] = string(f.Data)
+		}
+	}
+	for _, f := range collect(t, h.Export(t.Context(), &ExportOptions{At: time.Now()})) {
+		want[f.Path] = string(f.Data)
+	}
+	require.Equal(t, want, files)
+}
+
+// A rule that is taken back, as with a program of before, brings the former ids back, and the object
+// has its whole past.
+func TestIdsThatComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, o := memory.New(), Object{ID: "a", Name: "A", Body: []byte(`{"n":1}`)}
+		pass(t, open(t, s, nil), diff.Rules{}, o)
+		for _, id := range []string{"b", "c", "b", "a", "c"} {
+			tick()
+			byID := &Identity{Rule: id, Objects: func(string, []byte) []Object { return []Object{{ID: id}} }}
+			h := open(t, s, &Options{Models: map[string]Model{"queues": {Identity: byID}}})
+			pass(t, h, diff.Rules{}, as(id, o))
+			require.Equal(t, []string{"imported " + id}, kinds(t, h))
+			for _, was := range []string{"a", id} {
+				require.Len(t, collect(t, h.Versions(t.Context(), "queues", was)), 1)
+			}
+		}
+	})
 }
 
 func changesSince(t *testing.T, h *History, seq uint64) (all []string) {

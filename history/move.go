@@ -175,6 +175,7 @@ func (m *move) writeHead(ctx context.Context, h *History, t *tx) error {
 		return err
 	}
 	t.batch.Delete(h.keys.head(m.typeName, m.from))
+	t.batch.Delete(h.keys.former(m.typeName, m.id)) // it may have been moved away from there before
 	moved := [][2]string{
 		{h.keys.body(m.typeName, m.from), h.keys.body(m.typeName, m.id)},
 		{h.keys.missing(m.typeName, m.from), h.keys.missing(m.typeName, m.id)},

@@ -108,8 +108,8 @@ func (p *Pass) same(o *pending, hd head) bool {
 // it appended to the log, "" for none.
 func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
 	o.held = false
-	if old.since.Walks > 0 && o.again.Left > 0 { // what the doubt is about may be older than the doubt, see writeNext
-		o.again.After = instant.Earlier(o.again.After, old.since.After)
+	if o.again.Left > 0 { // what the doubt is about may be older than the doubt, see writeNext
+		o.again.After = old.earliest(o.again.After)
 	}
 	switch {
 	case o.remove && (!old.found || !old.live()):
@@ -142,8 +142,20 @@ func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 	return kind, p.putHead(t, o, hd)
 }
 
-// writeNext records what differs between an object and its head. If a complete walk has missed it
-// before, it may have been edited while it was out of sight, so the span of the change begins there.
+// earliest returns since when an object may have been edited, if a pass thinks since after: if a
+// complete walk has missed it, since it was out of sight, and if it is in doubt, since before the
+// doubt, which the pass itself may have begun when it met the object before.
+func (k *knownObject) earliest(after time.Time) time.Time {
+	if k.since.Walks > 0 {
+		after = instant.Earlier(after, k.since.After)
+	}
+	if doubt := k.doubt(); doubt.Left > 0 {
+		after = instant.Earlier(after, doubt.After)
+	}
+	return after
+}
+
+// writeNext records what differs between an object and its head.
 func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
 	hd := old.head
 	if p.same(o, hd) {
@@ -154,9 +166,7 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 		return "", t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), hd)
 	}
 	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: o.after}
-	if old.since.Walks > 0 {
-		r.After = instant.Earlier(r.After, old.since.After) // what was missed may have been in doubt before
-	}
+	r.After = old.earliest(r.After)
 	if err := p.compare(ctx, &r, o, old); err != nil {
 		return "", err
 	}

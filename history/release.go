@@ -245,7 +245,8 @@ func (p *Pass) recognise(ctx context.Context) (map[releaseKey][]string, error) {
 		isMost := func(of int) bool { return float64(len(ids)) >= releaseShare*float64(of) }
 		of := compared
 		if one && len(ids) >= releaseObjects && !isMost(of) {
-			had, err := p.earlier(ctx, key)
+			most := int(float64(len(ids))/releaseShare) - len(ids) + 1 // that may speak against it, rounded up
+			had, err := p.earlier(ctx, key, most)
 			if err != nil {
 				return nil, err
 			}

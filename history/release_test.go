@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/storage/memory"
 )
 
 // many returns n objects with these members, in which %d stands for the number of the object.
@@ -137,6 +138,27 @@ func TestReleaseAfterAFewWereRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Edits that bring fields to a few of a large type cost a look at some of the others, not one at all
+// of them for each field.
+func TestEditsOfALargeTypeCostLittle(t *testing.T) {
+	t.Parallel()
+	const n, edited, fields = 1000, 30, 10
+	s := &countingStore{Store: memory.New()}
+	h := open(t, s, nil)
+	objects := many(n, `"n":%d`)
+	pass(t, h, diff.Rules{}, objects...)
+	for i := range edited {
+		objects[i].Body = slices.Clone(objects[i].Body[:len(objects[i].Body)-1])
+		for f := range fields {
+			objects[i].Body = fmt.Appendf(objects[i].Body, `,"f%d":1`, f)
+		}
+		objects[i].Body = append(objects[i].Body, '}')
+	}
+	s.read = 0
+	require.Equal(t, edited, pass(t, h, diff.Rules{}, objects...).Updated)
+	require.Less(t, s.read, 3*n)
 }
 
 func requireCanonical(t *testing.T, rules diff.Rules, body, got []byte) {

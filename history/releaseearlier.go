@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
@@ -13,38 +14,62 @@ import (
 // compares its objects alone, and an object that was just edited is read alone. The pass that compares the others finds
 // those unchanged. They do not speak against a release: their newest change is the very field that the others show.
 //
-// That is asked only where it can make a difference: at least ten objects show a field, and too many others do not.
+// That is asked only where it can make a difference: at least ten objects show a field, and too many others do not. It
+// ends as soon as too many speak against a release, which the first few do where the field is an edit.
 
-// earlier returns how many of the objects that the pass has compared show what a release does by their newest change.
-func (p *Pass) earlier(ctx context.Context, key releaseKey) (n int, err error) {
-	var ids, keys []string
+// earlier returns how many of the objects that the pass has compared show what a release does by
+// their newest change. It stops where more than most of them do not.
+func (p *Pass) earlier(ctx context.Context, key releaseKey, most int) (had int, err error) {
+	var ids []string
 	for id, s := range p.seen {
 		if s.compared && s.live && !p.heldIDs[id] {
-			ids, keys = append(ids, id), append(keys, p.h.keys.head(p.typeName, id))
+			ids = append(ids, id)
 		}
 	}
-	heads, err := storage.GetMany(ctx, p.h.store, keys)
-	if err != nil {
-		return 0, fmt.Errorf("history: %w", err)
+	asked := 0
+	for chunk := range slices.Chunk(ids, readAhead) {
+		keys := make([]string, len(chunk))
+		for i, id := range chunk {
+			keys[i] = p.h.keys.head(p.typeName, id)
+		}
+		heads, err := storage.GetMany(ctx, p.h.store, keys)
+		if err != nil {
+			return 0, fmt.Errorf("history: %w", err)
+		}
+		for _, k := range keys {
+			shown, err := p.showsLast(ctx, k, heads[k], key)
+			if err != nil {
+				return 0, err
+			}
+			if asked++; shown {
+				had++
+			}
+			if asked-had > most {
+				return had, nil
+			}
+		}
 	}
-	for i := range ids {
-		var hd head
-		data, found := heads[keys[i]]
-		if !found {
-			continue
-		}
-		if err := decode(keys[i], data, &hd); err != nil {
-			return 0, err
-		}
-		r, err := p.h.record(ctx, hd.tip())
-		if err != nil && !errors.Is(err, ErrTrimmed) {
-			return 0, err
-		}
-		if err == nil && shows(r.Fields, key) {
-			n++
-		}
+	return had, nil
+}
+
+// showsLast reports whether the newest change of an object, whose head is stored under headKey, has
+// what a release does.
+func (p *Pass) showsLast(ctx context.Context, headKey string, data []byte, key releaseKey) (bool, error) {
+	if data == nil {
+		return false, nil // it was forgotten meanwhile
 	}
-	return n, nil
+	var hd head
+	if err := decode(headKey, data, &hd); err != nil || hd.Hidden > 0 {
+		return false, err
+	}
+	if hd.Kind != KindUpdated && hd.Kind != KindRestored {
+		return false, nil // the others have no fields
+	}
+	r, err := p.h.record(ctx, hd.Seq)
+	if errors.Is(err, ErrTrimmed) {
+		return false, nil
+	}
+	return err == nil && shows(r.Fields, key), err
 }
 
 // shows reports whether field changes have what a release does.

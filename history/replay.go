@@ -128,9 +128,9 @@ func (r *replay) open(ctx context.Context, seq uint64) error {
 	if r.ring, err = r.keyring(ctx, at.Add(-1), nil); err != nil || seq == 0 {
 		return err
 	}
-	for c, err := range r.Changes(ctx, Query{Since: at, Until: at.Add(1), Imported: true}) {
-		if err == nil && c.Seq <= seq {
-			_, err = r.rename(ctx, &c)
+	for e, err := range r.records(ctx, &filter{Query: Query{Since: at, Until: at.Add(1)}}) {
+		if err == nil && e.Seq <= seq {
+			_, err = r.rename(ctx, &e)
 		}
 		if err != nil {
 			return err
@@ -163,7 +163,7 @@ func (r *replay) step(ctx context.Context, entries []record) (ReplayStep, error)
 			continue
 		}
 		touched[Ref{Type: c.Type, ID: c.ID}] = true
-		other, err := r.rename(ctx, &c)
+		other, err := r.rename(ctx, &entries[i])
 		if err != nil {
 			return s, err
 		}
@@ -207,26 +207,30 @@ func (r *replay) step(ctx context.Context, entries []record) (ReplayStep, error)
 	return s, nil
 }
 
-// rename notes what an object is called after a change, and reports whether paths may be others.
-func (r *replay) rename(ctx context.Context, c *Change) (bool, error) {
-	objects := r.ring.owns[c.Type]
+// rename notes what an object is called after an entry of the log, and whether it is there, and
+// reports whether paths may be others.
+func (r *replay) rename(ctx context.Context, e *record) (bool, error) {
+	if e.Kind == KindForgotten || e.Kind == KindShape {
+		return false, nil // which are about no object
+	}
+	objects := r.ring.owns[e.typeName]
 	if objects == nil {
 		objects = map[string]*keyed{}
-		r.ring.owns[c.Type] = objects
+		r.ring.owns[e.typeName] = objects
 	}
-	one := objects[c.ID]
+	one := objects[e.ID]
 	if one == nil {
-		hd, _, err := r.head(ctx, c.Type, c.ID)
+		hd, _, err := r.head(ctx, e.typeName, e.ID)
 		if err != nil {
 			return false, err
 		}
-		one = &keyed{Ref: Ref{c.Type, c.ID, ""}, parent: hd.Parent}
-		objects[c.ID] = one
+		one = &keyed{Ref: Ref{e.typeName, e.ID, ""}, parent: hd.Parent}
+		objects[e.ID] = one
 	}
 	was := *one
-	one.Name, one.live, one.fields = c.Name, c.Kind != KindDeleted, nil
-	if fields := r.opts.Models[c.Type].NaturalKey; len(fields) > 0 && one.live {
-		v, err := r.asOfChange(ctx, c.Type, c.ID, c.Seq)
+	one.Name, one.live, one.fields = e.Name, e.Kind != KindDeleted && e.Kind != kindSuperseded, nil
+	if fields := r.opts.Models[e.typeName].NaturalKey; len(fields) > 0 && one.live {
+		v, err := r.asOfChange(ctx, e.typeName, e.ID, e.Seq)
 		if err != nil && !errors.Is(err, ErrTrimmed) && !errors.Is(err, ErrNotFound) {
 			return false, err
 		}

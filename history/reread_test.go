@@ -238,7 +238,8 @@ func TestDoubtOutOfSight(t *testing.T) {
 
 // What was edited while it was out of sight, and comes back while a replica lags, has its change from before it went.
 func TestDoubtAsItComesIntoSight(t *testing.T) {
-	for _, lagging := range []int{1, 2} { // the version that the replica has
+	for i := range 4 {
+		lagging, twice := 1+i%2, i/2 // the version that the replica has, and how often the object is listed again
 		synctest.Test(t, func(t *testing.T) {
 			at := func(version int) Item { return item("a", "", fmt.Sprint("v", version), fmt.Sprintf(`"n":%d`, version)) }
 			h := open(t, memory.New(), &Options{Rotation: -1})
@@ -252,7 +253,9 @@ func TestDoubtAsItComesIntoSight(t *testing.T) {
 			all[0] = at(3)
 			s.lists[""], s.coverage.Name = all, ""
 			s.gets = map[string]func() (Item, error){"a": func() (Item, error) { return at(lagging), nil }}
+			s.lists[""] = append(all, all[:twice]...)
 			s.mustRead(t, h, "queues", ReadOptions{})
+			s.lists[""] = all
 			delete(s.gets, "a")
 			s.mustRead(t, h, "queues", ReadOptions{})
 			for c, err := range h.Changes(t.Context(), Query{AfterSeq: cursor}) {
