@@ -175,6 +175,7 @@ func (c *monthCheck) checkReleases() {
 		for _, r := range c.released {
 			switch {
 			case d.Type != r.Name || !d.At.After(r.at) || !r.isIn(d.Fields):
+			case d.Kind == history.KindRestored: // the change leads from what it was before it was deleted
 			case d.Kind == history.KindShape:
 				r.found = append(r.found, d)
 			default:
