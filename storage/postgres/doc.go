@@ -169,19 +169,19 @@
 //	  consumers                          0.16               16              160
 //	  audits                            0.010              1.0               10
 //	  hints                             0.088              8.8               88
-//	small reads/s                         7.5              340             3.3k
+//	small reads/s                         7.5              340             3.4k
 //	  passes                              1.4              140             1.4k
 //	  the other processes                0.75               75              750
 //	  consumers                          0.50               50              500
 //	  waiting for consumers              0.20               20              200
-//	  audits                            0.058              5.8               58
+//	  audits                            0.068              6.8               68
 //	  hints                              0.46               46              460
 //	  console                             4.2              4.2              4.2
-//	rows scanned/s                       1.5k             5.6k              42k
+//	rows scanned/s                        380             4.2k              39k
 //	  passes                              5.6              560             5.6k
 //	  audits                               31             3.1k              31k
-//	  hints                               4.4              440             4.4k
-//	  console                            1.5k             1.5k             1.5k
+//	  hints                               2.3              230             2.3k
+//	  console                             340              340              340
 //	WAL a day                           210MB             21GB            210GB
 //	rows, imported                        44k             4.4M              44M
 //	  table, index                47MB, 6.8MB     4.7GB, 680MB      47GB, 6.8GB
@@ -194,7 +194,7 @@
 //	  passes                              49k              49k              49k
 //	  audits                              290              290              290
 //	  hints                              3.1k             3.1k             3.1k
-//	cores of all processes              0.014            0.073             0.61
+//	cores of all processes              0.007            0.065             0.59
 //
 //	1 orgs, of what there is:
 //	  quota           87 %  slower schedules for the large types, fewer types
@@ -218,7 +218,7 @@
 // service takes more than one request a reading, at most 1 % of its quota. Hints take at most 10 %.
 //
 // A page of the console is a timeline. One that is open in a browser asks every ten seconds
-// whether there is news, which takes as much as a page: 360 of them an hour. The page of
+// whether there is news, which reads the log alone: less than 360 pages an hour. The page of
 // all environments takes as much as the 50 that it shows.
 //
 // The figures behind this come from the test TestCapacityInputs, with -v:

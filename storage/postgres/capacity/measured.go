@@ -23,15 +23,15 @@ const (
 	tailRequests   = 1.0
 	tailCommits    = 3 // takes the lease; moves the cursor, with all that is told; gives the lease back
 	tailSwaps      = 3.0
-	tailReads      = 15.25
-	otherTailReads = 2.03 // of each other process, which looks whether a reading is due
+	tailReads      = 17.25
+	otherTailReads = 3.0  // of each other process, which looks whether a reading is due
 	evidenceRows   = 1.33 // kept of a change for keptDays, beside its fact
 	keptDays       = 2
 	hintRequests   = 1.55 // of a change of each type that can be told of in this way
 	hintCommits    = 3.8
 	hintSwaps      = 0.9
 	hintReads      = 20.0
-	hintLooks      = 2.0  // at the state and the last pass of all types, of a reading that tells of changes
+	hintLooks      = 1.03 // at the state and the last pass of all types, of a reading that tells of changes
 	auditShare     = 0.01 // of the quota, that readings take at most
 	hintShare      = 0.1  // the same of hints
 

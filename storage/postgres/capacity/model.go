@@ -104,7 +104,7 @@ func (l Load) need() Need {
 	n.Heads = objects * rounds
 	n.TailRows = n.Readings / orgs * facts * (1 + evidenceRows)
 	n.HintRows = hit(n.Hinted, n.Readings) * hintLooks * 2 * float64(l.Types)
-	n.ConsoleRows = n.Pages * (float64(l.Types)*pageTypeRows + facts/orgs + pageRows)
+	n.ConsoleRows = n.Pages * (float64(l.Types)*pageTypeRows + pageRows)
 
 	consumers := orgs * float64(l.Consumers)
 	renewals := consumers * 4 / lease
@@ -137,6 +137,6 @@ func (l Load) need() Need {
 	statements := n.OtherReads + n.ConsumerCommits + n.ConsumerReads + n.WaitReads +
 		n.TailCommits + n.TailReads + n.Readings*tailSwaps // those of passes and pages are in passCPU and pageCPU
 	n.CPU = (n.Passes+n.Hinted)*passCPU + n.Heads*objectCPU + n.Readings*tailCPU + n.Pages*pageCPU +
-		(n.TailRows+n.HintRows+n.Pages*facts/orgs)*rowCPU + statements*statementCPU
+		(n.TailRows+n.HintRows)*rowCPU + statements*statementCPU
 	return n
 }
