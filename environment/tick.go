@@ -26,8 +26,10 @@ const retryUnavailable = 24 * time.Hour
 // it. A *poller.DeferredError says that the tick is not served yet.
 func (e *Engine) onTick(ctx context.Context, id int64, f poller.Firing, times *ownTimes) error {
 	s, err := e.online(ctx, id, "")
-	if err != nil {
+	if errors.Is(err, ErrSealed) {
 		times.unable.Store(f.Type, f.Due)
+	}
+	if err != nil {
 		return err
 	}
 	t, ok := s.client.Catalogue().Lookup(f.Type)

@@ -192,8 +192,8 @@ func (p *Pass) commitIfDue(ctx context.Context) error {
 // isDue reports whether the queue is large or old enough for a commit. A commit rewrites the pages of a
 // store that its keys are on. Lists come in no order of ids, so in a large store nearly every key is
 // on another page, whose neighbours come in later commits. So commits grow with what the pass has
-// committed: an import of 200,000 objects writes a third of the bytes that commits of 500 objects
-// would, in less time.
+// committed: an import of 200,000 objects writes less than half of the bytes that commits of 500
+// objects would, in less time.
 func (p *Pass) isDue() bool {
 	delay := batchDelay
 	if p.last.Completed.IsZero() {
