@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -307,11 +308,27 @@ func (p *Pass) witnessMoved(o *pending, old knownObject) bool {
 	}
 	it = jsonscan.Members(o.Body)
 	for it.Next() {
-		if value, ok := before[string(it.Key())]; ok && !p.h.sameValue(value, it.Value()) {
+		if value, ok := before[string(it.Key())]; ok && p.h.isMove(value, it.Value()) {
 			return true
 		}
 	}
 	return false
+}
+
+// isMove reports whether a witness that was before says something else now. A version may be an object
+// with a number and a date in it, which a release reaches like any other: a member that came to it, or
+// went from it, says nothing either.
+func (h *History) isMove(before, now []byte) bool {
+	if bytes.Equal(before, now) {
+		return false
+	}
+	a, errA := h.plain.Canonical(nil, before)
+	b, errB := h.plain.Canonical(nil, now)
+	changes, err := h.plain.Diff(a, b)
+	return errors.Join(errA, errB, err) != nil || slices.ContainsFunc(changes, func(c diff.FieldChange) bool {
+		_, isMember := releaseOf(c)
+		return !isMember
+	})
 }
 
 // isWitness reports whether the member with the raw key moves with an edit.
@@ -323,16 +340,6 @@ func isWitness(key []byte) bool {
 		}
 	}
 	return false
-}
-
-// sameValue reports whether two raw values mean the same.
-func (h *History) sameValue(a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	canonicalA, errA := h.plain.Canonical(nil, a)
-	canonicalB, errB := h.plain.Canonical(nil, b)
-	return errors.Join(errA, errB) == nil && bytes.Equal(canonicalA, canonicalB)
 }
 
 // withoutPlatform returns the fields that no release brought or took, as those of the records say
