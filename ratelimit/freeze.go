@@ -35,6 +35,9 @@ func (f freezes) add(route string, now, until int64, why string) {
 
 // endsAt returns when requests of a route may be sent again, an instant of the past if now.
 func (f freezes) endsAt(route string) int64 {
+	if len(f) == 0 { // as nearly always
+		return 0
+	}
 	if z := f[route]; z != nil {
 		return z.until
 	}

@@ -543,7 +543,7 @@ func FuzzLedger(f *testing.F) {
 			time.Sleep(time.Second)
 			inFlight := l.State().InFlight
 			l.mu.Lock()
-			cooling := l.cooling.len()
+			cooling := l.cooling.n
 			l.mu.Unlock()
 			require.LessOrEqual(t, inFlight+cooling, n-others)
 			time.Sleep(2*day + 2*maxHold)

@@ -168,7 +168,7 @@ func (l *Limiter) tick() int64 {
 	for l.inFlight.n > 0 && l.inFlight.starts.at(0) <= now-hold {
 		l.end(l.inFlight.first, l.inFlight.starts.at(0)+hold, true)
 	}
-	for l.cooling.len() > 0 && l.cooling.at(0) <= now-int64(l.limit.Window) {
+	for l.cooling.n > 0 && l.cooling.at(0) <= now-int64(l.limit.Window) {
 		l.cooling.pop()
 	}
 	if l.server.roll(now, l.inFlight.n) {
@@ -198,22 +198,21 @@ func (l *Limiter) admit(now int64, p Priority, route string) Permit {
 // end ends a request, unless it is over already: it completed at the given instant, now or
 // before, or was never sent.
 func (l *Limiter) end(id uint64, at int64, isSent bool) {
-	if l.inFlight.started(id) == isOver {
+	if !l.inFlight.end(id) {
 		return
 	}
-	l.inFlight.end(id)
 	l.freezes.pass(id)
 	switch {
 	case !isSent:
 		l.server.own--
 		l.share.starts--
 	case l.limit.N > 0:
-		l.cooling.push(at)
+		l.cooling.push(at, l.limit.N)
 	}
 }
 
 // taken is how many slots are in use: in flight, or less than a window ago.
-func (l *Limiter) taken() int { return l.inFlight.n + l.cooling.len() }
+func (l *Limiter) taken() int { return l.inFlight.n + l.cooling.n }
 
 // opensFor returns when the next request of a priority and a route may be sent. It is now if
 // one may be sent now.
@@ -248,7 +247,7 @@ func (l *Limiter) slotAt(now int64, k, n int) int64 {
 	}
 	window := int64(l.limit.Window)
 	at := now
-	if i := l.taken() - n + k%n; i >= l.cooling.len() {
+	if i := l.taken() - n + k%n; i >= l.cooling.n {
 		at = now + window // a request in flight must end first
 	} else if i >= 0 {
 		at = l.cooling.at(i) + window

@@ -27,12 +27,12 @@ func (p Permit) end(isSent bool) {
 		return
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	now := l.tick()
 	l.end(p.id, now, isSent)
 	if l.waiters.n() > 0 || l.opts.Ledger != nil {
 		l.pump(now)
 	}
+	l.mu.Unlock()
 }
 
 // observe takes in what the response to the request says about the server's quota and time.

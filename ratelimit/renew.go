@@ -218,7 +218,7 @@ func (l *Limiter) describe(now int64, g grant, starts, want int) *holder {
 		Want:  min(want-starts, l.limit.N),
 	}
 	grain := int64(l.limit.Window) / grains
-	for left, age := l.cooling.len(), int64(0); left > 0; age += grain {
+	for left, age := l.cooling.n, int64(0); left > 0; age += grain {
 		older := l.cooling.before(now - age - grain)
 		if older < left {
 			h.Done = append(h.Done, cohort{age, left - older})

@@ -1,6 +1,9 @@
 package ratelimit
 
-import "slices"
+import (
+	"math"
+	"sort"
+)
 
 // inFlight are the requests between their permit and their end, by their number. The place of one
 // that is over is kept while an older one is in flight, so for Options.HoldTimeout at most.
@@ -15,56 +18,78 @@ const isOver = -1
 // start enters a request and returns its number.
 func (f *inFlight) start(now int64) uint64 {
 	f.n++
-	f.starts.push(now)
-	return f.first + uint64(f.starts.len()) - 1
+	f.starts.push(now, math.MaxInt)
+	return f.first + uint64(f.starts.n) - 1
 }
 
 // started returns when a request started, or isOver.
 func (f *inFlight) started(id uint64) int64 {
-	if i := id - f.first; i < uint64(f.starts.len()) {
+	if i := id - f.first; i < uint64(f.starts.n) {
 		return f.starts.at(int(i))
 	}
 	return isOver
 }
 
-// end removes a request that is in flight.
-func (f *inFlight) end(id uint64) {
+// end removes a request and reports whether it was in flight.
+func (f *inFlight) end(id uint64) bool {
+	if f.started(id) == isOver {
+		return false
+	}
 	f.n--
-	f.starts.buf[f.starts.head+int(id-f.first)] = isOver
-	for f.starts.len() > 0 && f.starts.at(0) == isOver {
+	*f.starts.place(int(id - f.first)) = isOver
+	for f.starts.n > 0 && f.starts.at(0) == isOver {
 		f.starts.pop()
 		f.first++
 	}
+	return true
 }
 
-// A fifo is a queue of instants in ascending order. It takes 8 bytes for each instant and
-// keeps a quarter of its memory free at most.
+// A fifo is a queue of instants in ascending order, in a ring of 8 bytes each. The ring doubles
+// when it is full, up to the most instants that are to be expected, and keeps its size.
 type fifo struct {
-	buf  []int64
-	head int // the instants before it are gone
+	ring []int64
+	head int // where the first is in the ring
+	n    int
 }
 
-func (f *fifo) len() int { return len(f.buf) - f.head }
+// place returns where the instant after the first i is.
+func (f *fifo) place(i int) *int64 {
+	if i += f.head; i >= len(f.ring) {
+		i -= len(f.ring)
+	}
+	return &f.ring[i]
+}
 
-func (f *fifo) at(i int) int64 { return f.buf[f.head+i] }
+func (f *fifo) at(i int) int64 { return *f.place(i) }
 
 // before returns how many instants are at or before t.
 func (f *fifo) before(t int64) int {
-	i, _ := slices.BinarySearch(f.buf[f.head:], t+1)
-	return i
+	return sort.Search(f.n, func(i int) bool { return f.at(i) > t })
 }
 
-// push appends t. An instant before the last one counts as the last one: later is the safe
-// side, and the order holds.
-func (f *fifo) push(t int64) {
-	if f.len() > 0 {
-		t = max(t, f.buf[len(f.buf)-1])
+// push appends t, where so many instants at most are to be expected. An instant before the last
+// one counts as the last one: later is the safe side, and the order holds.
+func (f *fifo) push(t int64, most int) {
+	if f.n > 0 {
+		t = max(t, f.at(f.n-1))
 	}
-	if len(f.buf) == cap(f.buf) && f.head > len(f.buf)/4 {
-		f.buf = f.buf[:copy(f.buf, f.buf[f.head:])]
+	if f.n == len(f.ring) {
+		f.grow(most)
+	}
+	f.n++
+	*f.place(f.n - 1) = t
+}
+
+// grow makes room for one more instant at least.
+func (f *fifo) grow(most int) {
+	ring := make([]int64, max(f.n+1, min(max(16, 2*f.n), most)))
+	copy(ring[copy(ring, f.ring[f.head:]):], f.ring[:f.head])
+	f.ring, f.head = ring, 0
+}
+
+func (f *fifo) pop() {
+	if f.head++; f.head == len(f.ring) {
 		f.head = 0
 	}
-	f.buf = append(f.buf, t)
+	f.n--
 }
-
-func (f *fifo) pop() { f.head++ }

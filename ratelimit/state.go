@@ -91,7 +91,7 @@ func (l *Limiter) State() State {
 		return s
 	}
 	next := l.share.others.next
-	if l.cooling.len() > 0 {
+	if l.cooling.n > 0 {
 		next = min(next, l.cooling.at(0)+int64(l.limit.Window))
 	}
 	s.Used += l.share.others.slots
