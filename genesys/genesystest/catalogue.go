@@ -24,20 +24,20 @@ func invalid(field, value, allowed string) *reply {
 func (o *Org) routesFor(c *exchange) []*route {
 	var fit []*route
 	for _, r := range o.routes.find(c.parts) {
-		if r.serves(c.r.Method) {
+		if r.serves(r.shape.t, c.r.Method) {
 			fit = append(fit, r)
 		}
 	}
 	return fit
 }
 
-func (r *route) serves(method string) bool {
+func (r *route) serves(t genesys.ObjectType, method string) bool {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	switch r.action {
 	case listObjects:
-		return method == cmp.Or(r.shape.t.Method, http.MethodGet)
+		return method == cmp.Or(t.Method, http.MethodGet)
 	case addObject:
 		return method == http.MethodPost
 	default:

@@ -10,7 +10,7 @@ import (
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
-// fields are the members of a JSON object in their order.
+// fields are the members of a JSON object in their order. Nobody writes into their values, which may be those of a body.
 type fields []field
 
 type field struct {
@@ -23,31 +23,32 @@ func parseFields(b []byte) (fields, error) {
 	if len(b) == 0 || b[0] != '{' {
 		return nil, errors.New("not a JSON object")
 	}
-	var f fields
+	f := make(fields, 0, 32)
 	it := jsonscan.Members(b)
 	for it.Next() {
 		key, ok := jsonscan.String(it.Key())
 		if !ok {
 			return nil, errors.New("bad member name")
 		}
-		f = append(f, field{key, bytes.Clone(it.Value())})
+		f = append(f, field{key, slices.Clip(it.Value())})
 	}
 	return f, it.Err()
 }
 
 func (f fields) bytes() json.RawMessage {
-	var b bytes.Buffer
-	b.WriteByte('{')
+	size := 2
+	for _, m := range f {
+		size += len(m.key) + len(m.raw) + 4
+	}
+	b := append(make([]byte, 0, size), '{')
 	for i, m := range f {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.Write(quote(m.key))
-		b.WriteByte(':')
-		b.Write(m.raw)
+		b = append(appendQuoted(b, m.key), ':')
+		b = append(b, m.raw...)
 	}
-	b.WriteByte('}')
-	return b.Bytes()
+	return append(b, '}')
 }
 
 func (f fields) index(key string) int {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
@@ -57,8 +58,10 @@ func (o *Org) bumpParent(s *shape, id string, by author) {
 }
 
 // identifies reports whether a field is part of the ID.
-func (s *shape) identifies(path string) bool {
-	return slices.Contains(s.t.ID, path) || path == "version" && s.parent != nil && s.singleton()
+func (s *shape) identifies(path string) bool { return identifies(s.t, path) }
+
+func identifies(t genesys.ObjectType, path string) bool {
+	return slices.Contains(t.ID, path) || path == "version" && t.Parent != "" && t.Paging == genesys.PagingSingleton
 }
 
 // isMark reports whether a volatile field moves with an edit.
@@ -72,51 +75,60 @@ func isMark(path string) bool {
 	return false
 }
 
-// bump moves the value at a path, if there is one: dates to now, numbers up,
-// references to the author, ids to others, "3.0" to "4.0".
+// bump moves the value at a path, if there is one, and reports whether it did.
 func bump(f *fields, path string, by author) bool {
 	old, ok := f.get(path)
 	if !ok {
 		return false
 	}
+	value, isMoved := bumped(path, old, by)
+	if isMoved {
+		f.set(path, value)
+	}
+	return isMoved
+}
+
+// bumped is what the value at a path moves to, if it does: dates to now, numbers up, references to
+// the author, ids to others, "3.0" to "4.0".
+func bumped(path string, old json.RawMessage, by author) (value json.RawMessage, isMoved bool) {
+	if len(old) == 0 {
+		return old, false
+	}
 	if n, ok := jsonscan.Int(old); ok {
-		f.set(path, json.RawMessage(strconv.FormatInt(n+1, 10)))
-		return true
+		return strconv.AppendInt(nil, n+1, 10), true
 	}
 	s, isText := jsonscan.String(old)
+	isAuthor := strings.HasSuffix(path, "modifiedBy")
 	switch {
-	case (strings.HasSuffix(path, "modifiedBy") || path == "lastModifiedUser") && by.id() == System:
-		return false // the system leaves the name of who was there before
-	case isText && strings.HasSuffix(path, "modifiedBy"):
-		f.set(path, quote(by.userID+by.clientID))
+	case (isAuthor || path == "lastModifiedUser") && by.id() == System:
+		return old, false // the system leaves the name of who was there before
+	case isText && isAuthor:
+		return quote(by.userID + by.clientID), true
 	case isText && isDate(s):
-		f.set(path, quote(stamp(by.at)))
+		return quote(stamp(by.at)), true
 	case isText && len(s) == 36 && strings.Count(s, "-") == 4:
-		f.set(path, quote(makeUUID(hashText(1, s), 0, 0)))
+		return quote(makeUUID(hashText(1, s), 0, 0)), true
 	case isText:
-		f.set(path, quote(bumpText(s)))
-	case len(old) > 0 && old[0] == '{' && (strings.HasSuffix(path, "modifiedBy") || path == "lastModifiedUser"):
+		return quote(bumpText(s)), true
+	case old[0] == '{' && (isAuthor || path == "lastModifiedUser"):
 		id := by.userID + by.clientID
-		f.set(path, json.RawMessage(`{"id":`+string(quote(id))+`,"selfUri":`+string(quote("/api/v2/users/"+id))+`}`))
-	case len(old) > 0 && old[0] == '{':
+		return json.RawMessage(`{"id":` + string(quote(id)) + `,"selfUri":` + string(quote("/api/v2/users/"+id)) + `}`), true
+	case old[0] == '{':
 		inner, err := parseFields(old)
 		if err != nil {
-			return false
+			return old, false
 		}
-		moved := false
 		for _, m := range inner {
 			if !bytes.HasPrefix(m.raw, []byte("{")) && m.key != "selfUri" {
-				moved = bump(&inner, m.key, by) || moved
+				isMoved = bump(&inner, m.key, by) || isMoved
 			}
 		}
-		f.set(path, inner.bytes())
-		return moved
+		return inner.bytes(), isMoved
 	case string(old) == "true", string(old) == "false":
-		f.set(path, json.RawMessage(strconv.FormatBool(string(old) == "false")))
+		return strconv.AppendBool(nil, string(old) == "false"), true
 	default:
-		return false
+		return old, false
 	}
-	return true
 }
 
 func isDate(s string) bool {

@@ -6,13 +6,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cxsync/cxsync/genesys"
 	"github.com/cxsync/cxsync/internal/official"
 )
 
 // demanded are the permissions of a call: any one of them is enough. They are
 // those that the API's own description names; for a call that it does not have,
 // those of the catalogue, with add, edit or delete for the view of a write.
-func (r *route) demanded(method string) []string {
+func (r *route) demanded(method string) []string { return r.demandedFor(r.shape.t, method) }
+
+func (r *route) demandedFor(t genesys.ObjectType, method string) []string {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
@@ -22,11 +25,11 @@ func (r *route) demanded(method string) []string {
 		}
 	}
 	if method == http.MethodGet || r.action == listObjects {
-		return r.shape.t.Permissions
+		return t.Permissions
 	}
 	verb := map[string]string{http.MethodPost: "add", http.MethodDelete: "delete"}[method]
 	var need []string
-	for _, p := range r.shape.t.Permissions {
+	for _, p := range t.Permissions {
 		if view, ok := strings.CutSuffix(p, ":view"); ok {
 			p = view + ":" + cmp.Or(verb, "edit")
 		}
@@ -114,23 +117,31 @@ func (o *Org) permissionMap(domain string) map[string][]map[string]any {
 // divisionAware are the domains whose objects are in divisions.
 var divisionAware = []string{"architect", "outbound", "routing", "scripter", "telephony", "responses"}
 
-// collectPermissions gathers the permissions that the calls of the types and their parts demand, and their domains.
-func (o *Org) collectPermissions() {
-	for _, r := range o.routes.all() {
+// demandedFor are the permissions that the calls of a type and of its parts demand.
+func demandedFor(t genesys.ObjectType, routes []route) []string {
+	var all []string
+	for _, r := range routes {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-			if r.serves(method) {
-				o.permissions = append(o.permissions, r.demanded(method)...)
+			if r.serves(t, method) {
+				all = append(all, r.demandedFor(t, method)...)
 			}
 		}
 	}
-	for _, t := range o.types {
-		for _, part := range t.Parts {
-			path, _, _ := strings.Cut(part.Path, "?")
-			o.permissions = append(o.permissions, official.Permissions()[http.MethodGet+" "+path]...)
-		}
+	for _, part := range t.Parts {
+		path, _, _ := strings.Cut(part.Path, "?")
+		all = append(all, official.Permissions()[http.MethodGet+" "+path]...)
 	}
-	o.permissions = slices.DeleteFunc(o.permissions, func(p string) bool { return strings.Count(p, ":") != 2 })
-	slices.SortFunc(o.permissions, cmp.Compare[string])
+	all = slices.DeleteFunc(all, func(p string) bool { return strings.Count(p, ":") != 2 })
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// collectPermissions gathers the permissions that the types demand, and their domains.
+func (o *Org) collectPermissions() {
+	for _, t := range o.types {
+		o.permissions = append(o.permissions, o.shapes[t.Name].demanded...)
+	}
+	slices.Sort(o.permissions)
 	o.permissions = slices.Compact(o.permissions)
 	for _, p := range o.permissions {
 		domain, _, _ := strings.Cut(p, ":")

@@ -1,12 +1,8 @@
 package genesystest
 
 import (
-	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
-
-	"github.com/cxsync/cxsync/internal/jsonscan"
 )
 
 // A Release is what a new version of the platform does to every object of a
@@ -76,44 +72,14 @@ func (o *Org) released(s *shape, parentID string, pos int, body json.RawMessage)
 
 // apply changes the value that path starts from and returns it.
 func (r releaseStep) apply(value json.RawMessage, path []string) json.RawMessage {
-	return rewrite(value, path, func(f *fields, name string) {
-		switch i := f.index(name); {
-		case r.drop && i >= 0:
-			*f = slices.Delete(*f, i, i+1)
-		case !r.drop && i < 0:
-			f.put(name, r.value)
+	return rewrite(value, path, func(old json.RawMessage) json.RawMessage {
+		switch {
+		case r.drop:
+			return nil
+		case old != nil:
+			return old
+		default:
+			return r.value
 		}
 	})
-}
-
-// rewrite lets change work on the objects that hold the last name of a path, in
-// every element where the path leads through an array.
-func rewrite(value json.RawMessage, path []string, change func(f *fields, name string)) json.RawMessage {
-	switch value = bytes.TrimSpace(value); {
-	case len(value) == 0:
-		return value
-	case value[0] == '[':
-		out := []byte{'['}
-		for it := jsonscan.Elements(value); it.Next(); {
-			if len(out) > 1 {
-				out = append(out, ',')
-			}
-			out = append(out, rewrite(it.Value(), path, change)...)
-		}
-		return append(out, ']')
-	case value[0] != '{':
-		return value
-	}
-	f, err := parseFields(value)
-	if err != nil {
-		return value
-	}
-	if len(path) == 1 {
-		change(&f, path[0])
-	} else if i := f.index(path[0]); i >= 0 {
-		f[i].raw = rewrite(f[i].raw, path[1:], change)
-	} else {
-		return value
-	}
-	return f.bytes()
 }

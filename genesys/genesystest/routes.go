@@ -1,7 +1,6 @@
 package genesystest
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -99,7 +98,6 @@ type trie struct {
 }
 
 func (t *trie) add(segs []segment, r *route) {
-	r.shapePath = shapeOfPath(segs)
 	for _, seg := range segs {
 		next := t.variable
 		if seg.variable == "" {
@@ -118,18 +116,6 @@ func (t *trie) add(segs []segment, r *route) {
 	t.routes = append(t.routes, r)
 }
 
-// all are the routes of the trie.
-func (t *trie) all() []*route {
-	routes := slices.Clone(t.routes)
-	for _, name := range slices.Sorted(maps.Keys(t.literals)) {
-		routes = append(routes, t.literals[name].all()...)
-	}
-	if t.variable != nil {
-		routes = append(routes, t.variable.all()...)
-	}
-	return routes
-}
-
 // find returns the routes of a path, the most literal first.
 func (t *trie) find(parts []string) []*route {
 	if len(parts) == 0 {
@@ -145,11 +131,12 @@ func (t *trie) find(parts []string) []*route {
 	return found
 }
 
-// addRoutes makes a type's paths known.
-func (o *Org) addRoutes(s *shape) {
-	path, query, _ := strings.Cut(s.t.Path, "?")
-	list := &route{action: listObjects, shape: s, segs: s.path}
-	if s.singleton() {
+// addRoutes makes the routes of a type.
+func (f *form) addRoutes(t genesys.ObjectType) {
+	isSingleton := t.Paging == genesys.PagingSingleton
+	path, query, _ := strings.Cut(t.Path, "?")
+	list := route{action: listObjects, segs: f.path}
+	if isSingleton {
 		list.action = oneObject
 	}
 	for param := range strings.SplitSeq(query, "&") {
@@ -158,20 +145,28 @@ func (o *Org) addRoutes(s *shape) {
 			list.query = append(list.query, queryVar{name, seg.variable})
 		}
 	}
-	o.routes.add(list.segs, list)
-	get := pathOnly(s.t.Get)
-	if get != "" && (!s.singleton() || pathShape(get) != pathShape(path)) {
-		o.routes.add(s.self, &route{action: oneObject, shape: s, segs: s.self})
-	}
-	if s.singleton() {
-		return
+	f.routes = append(f.routes, list)
+	get := pathOnly(t.Get)
+	if get != "" && (!isSingleton || pathShape(get) != pathShape(path)) {
+		f.routes = append(f.routes, route{action: oneObject, segs: f.self})
 	}
 	add := path
-	if s.t.Method == http.MethodPost { // a query; objects are added where they are read
+	if t.Method == http.MethodPost { // a query; objects are added where they are read
 		add = get[:max(0, strings.LastIndexByte(get, '/'))]
 	}
-	if add != "" {
-		o.routes.add(parseTemplate(add), &route{action: addObject, shape: s, segs: parseTemplate(add), query: list.query})
+	if add != "" && !isSingleton {
+		f.routes = append(f.routes, route{action: addObject, segs: parseTemplate(add), query: list.query})
+	}
+	for i := range f.routes {
+		f.routes[i].shapePath = shapeOfPath(f.routes[i].segs)
+	}
+}
+
+// addRoutes makes a type's paths known.
+func (o *Org) addRoutes(s *shape) {
+	for _, r := range s.routes {
+		r.shape = s
+		o.routes.add(r.segs, &r)
 	}
 }
 

@@ -50,6 +50,14 @@ type form struct {
 	path     []segment         // of the list call
 	self     []segment         // of the call that reads one object
 	base     string            // self without its last segment, if that is its only variable
+	routes   []route           // of the type's calls; each org gives them its shape
+	demanded []string          // the permissions of these calls, and of the reads of its parts
+	sets     []fieldPath       // arrays whose order has no meaning
+	states   []statePath       // what moves by itself
+	seed     uint64
+	noun     string
+	asked    string // the expands of the catalogue's calls
+	byBody   bool   // the ID is not the field id, or more than one: read from bodies
 }
 
 // A shape is a type in one org.
@@ -57,13 +65,10 @@ type shape struct {
 	*form
 	t        genesys.ObjectType
 	parent   *shape
-	seed     uint64
-	noun     string
 	count    int
 	least    int
 	releases []releaseStep // of the platform, in order
-	asked    string        // the expands of the catalogue's calls
-	byBody   bool          // the ID is not the field id, or more than one: read from bodies
+	size     int           // of the largest body that was made of late
 }
 
 var loadForms = sync.OnceValues(func() (map[string]*form, error) {
@@ -101,7 +106,12 @@ func loadRecipes() (map[string]recipe, error) {
 }
 
 func newForm(t genesys.ObjectType, r recipe) (*form, error) {
-	f := &form{recipe: r, detail: map[string]bool{}, listOnly: map[string]bool{}, expand: map[string]string{}, path: parseTemplate(pathOnly(t.Path))}
+	f := &form{
+		recipe: r, detail: map[string]bool{}, listOnly: map[string]bool{}, expand: map[string]string{}, path: parseTemplate(pathOnly(t.Path)),
+		seed: hashText(0, t.Name), noun: noun(t.Label), asked: askedExpand(t),
+		byBody: len(t.ID) > 1 || len(t.ID) == 1 && strings.Contains(t.ID[0], ".") && t.ID[0] != ".",
+		sets:   setsOf(t), states: statesOf(t),
+	}
 	f.self = parseTemplate(pathOnly(t.Get))
 	if t.Get == "" {
 		f.self = f.path
@@ -112,6 +122,8 @@ func newForm(t genesys.ObjectType, r recipe) (*form, error) {
 	if last := len(f.self) - 1; f.self[last].variable != "" && !slices.ContainsFunc(f.self[:last], func(seg segment) bool { return seg.variable != "" }) {
 		f.base = fillPath(f.self[:last], nil, nil) + "/"
 	}
+	f.addRoutes(t)
+	f.demanded = demandedFor(t, f.routes)
 	c := &compiler{form: f}
 	if rest, ok := strings.CutPrefix(r.ID, "link:"); ok {
 		f.link = rest
@@ -139,7 +151,7 @@ func newForm(t genesys.ObjectType, r recipe) (*form, error) {
 }
 
 func newShape(t genesys.ObjectType, f *form, users int) *shape {
-	s := &shape{form: f, t: t, seed: hashText(0, t.Name), noun: noun(t.Label), least: f.Least}
+	s := &shape{form: f, t: t, least: f.Least}
 	s.count = s.defaultCount()
 	if f.Count != nil {
 		s.count = *f.Count
@@ -147,8 +159,6 @@ func newShape(t genesys.ObjectType, f *form, users int) *shape {
 	if users > defaultSize {
 		s.count = max(s.count, int(f.Per*float64(users)))
 	}
-	s.asked = askedExpand(t)
-	s.byBody = len(t.ID) > 1 || len(t.ID) == 1 && strings.Contains(t.ID[0], ".") && t.ID[0] != "."
 	return s
 }
 

@@ -331,12 +331,13 @@ const (
 func (o *Org) render(s *shape, parentID string, n int, expand string, inList bool) json.RawMessage {
 	c := o.scope(s, parentID, n)
 	c.inList, c.expand = inList, expand
-	c.out = make([]byte, 0, 512)
+	c.out = make([]byte, 0, s.size+s.size/8+64)
 	if inList && s.list != nil {
 		s.list.render(c)
 	} else {
 		s.body.render(c)
 	}
+	s.size = max(s.size-s.size/16, len(c.out))
 	return o.released(s, parentID, n, c.out)
 }
 

@@ -133,6 +133,9 @@ func (it *Iter) KeyIs(name string) bool { return Equal(it.key, name) }
 // Value returns the raw value of the member or element, without space around it.
 func (it *Iter) Value() []byte { return it.value }
 
+// Span returns where the value begins and ends in the text given to [Members] or [Elements].
+func (it *Iter) Span() (start, end int) { return it.i - len(it.value), it.i }
+
 // Err returns what ended the walk too early, with the offset inside the text given to [Members] or
 // [Elements].
 func (it *Iter) Err() error { return it.err }
