@@ -191,7 +191,9 @@ func (l *Limiter) admit(now int64, p Priority, route string) Permit {
 	if len(l.freezes) > 0 {
 		l.freezes.start(route, id, now+int64(l.opts.MaxFreeze))
 	}
-	l.supply(now)
+	if l.opts.Ledger != nil {
+		l.supply(now)
+	}
 	return Permit{l, id}
 }
 

@@ -32,11 +32,16 @@ func (f *inFlight) started(id uint64) int64 {
 
 // end removes a request and reports whether it was in flight.
 func (f *inFlight) end(id uint64) bool {
-	if f.started(id) == isOver {
+	i := id - f.first
+	if i >= uint64(f.starts.n) {
 		return false
 	}
+	started := f.starts.place(int(i))
+	if *started == isOver {
+		return false
+	}
+	*started = isOver
 	f.n--
-	*f.starts.place(int(id - f.first)) = isOver
 	for f.starts.n > 0 && f.starts.at(0) == isOver {
 		f.starts.pop()
 		f.first++
@@ -50,6 +55,7 @@ type fifo struct {
 	ring []int64
 	head int // where the first is in the ring
 	n    int
+	last int64 // that was pushed
 }
 
 // place returns where the instant after the first i is.
@@ -70,14 +76,12 @@ func (f *fifo) before(t int64) int {
 // push appends t, where so many instants at most are to be expected. An instant before the last
 // one counts as the last one: later is the safe side, and the order holds.
 func (f *fifo) push(t int64, most int) {
-	if f.n > 0 {
-		t = max(t, f.at(f.n-1))
-	}
 	if f.n == len(f.ring) {
 		f.grow(most)
 	}
+	f.last = max(f.last, t)
+	*f.place(f.n) = f.last
 	f.n++
-	*f.place(f.n - 1) = t
 }
 
 // grow makes room for one more instant at least.

@@ -20,9 +20,6 @@ func TestFifo(t *testing.T) {
 			for range rng.IntN(most - len(model) + 1) {
 				at := last + rng.Int64N(5) - 1
 				last = max(at, last)
-				if len(model) == 0 {
-					last = at
-				}
 				f.push(at, most)
 				model = append(model, last)
 			}
