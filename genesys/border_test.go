@@ -59,7 +59,7 @@ func TestClean(t *testing.T) {
 // TestCleanByPlace shows what a type says of places in its bodies.
 func TestCleanByPlace(t *testing.T) {
 	types, err := parseFields("t\tsecret\tfields a.pin\n" +
-		"t\turl\tmedia.*.uri\nt\tsettles\tlist.status:Pending=Active,Error=Active\nt\tnames\tcolumns\nt\tdefinitions\tschema.properties\n")
+		"\turl\tmedia.*.uri\n\tsettles\tlist.status:Pending=Active,Error=Active\n\tnames\tcolumns\n\tdefinitions\tschema.properties\n")
 	require.NoError(t, err)
 	for _, test := range []struct {
 		in, out string

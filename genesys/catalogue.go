@@ -24,18 +24,17 @@ type Catalogue struct {
 func DefaultCatalogue() *Catalogue { return defaultCatalogue() }
 
 var defaultCatalogue = sync.OnceValue(func() *Catalogue {
-	types, err := parseTypes(catalogueTSV)
+	types, err := parseTypes(catalogueTSV) // which is sorted
 	if err != nil {
 		panic(err) // a test reads the embedded table
 	}
 	return newCatalogue(types)
 })
 
-// newCatalogue makes a catalogue of types. Where the label of one type is the name of another, the
-// name counts.
+// newCatalogue makes a catalogue of types that are sorted by name. Where the label of one type is
+// the name of another, the name counts.
 func newCatalogue(types []ObjectType) *Catalogue {
 	c := &Catalogue{types: types, known: make(map[string]int, 2*len(types))}
-	slices.SortFunc(c.types, func(a, b ObjectType) int { return strings.Compare(a.Name, b.Name) })
 	for i, t := range c.types {
 		c.known[strings.ToLower(t.Label)] = i
 	}
@@ -83,6 +82,7 @@ func (c *Catalogue) With(more ...ObjectType) (*Catalogue, error) {
 			}
 		}
 	}
+	slices.SortFunc(types, func(a, b ObjectType) int { return strings.Compare(a.Name, b.Name) })
 	with := newCatalogue(types)
 	for _, t := range with.types {
 		if _, ok := with.parent(t); t.Parent != "" && !ok {

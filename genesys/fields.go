@@ -13,7 +13,8 @@ import (
 // from the official models: fields.tsv says of each field of a model what it
 // is, with a grade and a reason, and a field that it does not name is
 // configuration. fields_by_type.tsv is made of it, by following the models of
-// each type, and is all that a program carries. A test holds the two together.
+// each type, and is all that a program carries: for types that have all of it in
+// common, once. A test holds the two together.
 
 //go:embed fields_by_type.tsv
 var fieldsTSV string
@@ -94,7 +95,9 @@ func (t ObjectType) Uncompared() []UncomparedField {
 		}
 		return all
 	}
-	return slices.Clone(t.fields.uncompared)
+	all := slices.Clone(t.fields.uncompared)
+	slices.SortFunc(all, func(a, b UncomparedField) int { return strings.Compare(a.Path, b.Path) })
+	return all
 }
 
 // Ignored returns the paths to leave out when two bodies of the type are
@@ -120,29 +123,34 @@ func (t ObjectType) border() *border {
 	return &b
 }
 
-// parseFields reads lines of a type, a kind and its paths.
+// parseFields reads lines of types, a kind and its paths. Where the types are left out, they are
+// those of the line above.
 func parseFields(table string) (map[string]*typeFields, error) {
 	types := map[string]*typeFields{}
+	var all []*typeFields
+	at := 0
 	for line := range strings.Lines(table) {
+		at++
 		cells := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if len(cells) != 3 {
-			return nil, fmt.Errorf("genesys: field table: %q has %d columns, not 3", cells[0], len(cells))
+			return nil, fmt.Errorf("genesys: field table, line %d: %d columns, not 3", at, len(cells))
 		}
-		f := types[cells[0]]
-		if f == nil {
-			f = &typeFields{}
-			types[cells[0]] = f
+		if cells[0] != "" || all == nil {
+			all = append(all, &typeFields{})
+		}
+		f := all[len(all)-1]
+		for name := range strings.FieldsSeq(cells[0]) {
+			types[name] = f
 		}
 		for path := range strings.FieldsSeq(cells[2]) {
 			if err := f.add(cells[1], path); err != nil {
-				return nil, fmt.Errorf("genesys: field table: %s: %w", cells[0], err)
+				return nil, fmt.Errorf("genesys: field table, line %d: %w", at, err)
 			}
 		}
 	}
-	for _, f := range types {
+	for _, f := range all {
 		slices.Sort(f.ignored)
 		f.ignored = slices.Compact(f.ignored)
-		slices.SortFunc(f.uncompared, func(a, b UncomparedField) int { return strings.Compare(a.Path, b.Path) })
 	}
 	return types, nil
 }

@@ -53,13 +53,24 @@ var noisy = regexp.MustCompile(
 func TestFieldTable(t *testing.T) {
 	all := decisions(t)
 	used := map[decision]bool{}
-	var b strings.Builder
+	types := map[string][]string{} // by their lines, which many have in common
+	var order []string
 	for _, typ := range slices.Sorted(maps.Keys(official.TypeModels())) {
 		w := newFieldWalk(typ, all)
 		w.run(all)
-		b.WriteString(w.lines())
+		lines := w.lines()
+		if types[lines] == nil {
+			order = append(order, lines)
+		}
+		types[lines] = append(types[lines], typ)
 		require.Empty(t, w.open, "%s has fields that look like noise: are they?", typ)
 		maps.Copy(used, w.used)
+	}
+	var b strings.Builder
+	for _, lines := range order {
+		if lines != "" {
+			b.WriteString(strings.Join(types[lines], " ") + lines)
+		}
 	}
 	for _, d := range all {
 		require.True(t, used[d] || d.isOrder() && hasField(d), "%s.%s (%s) is a field that no type compares", d.model, d.field, d.class)

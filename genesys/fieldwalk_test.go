@@ -213,7 +213,7 @@ func (w *fieldWalk) order(model, field, path string, about decision) {
 	}
 }
 
-// lines returns the type's lines of fields_by_type.tsv. A name that stands for the same thing at all its places is
+// lines returns the type's lines of fields_by_type.tsv, without its name. A name that stands for the same thing at all its places is
 // written once, with ** in front, so that it holds in places that the models do not tell of; but not where customers
 // choose names. At the top it stands by itself as well.
 func (w *fieldWalk) lines() string {
@@ -224,7 +224,7 @@ func (w *fieldWalk) lines() string {
 		case "identity", "provenance", "state", "counter", "set":
 			paths = w.shorten(paths)
 		}
-		fmt.Fprintf(&b, "%s\t%s\t%s\n", w.typ, kind, strings.Join(slices.Sorted(maps.Keys(paths)), " "))
+		fmt.Fprintf(&b, "\t%s\t%s\n", kind, strings.Join(slices.Sorted(maps.Keys(paths)), " "))
 	}
 	return b.String()
 }
