@@ -42,7 +42,7 @@ func (h *History) AsOf(ctx context.Context, typeName string, t time.Time) iter.S
 			return
 		}
 		for _, typeName := range types {
-			for s, err := range h.asOf(ctx, typeName, t) {
+			for s, err := range h.asOf(ctx, typeName, t, withBody) {
 				var v Version
 				if err == nil {
 					v, err = h.version(&s.state, s.until)
@@ -63,11 +63,19 @@ type pastState struct {
 	until time.Time
 }
 
-// asOf iterates over the objects of a type that existed at t. Their bodies are made when they are
-// asked for.
-func (h *History) asOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[pastState, error] {
+// withBody makes the body of a state, so that who asks for it later has it at once.
+func withBody(s *pastState) error {
+	_, err := s.body()
+	return err
+}
+
+// asOf iterates over the objects of a type that existed at t. Of each, complete is called from one
+// of several goroutines, to make what the caller needs; what it makes not live is left out.
+func (h *History) asOf(
+	ctx context.Context, typeName string, t time.Time, complete func(*pastState) error,
+) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
-		for s, err := range h.allAsOf(ctx, typeName, t) {
+		for s, err := range h.allAsOf(ctx, typeName, t, complete) {
 			if (err != nil || s.live) && !yield(s, err) {
 				return
 			}
@@ -79,7 +87,9 @@ func (h *History) asOf(ctx context.Context, typeName string, t time.Time) iter.S
 // and have no ID here if they had not been recorded before. It goes through the ids in as many
 // turns as the log behind t takes to be held: each turn asks for all ids that are left, behind lowers
 // r.End to what fits into memory, and the next turn begins there.
-func (h *History) allAsOf(ctx context.Context, typeName string, t time.Time) iter.Seq2[pastState, error] {
+func (h *History) allAsOf(
+	ctx context.Context, typeName string, t time.Time, complete func(*pastState) error,
+) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
 		r := h.keys.below("head", typeName)
 		earlier := &recall{h: h, until: t, known: map[uint64]record{}}
@@ -92,11 +102,15 @@ func (h *History) allAsOf(ctx context.Context, typeName string, t time.Time) ite
 			find := behind.before(earlier.record)
 			// What is deleted now and has not changed since t was deleted at t too.
 			there := func(hd *idHead) bool { return hd.live() || hd.tipAt().After(t) }
-			for o, err := range h.stored(ctx, typeName, r, there) {
-				s := pastState{}
-				if err == nil {
-					s, err = h.pastOf(ctx, o, find, t)
+			size := func(o storedObject) int { return len(o.body) }
+			past := func(o storedObject) (pastState, error) {
+				s, err := h.pastOf(ctx, o, find, t)
+				if err == nil && s.live {
+					err = complete(&s)
 				}
+				return s, err
+			}
+			for s, err := range inOrder(h.stored(ctx, typeName, r, there), size, past) {
 				if !yield(s, err) || err != nil && !errors.Is(err, ErrTrimmed) {
 					return
 				}

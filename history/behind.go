@@ -72,7 +72,7 @@ func (h *History) behind(ctx context.Context, typeName string, t time.Time, r *s
 		if id.typeName != typeName {
 			continue
 		}
-		f, err := splitFrame(e)
+		f, err := splitFrame(e, id)
 		if err != nil {
 			return nil, err
 		}

@@ -93,7 +93,8 @@
 //     identity.go and move.go where ids turn out to be wrong; rewrite.go, trim.go and forget.go,
 //     which take away
 //   - the log: query.go, logread.go, summary.go, volatility.go
-//   - the past: version.go (one object), asof.go, behind.go and snapshot.go (a type), between.go
+//   - the past: version.go (one object), asof.go, behind.go, inorder.go and
+//     snapshot.go (a type), between.go
 //   - questions over objects: search.go, references.go, idindex.go, naturalkey.go, compare.go and
 //     portrait.go, export.go, replay.go, undo.go and overlay.go
 //   - who made a change: evidence.go, auditrecords.go, attribution.go, facts.go, join.go, judge.go, who.go

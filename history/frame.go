@@ -153,14 +153,14 @@ type storedFrame struct {
 
 // decodeFrame returns the frame in e, which has the identity id.
 func decodeFrame(e storage.Entry, id frameID) (storedFrame, error) {
-	f, err := splitFrame(e)
+	f, err := splitFrame(e, id)
 	if err != nil {
 		return storedFrame{}, err
 	}
 	records := make([]record, len(f.Entries))
 	for i, raw := range f.Entries {
-		if err := records[i].decode(raw, id, f.After); err != nil {
-			return storedFrame{}, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
+		if records[i], err = f.decode(raw); err != nil {
+			return storedFrame{}, err
 		}
 	}
 	return storedFrame{e, id, origin{id.typeName, f.Pass, f.After}, records}, nil
@@ -171,6 +171,11 @@ func (r *record) decode(raw []byte, id frameID, after time.Time) error {
 	if err := r.UnmarshalJSON(raw); err != nil {
 		return err
 	}
+	return r.place(id, after)
+}
+
+// place says which frame an entry is from.
+func (r *record) place(id frameID, after time.Time) error {
 	if r.Prev >= r.Seq { // Numbers fall along every chain; without that, following one might never end.
 		return fmt.Errorf("%w: change %d comes after change %d", storage.ErrCorrupt, r.Seq, r.Prev)
 	}

@@ -3,7 +3,9 @@ package history
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cxsync/cxsync/storage"
@@ -15,29 +17,16 @@ import (
 // record returns the entry with a sequence number, ErrTrimmed if it is gone, or an error that
 // matches ErrNotFound if it was not made yet. Its ID is the one that it was recorded under; see
 // identity.go.
-func (h *History) record(ctx context.Context, seq uint64) (r record, err error) {
-	e, id, err := h.frameTextOf(ctx, seq)
-	if err != nil || e.Key == "" {
-		return r, cmp.Or(err, h.checkMade(ctx, seq), ErrTrimmed)
-	}
-	f, err := splitFrame(e)
+func (h *History) record(ctx context.Context, seq uint64) (record, error) {
+	f, err := h.frameOf(ctx, seq)
 	if err != nil {
-		return r, err
+		return record{}, err
 	}
-	for _, raw := range f.Entries { // of hundreds, one is decoded
-		var n uint64
-		if n, _, err = entryNames(raw); err == nil && n != seq {
-			continue
-		}
-		if err == nil {
-			err = r.decode(raw, id, f.After)
-		}
-		if err != nil {
-			err = fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
-		}
-		return r, err
+	r, err := f.record(seq)
+	if errors.Is(err, ErrTrimmed) {
+		err = cmp.Or(h.checkMade(ctx, seq), err)
 	}
-	return r, cmp.Or(h.checkMade(ctx, seq), ErrTrimmed)
+	return r, err
 }
 
 // checkMade returns an error that matches ErrNotFound if no change has a sequence number yet.
@@ -49,40 +38,22 @@ func (h *History) checkMade(ctx context.Context, seq uint64) error {
 	return err
 }
 
-// frameTextOf returns the frame, as it is stored, that holds the entry with a sequence number if any
-// does: the last one that begins at it or before. There is none, with an empty key, before the first
-// frame.
-func (h *History) frameTextOf(ctx context.Context, seq uint64) (storage.Entry, frameID, error) {
+// frameOf returns the frame that holds the entry with a sequence number if any does: the last one
+// that begins at it or before. Before the first frame it has no entries.
+func (h *History) frameOf(ctx context.Context, seq uint64) (frameText, error) {
 	r := h.keys.frames(0, seq+1)
 	r.Reverse = true
 	for e, err := range h.store.Scan(ctx, r) {
 		if err != nil {
-			return storage.Entry{}, frameID{}, fmt.Errorf("history: %w", err)
+			return frameText{}, fmt.Errorf("history: %w", err)
 		}
 		id, err := h.keys.parseFrame(e.Key)
-		return e, id, err
-	}
-	return storage.Entry{}, frameID{}, nil
-}
-
-// frameOf returns the frame that holds the entry with a sequence number, unless
-// the entry is gone.
-func (h *History) frameOf(ctx context.Context, seq uint64) (storedFrame, error) {
-	e, id, err := h.frameTextOf(ctx, seq)
-	if err != nil || e.Key == "" {
-		return storedFrame{}, err
-	}
-	return decodeFrame(e, id)
-}
-
-// record returns the entry with a sequence number, or ErrTrimmed.
-func (f *storedFrame) record(seq uint64) (record, error) {
-	for _, r := range f.records {
-		if r.Seq == seq {
-			return r, nil
+		if err != nil {
+			return frameText{}, err
 		}
+		return splitFrame(e, id)
 	}
-	return record{}, ErrTrimmed
+	return frameText{}, nil
 }
 
 // A recall finds entries and remembers others of the same frames, because a query over many objects
@@ -94,6 +65,7 @@ func (f *storedFrame) record(seq uint64) (record, error) {
 // remembered without what it changed.
 type recall struct {
 	h     *History
+	mu    sync.Mutex        // held while a frame is read too, so that it is read once
 	until time.Time         // the moment, unless seq says it; zero for none
 	known map[uint64]record // by sequence number, without fields
 	seq   uint64            // the moment as an entry, which may move on; 0 for none
@@ -104,6 +76,8 @@ const maxRecall = 100_000
 
 // record returns the entry with a sequence number, or ErrTrimmed; it is a finder.
 func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if r, ok := c.known[seq]; ok {
 		return r, nil
 	}
@@ -111,16 +85,32 @@ func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	if n := len(f.records); !f.at.After(c.until) || n > 0 && f.records[n-1].Seq <= c.seq {
-		if len(c.known) > maxRecall {
-			clear(c.known)
-		}
-		for _, r := range f.records {
-			r.Fields, r.Step, r.Before, r.Platform = nil, nil, nil, nil
-			c.known[r.Seq] = r
-		}
+	if before, err := c.before(&f); err != nil || !before {
+		return f.record(seq)
 	}
-	return f.record(seq)
+	if len(c.known) > maxRecall {
+		clear(c.known)
+	}
+	for _, raw := range f.Entries {
+		r, err := f.brief(raw)
+		if err != nil {
+			return record{}, err
+		}
+		c.known[r.Seq] = r
+	}
+	if r, ok := c.known[seq]; ok {
+		return r, nil
+	}
+	return record{}, ErrTrimmed
+}
+
+// before reports whether all entries of a frame came at the moment or before.
+func (c *recall) before(f *frameText) (bool, error) {
+	if len(f.Entries) == 0 || !f.at.After(c.until) {
+		return len(f.Entries) > 0, nil
+	}
+	last, _, err := entryNames(f.Entries[len(f.Entries)-1])
+	return last <= c.seq, err
 }
 
 // seek returns the first sequence number that a frame at t or later can have, by bisection of the

@@ -108,7 +108,11 @@ func (k *keyring) loadPast(ctx context.Context, typeName string, fields []string
 	} else if err != nil {
 		return err
 	}
-	for s, err := range k.allAsOf(ctx, typeName, k.at) {
+	complete := withBody
+	if len(fields) == 0 {
+		complete = func(*pastState) error { return nil }
+	}
+	for s, err := range k.allAsOf(ctx, typeName, k.at, complete) {
 		if err != nil && !errors.Is(err, ErrTrimmed) {
 			return err
 		}

@@ -65,14 +65,14 @@ func (h *History) past(ctx context.Context, typeName string, at time.Time, part 
 			yield(snapshot{}, err)
 			return
 		}
-		for s, err := range h.asOf(ctx, typeName, at) {
-			o := snapshot{Ref: Ref{typeName, s.ID, s.Name}}
-			if err == nil {
-				var may bool
-				if may, err = s.mayHold(part); err == nil && !may {
-					continue
-				}
+		complete := func(s *pastState) (err error) {
+			if s.live, err = s.mayHold(part); err == nil && s.live {
+				err = withBody(s)
 			}
+			return err
+		}
+		for s, err := range h.asOf(ctx, typeName, at, complete) {
+			o := snapshot{Ref: Ref{typeName, s.ID, s.Name}}
 			if err == nil {
 				o.body, err = s.body()
 			}

@@ -60,7 +60,7 @@ func (s *state) body() ([]byte, error) {
 // body, or one that was made on the way.
 func (s *state) newer() (doc []byte, err error) {
 	if s.doc == nil {
-		if s.doc, err = s.comparer.Canonical(nil, s.stored); err != nil {
+		if s.doc, err = s.comparer.Canonical(make([]byte, 0, len(s.stored)), s.stored); err != nil {
 			return nil, fmt.Errorf("history: stored body of %s %q: %w", s.typeName, s.ID, err)
 		}
 	}

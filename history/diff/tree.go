@@ -45,9 +45,13 @@ func (n *node) open() error {
 	return fmt.Errorf("%w: a value has no parts", ErrMismatch)
 }
 
+// usualMembers is how many members an object has, mostly, at most.
+const usualMembers = 16
+
 // openObject finds out as well whether the members are sorted, on which the rest relies.
 func (n *node) openObject() error {
-	m := &memberSet{}
+	m := &memberSet{keys: make([][]byte, 0, usualMembers), values: make([]*node, 0, usualMembers)}
+	var nodes []node
 	for it := jsonscan.Members(n.raw); ; {
 		if !it.Next() {
 			if err := it.Err(); err != nil {
@@ -59,7 +63,11 @@ func (n *node) openObject() error {
 			return fmt.Errorf("%w: %w", errNotCanonical, errUnsorted)
 		}
 		m.keys = append(m.keys, it.Key())
-		m.values = append(m.values, &node{raw: it.Value()})
+		if len(nodes) == cap(nodes) {
+			nodes = make([]node, 0, max(usualMembers, 2*cap(nodes)))
+		}
+		nodes = append(nodes, node{raw: it.Value()})
+		m.values = append(m.values, &nodes[len(nodes)-1])
 	}
 	n.raw, n.members = nil, m
 	return nil

@@ -15,8 +15,8 @@ import (
 	"github.com/cxsync/cxsync/storage/file"
 )
 
-// questionRows measures questions over a whole org, on one core but for the garbage collector. They
-// have no peer.
+// questionRows measures questions over a whole org, in seconds of CPU on all cores: those about the
+// past of all objects use several, and so does the garbage collector. They have no peer.
 func questionRows(r *run) ([]row, error) {
 	ctx := context.Background()
 	e := estate{objects: r.pick(5_000, 50_000), passes: 10}
