@@ -67,7 +67,8 @@ func (n renamer) RoundTrip(r *http.Request) (*http.Response, error) {
 // Two orgs that are alike but for every id compare as equal over the whole catalogue; after edits
 // exactly the edited objects differ; and what one client cannot read is said to be unreadable.
 func TestCompareOfTwoOrgs(t *testing.T) {
-	org, twin := genesystest.New(&genesystest.Options{RateLimit: -1}), genesystest.New(&genesystest.Options{RateLimit: -1, Domain: "mypurecloud.ie"})
+	org := genesystest.New(&genesystest.Options{Counts: few(2), RateLimit: -1})
+	twin := genesystest.New(&genesystest.Options{Counts: few(2), RateLimit: -1, Domain: "mypurecloud.ie"})
 	renamed := renamer{twin.Transport()}
 	engine := open(t, org, memory.New(), func(o *environment.Options) {
 		first := org.Transport()

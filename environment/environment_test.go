@@ -47,6 +47,18 @@ func open(t *testing.T, org *genesystest.Org, store storage.Store, edit func(*en
 	return engine
 }
 
+// few are counts of an org with n objects of each type, and below each parent: for a test whose
+// subject is the calls and the types, not the objects.
+func few(n int) map[string]int {
+	counts := map[string]int{}
+	for typ := range genesys.DefaultCatalogue().All() {
+		if typ.Paging != genesys.PagingSingleton {
+			counts[typ.Name] = n
+		}
+	}
+	return counts
+}
+
 func recordOf(org *genesystest.Org, objects ...string) environment.Record {
 	c := org.Config()
 	return environment.Record{
@@ -165,7 +177,7 @@ func TestKilledAtAnyCommit(t *testing.T) {
 		require.NoError(t, org.Delete("routing.skillgroups", firstID(t, org.Objects("routing.skillgroups"))))
 	}
 	run := func(killAfter int) (heads map[string]string, feed []string, killed bool) {
-		org := genesystest.New(&genesystest.Options{RateLimit: -1})
+		org := genesystest.New(&genesystest.Options{Counts: few(4), RateLimit: -1})
 		store := &mortal{Store: memory.New(), left: -1}
 		env := create(t, open(t, org, store, nil), recordOf(org, objects...))
 		store.left = killAfter

@@ -25,7 +25,7 @@ func TestNothingInventedNothingMissedUnderFire(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 1))
-				org := genesystest.New(&genesystest.Options{Seed: seed})
+				org := genesystest.New(&genesystest.Options{Seed: seed, Counts: few(8)})
 				store := memory.New()
 				r := recordOf(org, types...)
 				r.RateLimitMinute = 250

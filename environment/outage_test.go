@@ -74,7 +74,9 @@ func TestOutages(t *testing.T) {
 		for _, first := range []bool{false, true} { // the list is answered before it happens
 			t.Run(name+map[bool]string{false: "", true: " at once"}[first], func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					org := genesystest.New(&genesystest.Options{Counts: map[string]int{"integrations.actions": 80}, RateLimit: -1, MintLimit: -1})
+					counts := few(3)
+					counts[typ] = 50
+					org := genesystest.New(&genesystest.Options{Counts: counts, RateLimit: -1, MintLimit: -1})
 					var instead func(*http.Request) (*http.Response, error)
 					armed, requests, logins := false, 0, 0
 					var mu sync.Mutex // guards what requests change
@@ -130,7 +132,7 @@ func TestOutages(t *testing.T) {
 					time.Sleep(time.Hour)
 					_, err = engine.Import(t.Context(), env.ID, nil)
 					require.NoError(t, err)
-					require.Len(t, changes(t, engine, env.ID, history.Query{Types: []string{typ}}), 80)
+					require.Len(t, changes(t, engine, env.ID, history.Query{Types: []string{typ}}), 50)
 				})
 			})
 		}

@@ -209,7 +209,7 @@ func TestParentIsReadOnceForItsChildren(t *testing.T) {
 func TestRunKilledAtAnyCommit(t *testing.T) {
 	run := func(t *testing.T, killAfter int) (feed []string, killed bool) {
 		t.Helper()
-		org := genesystest.New(nil)
+		org := genesystest.New(&genesystest.Options{Counts: few(4)})
 		store := &mortal{Store: memory.New(), left: -1}
 		r := recordOf(org, "routing.skills", "Queues", "routing.queues.members")
 		r.Polling = every("*/10")

@@ -220,7 +220,7 @@ func TestReleaseByRotation(t *testing.T) {
 // A release of a type whose bodies are more than a pass holds back is recognised by those that it has compared by then.
 func TestReleaseOfLargeBodies(t *testing.T) {
 	h := newHistory(t)
-	long := `"x":"` + strings.Repeat("y", 2<<20) + `","n":%d`
+	long := `"x":"` + strings.Repeat("y", 1<<20) + `","n":%d` // more than one commit takes
 	pass(t, h, diff.Rules{}, many(34, long)...)
 	sum := pass(t, h, diff.Rules{}, many(34, long+`,"new":1`)...)
 	require.Zero(t, sum.Updated)

@@ -65,11 +65,11 @@ func TestGreedyUse(t *testing.T) {
 		"four":              {Limits{Minute: 30}, 40, time.Second, 4, 20 * time.Millisecond, Background, false, 0.97},
 		"four, 300":         {Limits{Minute: 300}, 20, time.Second, 4, 20 * time.Millisecond, Interactive, false, 0.97},
 		"four, slow ledger": {Limits{Minute: 100}, 20, time.Second, 4, 300 * time.Millisecond, Interactive, false, 0.97},
-		"four, hour":        {Limits{Hour: 100}, 8, time.Second, 4, 20 * time.Millisecond, Background, false, 0.97},
-		"day":               {Limits{Day: 50}, 5, 5 * time.Second, 2, 20 * time.Millisecond, Background, false, 0.97},
+		"four, hour":        {Limits{Hour: 100}, 4, time.Second, 4, 20 * time.Millisecond, Background, false, 0.97},
+		"day":               {Limits{Day: 50}, 2, 5 * time.Second, 2, 20 * time.Millisecond, Background, false, 0.97},
 		"changing":          {Limits{Minute: 60}, 30, time.Second, 4, 20 * time.Millisecond, Interactive, true, 0.95},
 		"changing, 300":     {Limits{Minute: 300}, 20, time.Second, 4, 20 * time.Millisecond, Background, true, 0.95},
-		"changing, hour":    {Limits{Hour: 60}, 10, time.Second, 4, 20 * time.Millisecond, Background, true, 0.95},
+		"changing, hour":    {Limits{Hour: 60}, 8, time.Second, 4, 20 * time.Millisecond, Background, true, 0.95},
 	}
 	if raceSlowdown > 1 {
 		t.Skip("too slow with the race detector; TestNeverOverLimit takes the same paths")
