@@ -92,7 +92,7 @@ func (h *History) allAsOf(
 ) iter.Seq2[pastState, error] {
 	return func(yield func(pastState, error) bool) {
 		r := h.keys.below("head", typeName)
-		earlier := &recall{h: h, until: t, known: map[uint64]record{}}
+		earlier := &recall{h: h, until: t, known: map[uint64]*record{}}
 		for end := r.End; ; r.Start, r.End = r.End, end {
 			behind, err := h.behind(ctx, typeName, t, &r, maxBehind)
 			if err != nil {

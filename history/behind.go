@@ -61,29 +61,19 @@ func (h *History) behind(ctx context.Context, typeName string, t time.Time, r *s
 	frames.Reverse = true
 	all := *r == h.keys.below("head", typeName)
 	held := &heldLog{}
-	for e, err := range h.store.Scan(ctx, frames) {
+	size := func(e storage.Entry) int { return len(e.Value) }
+	name := func(e storage.Entry) (namedFrame, error) { return h.namedFrame(e, typeName) }
+	for f, err := range inOrder(h.store.Scan(ctx, frames), size, name) {
 		if err != nil {
 			return nil, fmt.Errorf("history: %w", err)
 		}
-		id, err := h.keys.parseFrame(e.Key)
-		if err != nil {
-			return nil, err
-		}
-		if id.typeName != typeName {
+		if f.typeName != typeName {
 			continue
 		}
-		f, err := splitFrame(e, id)
-		if err != nil {
-			return nil, err
-		}
-		held.frames = append(held.frames, heldFrame{id, f.After})
-		for _, raw := range slices.Backward(f.Entries) {
-			seq, object, err := entryNames(raw)
-			if err != nil {
-				return nil, fmt.Errorf("history: %w", &storage.KeyError{Key: e.Key, Err: err})
-			}
-			if all || r.Contains(h.keys.head(typeName, object)) {
-				held.add(seq, uint32(len(held.frames)-1), raw)
+		held.frames = append(held.frames, heldFrame{f.frameID, f.After})
+		for i, raw := range slices.Backward(f.Entries) {
+			if all || r.Contains(h.keys.head(typeName, f.objects[i])) {
+				held.add(f.seqs[i], uint32(len(held.frames)-1), raw)
 			}
 		}
 		// Frames come newest first, so halving drops no entry of an object that stays: what was read so
@@ -97,6 +87,31 @@ func (h *History) behind(ctx context.Context, typeName string, t time.Time, r *s
 		}
 	}
 	return held, nil
+}
+
+// A namedFrame is a frame with the number of each entry and the id of its object.
+type namedFrame struct {
+	frameText
+	seqs    []uint64
+	objects []string
+}
+
+// namedFrame returns the frame in e, with no entries if it is of another type.
+func (h *History) namedFrame(e storage.Entry, typeName string) (f namedFrame, err error) {
+	id, err := h.keys.parseFrame(e.Key)
+	if err != nil || id.typeName != typeName {
+		return f, err
+	}
+	if f.frameText, err = splitFrame(e, id); err != nil {
+		return f, err
+	}
+	f.seqs, f.objects = make([]uint64, len(f.Entries)), make([]string, len(f.Entries))
+	for i, raw := range f.Entries {
+		if f.seqs[i], f.objects[i], err = entryNames(raw); err != nil {
+			return f, f.corrupt(err)
+		}
+	}
+	return f, nil
 }
 
 // add copies the text of an entry; the frame that it is from is not kept.

@@ -41,7 +41,7 @@ func (h *History) Between(ctx context.Context, a, b time.Time, q Query) iter.Seq
 			return
 		}
 		n := 0
-		earlier := &recall{h: h, until: a, known: map[uint64]record{}}
+		earlier := &recall{h: h, until: a, known: map[uint64]*record{}}
 		who, err := h.whoReader(ctx)
 		if err != nil {
 			yield(Change{}, err)

@@ -123,16 +123,17 @@ func (f *frameText) decode(raw []byte) (r record, err error) {
 	return r, err
 }
 
-// brief decodes an entry without what it changed.
-func (f *frameText) brief(raw []byte) (r record, err error) {
-	if err = r.unmarshal(raw, []byte(`"changes"`)); err == nil {
+// brief decodes an entry into r without what it changed.
+func (f *frameText) brief(r *record, raw []byte) error {
+	err := r.unmarshal(raw, []byte(`"changes"`))
+	if err == nil {
 		err = r.place(f.frameID, f.After)
 	}
 	if err != nil {
-		return r, f.corrupt(err)
+		return f.corrupt(err)
 	}
 	r.Fields, r.Step, r.Before, r.Platform = nil, nil, nil, nil
-	return r, nil
+	return nil
 }
 
 // corrupt returns an error with the key of the frame.

@@ -65,10 +65,10 @@ func (h *History) frameOf(ctx context.Context, seq uint64) (frameText, error) {
 // remembered without what it changed.
 type recall struct {
 	h     *History
-	mu    sync.Mutex        // held while a frame is read too, so that it is read once
-	until time.Time         // the moment, unless seq says it; zero for none
-	known map[uint64]record // by sequence number, without fields
-	seq   uint64            // the moment as an entry, which may move on; 0 for none
+	mu    sync.Mutex         // held while a frame is read too, so that it is read once
+	until time.Time          // the moment, unless seq says it; zero for none
+	known map[uint64]*record // by sequence number, without fields
+	seq   uint64             // the moment as an entry, which may move on; 0 for none
 }
 
 // maxRecall is how many entries a recall remembers.
@@ -78,8 +78,8 @@ const maxRecall = 100_000
 func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r, ok := c.known[seq]; ok {
-		return r, nil
+	if r := c.known[seq]; r != nil {
+		return *r, nil
 	}
 	f, err := c.h.frameOf(ctx, seq)
 	if err != nil {
@@ -91,15 +91,15 @@ func (c *recall) record(ctx context.Context, seq uint64) (record, error) {
 	if len(c.known) > maxRecall {
 		clear(c.known)
 	}
-	for _, raw := range f.Entries {
-		r, err := f.brief(raw)
-		if err != nil {
+	records := make([]record, len(f.Entries))
+	for i, raw := range f.Entries {
+		if err := f.brief(&records[i], raw); err != nil {
 			return record{}, err
 		}
-		c.known[r.Seq] = r
+		c.known[records[i].Seq] = &records[i]
 	}
-	if r, ok := c.known[seq]; ok {
-		return r, nil
+	if r := c.known[seq]; r != nil {
+		return *r, nil
 	}
 	return record{}, ErrTrimmed
 }

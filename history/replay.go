@@ -124,7 +124,7 @@ func (r *replay) open(ctx context.Context, seq uint64) error {
 	var err error
 	r.lens = r.History.lens(func(string) []string { return []string{"**.selfUri"} })
 	r.paths = map[Ref]string{}
-	r.earlier = recall{h: r.History, known: map[uint64]record{}}
+	r.earlier = recall{h: r.History, known: map[uint64]*record{}}
 	if r.ring, err = r.keyring(ctx, at.Add(-1), nil); err != nil || seq == 0 {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
@@ -44,9 +45,18 @@ type state struct {
 // body returns the canonical form. It reverts all steps that were collected, which are newest first,
 // in one call, which wants them oldest first; then the result is what later steps lead back from.
 func (s *state) body() ([]byte, error) {
-	doc, err := s.newer()
-	if err != nil || len(s.undone) == 0 {
-		return doc, err
+	if len(s.undone) == 0 {
+		return s.newer()
+	}
+	// What is only reverted and never kept takes no new memory.
+	scratch := scratches.Get().(*[]byte)
+	defer scratches.Put(scratch)
+	doc, err := s.newerInto((*scratch)[:0])
+	if err != nil {
+		return nil, err
+	}
+	if s.doc == nil {
+		*scratch = doc
 	}
 	slices.Reverse(s.undone)
 	if s.doc, err = diff.Revert(doc, slices.Concat(s.undone...)); err != nil {
@@ -60,12 +70,24 @@ func (s *state) body() ([]byte, error) {
 // body, or one that was made on the way.
 func (s *state) newer() (doc []byte, err error) {
 	if s.doc == nil {
-		if s.doc, err = s.comparer.Canonical(make([]byte, 0, len(s.stored)), s.stored); err != nil {
-			return nil, fmt.Errorf("history: stored body of %s %q: %w", s.typeName, s.ID, err)
-		}
+		s.doc, err = s.newerInto(make([]byte, 0, len(s.stored)))
 	}
-	return s.doc, nil
+	return s.doc, err
 }
+
+// newerInto is newer that keeps what it makes in dst only.
+func (s *state) newerInto(dst []byte) (doc []byte, err error) {
+	if s.doc != nil {
+		return s.doc, nil
+	}
+	if doc, err = s.comparer.Canonical(dst, s.stored); err != nil {
+		return nil, fmt.Errorf("history: stored body of %s %q: %w", s.typeName, s.ID, err)
+	}
+	return doc, nil
+}
+
+// scratches holds buffers for canonical forms.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 // mayHold reports whether a text may stand in the body, without making it. What does is in a newer
 // one or in a step back from it, but for an escape that may stand for a part of it.

@@ -50,7 +50,9 @@ func splitPointer(pointer string) ([]string, error) {
 			}
 			rest = after
 		}
-		tokens[i] = pointerEscapes.Replace(token)
+		if strings.IndexByte(token, '~') >= 0 {
+			tokens[i] = pointerEscapes.Replace(token)
+		}
 	}
 	return tokens, nil
 }
