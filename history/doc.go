@@ -55,22 +55,6 @@
 // kept beside the change and is provisional for a day, because audits come late. What audits
 // show and no pass saw is [Undetected]. Options.Models say where audits speak of a type.
 //
-// # Proofs
-//
-//   - TestModel holds random worlds, edits, kills, trims and rules against a plain map of
-//     versions: no entry that is not a difference, and answers about any time that are right.
-//   - In package diff, TestCanonicalAndDigest and TestRandomPairs prove what is the same and
-//     what is not, and that field changes lead forth and back.
-//   - TestMissingIsNotDeleted, TestIncompleteWalkRemovesNothing, TestSuddenDrop and
-//     TestCoverage prove what is not a removal.
-//   - TestRulesChange: new rules make no change appear. TestTimeNeverDecreases.
-//   - TestReleasesAreToldFromEdits, TestReleaseByRotation.
-//   - TestAttributionsOfAWorld: nobody is named who did not do it; joins that are broken on
-//     purpose fail. TestAttributionsKilledAtAnyCommit, TestForgetInAudits.
-//   - TestKilledPass: a pass that dies anywhere, its last commit made or not, leaves what
-//     the next one completes. TestFence: who lost the right to write cannot.
-//   - TestRetention, TestTrimBesidePass, TestForget: what is removed, and what never is.
-//
 // # Design
 //
 // What is stored of an environment are heads and a log. A head says what is known of an object

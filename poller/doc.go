@@ -57,16 +57,6 @@
 // to one run at once. A job that finds another process at the same run puts it off with a
 // [DeferredError].
 //
-// # Proofs
-//
-// The grammar is that of TestParseRefuses and TestParseReportsEveryField. The times agree with a
-// search that tries every minute, in UTC and around every change of the clock:
-// TestNextAgreesWithBruteForceInUTC, TestNextAgreesWithBruteForceAroundTransitions,
-// TestDaylightSaving. No tick is lost or served twice while a poller is stopped, restarted and
-// given other plans: TestYear; missed runs happen once: TestMissedRunsHappenOnce. A clock that is
-// set back silences nothing: TestClockSetBack. A job that fails or panics ends nothing else:
-// TestFailuresAreContained.
-//
 // # Design
 //
 // gronx checks the normal form of every expression. What else it accepts, and what it finds around

@@ -77,15 +77,5 @@
 // until whatever it stood for is over. Limiters on one ledger are given the same limits; while a
 // change spreads, each holds to its own, and all together to the loosest.
 //
-// # Proofs
-//
-//   - No rolling window holds more than the limit, with one to six processes whose clocks leap, that
-//     stall, die and start again, and a ledger that is slow, fails or answers late:
-//     TestNeverOverLimit. It finds each rule that is taken away: TestNeverOverLimitNeedsEachRule.
-//   - What the rule allows is used, and in equal parts: TestGreedyUse.
-//   - A caller that gives up leaves no trace: TestCancelledWaiterLeavesNoTrace.
-//   - What a dead process had is free again: TestWhatADeadProcessHadIsFreeAgain.
-//   - Of sixteen busy processes each writes less than once a second: TestLedgerTraffic.
-//
-// docs/guarantees.md and docs/failures.md have the others.
+// docs/guarantees.md says what is proven of it, and docs/failures.md what happens when something fails.
 package ratelimit

@@ -15,8 +15,8 @@
 //		})
 //	}
 //
-// The Example named backend below is one in 90 lines, a map under a mutex, and
-// TestBackendOfTheManual proves it so. What takes thought:
+// The Example named backend below is one in 90 lines, a map under a mutex, which
+// passes the suite. What takes thought:
 //
 //   - Get: check the key with [CheckKey], return a copy of the value, and a
 //     [KeyError] with ErrNotFound.

@@ -46,12 +46,6 @@
 //   - create.go, folder.go, lock.go and guard.go: the file itself, and what a damaged one does,
 //   - pages.go and tree.go: the check of the pages of bbolt before bbolt relies on them,
 //   - compact.go: a new file in the place of the old one, while the store is in use.
-//
-// # Proofs
-//
-//   - TestCrash kills processes while they commit.
-//   - TestFailingDisk fails every write and sync in turn.
-//   - TestEveryFlippedByteOfValuesIsReported and FuzzDamagedFile damage the file.
 package file
 
 import (

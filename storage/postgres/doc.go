@@ -33,10 +33,6 @@
 // Damage that the server finds, if its cluster has data checksums, is reported as
 // ErrCorrupt.
 //
-// TestCrashOfClient and TestCrashOfServer kill both sides during commits;
-// TestFleet kills, stops and restarts four processes and the server at random while
-// they keep three orgs in sync.
-//
 // # Isolation
 //
 // A commit is one call of a function in the schema: one round trip, one READ
@@ -59,8 +55,7 @@
 // environments of their own, and within one environment 75 %, with two retries
 // for each commit.
 //
-// Readers take no locks and wait for nobody. TestCommitsAreSerializable holds
-// commits that meet against some order of them, one after the other.
+// Readers take no locks and wait for nobody.
 //
 // # Connections
 //
@@ -93,8 +88,7 @@
 //
 // Calls leave nothing behind in the session, neither prepared statements nor
 // locks nor settings, and keep to one transaction. So PgBouncer's transaction
-// mode is enough, as TestStoreBehindPgBouncer proves; its statement mode is not,
-// because of the scans and the migrations.
+// mode is enough; its statement mode is not, because of the scans and the migrations.
 //
 // # Schema and permissions
 //
