@@ -293,11 +293,13 @@ func (p *Pass) recordReleases(ctx context.Context, found map[releaseKey][]string
 	return err
 }
 
-// witnessMoved reports whether something says that an object was edited: its marker, or a version
-// or a modification date of the object itself, compared or not. One that came or went says nothing.
+// witnessMoved reports whether something says that an object was edited: its marker, or, if it has
+// none, a version or a modification date of the object itself, compared or not. One that came or went
+// says nothing. Where there is a marker it alone counts: the stored body may be older, because one
+// that differs in ignored fields alone, such as a date, is not stored again.
 func (p *Pass) witnessMoved(o *pending, old knownObject) bool {
-	if old.Marker != "" && o.Marker != "" && old.Marker != o.Marker {
-		return true
+	if old.Marker != "" && o.Marker != "" {
+		return old.Marker != o.Marker
 	}
 	before := map[string][]byte{}
 	it := jsonscan.Members(old.body)

@@ -113,6 +113,24 @@ func TestReleasesAreToldFromEdits(t *testing.T) {
 	}
 }
 
+// Objects that somebody had saved without a change are no less a part of a release: their bodies are not stored again, so
+// these have an older version than the markers.
+func TestReleaseAfterSavesWithoutAChange(t *testing.T) {
+	rules := diff.Rules{Ignore: []string{"version"}}
+	h := newHistory(t)
+	for i, members := range []string{`"n":%d,"version":1`, `"n":%d,"version":2`, `"n":%d,"version":2,"precise":false`} {
+		objects := many(20, members)
+		for j := range objects {
+			objects[j].Marker = strconv.Itoa(min(i, 1))
+		}
+		pass(t, h, rules, objects...)
+	}
+	changes := collect(t, h.Changes(t.Context(), Query{}))
+	require.Len(t, changes, 1)
+	require.Equal(t, KindShape, changes[0].Kind)
+	require.Len(t, changes[0].Objects, 20)
+}
+
 // A release that is met first in objects that are seen alone, who are too few to tell, is one of the others all the same.
 // Those that have the field from elsewhere speak against it.
 func TestReleaseAfterAFewWereRead(t *testing.T) {
