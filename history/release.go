@@ -21,10 +21,11 @@ import (
 // it has compared all objects, so it holds back those in which a field came or went. Then it
 // recognises a release where all of these hold:
 //
-//   - the pass has compared at least 10 objects, besides those in which a field came or went and a
-//     witness of an edit moved (a pass that has compared fewer reads more: sample.go),
-//   - the field came, or went, in at least 80 % of them, without those in which it was an edit just
-//     before, because fewer were compared then (releaseearlier.go),
+//   - the pass has compared at least 10 objects, and at least 5 in which no field came or went while a
+//     witness of an edit moved; those in which one did count no further (a pass that has compared fewer
+//     than 10 others reads more: sample.go),
+//   - the field came, or went, in at least 80 % of the others, without those in which it was an edit
+//     just before, because fewer were compared then (releaseearlier.go),
 //   - with one value in all of these.
 //
 // The rest are edits. A release is remembered: an object that shows the same later, because it is
@@ -38,8 +39,9 @@ import (
 // The invariant: an entry that people see has no field of a release that was recognised, and a field
 // is never lost: it is in the edit or in the release.
 const (
-	releaseObjects = 10
-	releaseShare   = 0.8
+	releaseObjects  = 10
+	releaseUnedited = 5
+	releaseShare    = 0.8
 
 	// maxHeld is how many bytes of bodies are held back. With more the pass decides by what it has
 	// compared so far.
@@ -240,11 +242,11 @@ func (p *Pass) recognise(ctx context.Context) (map[releaseKey][]string, error) {
 			}
 		}
 	}
-	compared := p.compared - p.editedHeld()
+	unedited := p.compared - p.editedHeld()
 	for key, ids := range shown {
 		one := values[releaseKey{op: key.op, path: key.path}] == 1
 		isMost := func(of int) bool { return float64(len(ids)) >= releaseShare*float64(of) }
-		of := compared
+		of := unedited
 		if one && len(ids) >= releaseObjects && !isMost(of) {
 			most := int(float64(len(ids))/releaseShare) - len(ids) + 1 // that may speak against it, rounded up
 			had, err := p.earlier(ctx, key, most)
@@ -253,7 +255,7 @@ func (p *Pass) recognise(ctx context.Context) (map[releaseKey][]string, error) {
 			}
 			of -= had
 		}
-		if !one || compared < releaseObjects || !isMost(of) {
+		if !one || p.compared < releaseObjects || unedited < releaseUnedited || !isMost(of) {
 			delete(shown, key)
 		}
 	}
@@ -296,7 +298,8 @@ func (p *Pass) recordReleases(ctx context.Context, found map[releaseKey][]string
 // witnessMoved reports whether something says that an object was edited: its marker, or, if it has
 // none, a version or a modification date of the object itself, compared or not. One that came or went
 // says nothing. Where there is a marker it alone counts: the stored body may be older, because one
-// that differs in ignored fields alone, such as a date, is not stored again.
+// that differs in ignored fields alone, such as a date, is not stored again. So where there is none, an
+// object counts as edited that somebody has saved without a change since its body was stored.
 func (p *Pass) witnessMoved(o *pending, old knownObject) bool {
 	if old.Marker != "" && o.Marker != "" {
 		return old.Marker != o.Marker

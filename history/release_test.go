@@ -54,6 +54,8 @@ func TestReleasesAreToldFromEdits(t *testing.T) {
 		"a changed value":            {20, `"n":1`, `"n":2`, nil, strings.Repeat("edit ", 20)},
 		"an edit beside it":          {60, `"n":%d`, `"n":%d,"precise":false`, one(obj("o07", `"n":"a person","precise":false`)), "shape(60) add /precise edit:/n "},
 		"an edit with its witness":   {60, `"n":%d,"version":1`, `"n":%d,"version":1,"precise":false`, one(obj("o07", `"n":"a person","precise":false,"version":2`)), "shape(59+1) add /precise edit:/n "},
+		"5 of 10 edited beside it":   {10, `"n":%d,"version":1`, `"n":%d,"version":1,"precise":false`, func(o []Object) { copy(o[:5], many(5, `"n":%d,"version":2,"precise":false`)) }, "shape(10) add /precise"},
+		"6 of 10 edited beside it":   {10, `"n":%d,"version":1`, `"n":%d,"version":1,"precise":false`, func(o []Object) { copy(o[:6], many(6, `"n":%d,"version":2,"precise":false`)) }, strings.Repeat("edit ", 10)},
 		"an edit that added a field": {60, `"n":%d`, `"n":%d,"precise":false`, one(obj("o07", `"n":7,"precise":false,"mine":1`)), "shape(60) add /precise edit:/mine "},
 	} {
 		t.Run(name, func(t *testing.T) {
