@@ -176,11 +176,14 @@ func (d *digester) text(i int) (s []byte, odd bool, end int) {
 	}
 	raw := d.body[i:end]
 	s = raw[1 : len(raw)-1]
+	if form == 0 {
+		return s, false, end
+	}
 	if form&jsonscan.Escaped != 0 {
 		d.scratch = appendName(d.scratch[:0], raw)
 		s = d.scratch
 	}
-	if form == 0 || utf8.Valid(s) {
+	if utf8.Valid(s) {
 		return s, false, end
 	}
 	d.scratch = appendText(d.scratch[:0], raw)
@@ -197,6 +200,7 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 	b := d.body
 	var sum, held hash128 // What is held is of members that do not count if there is an id.
 	n, borrowed, hasID := 0, 0, false
+	borrows := r != nil && r.borrows // most objects have no borrowed members, and need no more than the sum
 	names := nameSet{start: len(d.names)}
 	if i = jsonscan.Space(b, i+1); i < len(b) && b[i] == '}' {
 		return d.container(seed, tagObject, sum, 0), i + 1
@@ -220,9 +224,9 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 			named := d.bytes(hash128{d.tags[tagObject], ^d.tags[tagObject]}, t, name)
 			d.addName(&names, named.lo)
 			var h hash128
-			start, isID := i, r != nil && r.borrows && !odd && string(name) == idName
+			start, isID := i, borrows && !odd && string(name) == idName
 			h, i = d.value(i, named, member, member != nil && member.set, depth)
-			if member != nil && member.borrowed && !isID {
+			if borrows && member != nil && member.borrowed && !isID {
 				held = held.add(h)
 				borrowed++
 			} else {
