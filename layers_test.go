@@ -111,10 +111,23 @@ func TestFuzzTargetsAreBounded(t *testing.T) {
 }
 
 func TestDependencies(t *testing.T) {
+	args := []string{"-deps", "-f", `{{.ImportPath}} {{with .Module}}{{.Path}}{{end}} {{join .Deps " "}}`}
+	for pkg := range dependencies {
+		args = append(args, "./"+pkg)
+	}
+	modules, deps := map[string]string{}, map[string][]string{} // by import path
+	for _, line := range goList(t, args...) {
+		words := strings.Split(line, " ")
+		modules[words[0]], deps[words[0]] = words[1], words[2:]
+	}
 	for pkg, allowed := range dependencies {
-		for _, path := range goList(t, "-deps", "-f", `{{with .Module}}{{.Path}}{{end}}`, "./"+pkg) {
-			if path != "" && path != module && !slices.Contains(allowed, path) {
-				t.Errorf("%s must not depend on %s", pkg, path)
+		found := deps[module+"/"+pkg]
+		if len(found) == 0 {
+			t.Errorf("%s depends on nothing at all", pkg)
+		}
+		for _, path := range found {
+			if m := modules[path]; m != "" && m != module && !slices.Contains(allowed, m) {
+				t.Errorf("%s must not depend on %s, by %s", pkg, m, path)
 			}
 		}
 	}

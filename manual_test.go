@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -33,6 +34,14 @@ type manual struct {
 
 func readManual(t *testing.T) *manual {
 	t.Helper()
+	m, err := readManualOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+var readManualOnce = sync.OnceValues(func() (*manual, error) {
 	m := &manual{folders: map[string]*folder{}, texts: map[string]string{}}
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		name = filepath.ToSlash(name)
@@ -50,11 +59,8 @@ func readManual(t *testing.T) *manual {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
+	return m, err
+})
 
 func (m *manual) addFile(name string) error {
 	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)

@@ -20,7 +20,7 @@ func TestChangesSayWhoMadeThem(t *testing.T) {
 	t.Parallel()
 	for _, needs := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			org := genesystest.New(&genesystest.Options{RealtimeNeedsService: needs})
+			org := genesystest.New(&genesystest.Options{Counts: few(3), RealtimeNeedsService: needs})
 			engine := open(t, org, memory.New(), nil)
 			r := recordOf(org, "routing.queues", "architect.schedules")
 			r.AuditMinutes, r.RateLimitDay = 15, 60_000

@@ -17,7 +17,7 @@ import (
 // here, reads one object or more of each type that has such objects.
 func TestFewestRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		org := genesystest.New(&genesystest.Options{Size: 300, RateLimit: -1})
+		org := genesystest.New(&genesystest.Options{Size: 210, RateLimit: -1})
 		engine := open(t, org, memory.New(), func(o *environment.Options) { o.Rotation = -1 })
 		env := create(t, engine, recordOf(org))
 		result, err := engine.Import(t.Context(), env.ID, nil)

@@ -21,6 +21,10 @@ import (
 // everything that was done has been recorded.
 func TestNothingInventedNothingMissedUnderFire(t *testing.T) {
 	types := []string{"routing.queues", "routing.skills", "groups", "routing.wrapupcodes", "teams", "routing.skillgroups", "architect.schedules"}
+	rounds := 40
+	if *full {
+		rounds = 60
+	}
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -34,7 +38,7 @@ func TestNothingInventedNothingMissedUnderFire(t *testing.T) {
 				require.NoError(t, err)
 				w := &world{t: t, org: org, random: random, edits: map[string]int{}, deleted: map[string]bool{}}
 				engine := open(t, org, store, nil)
-				for range 60 {
+				for range rounds {
 					for range random.IntN(6) {
 						w.edit(types[random.IntN(len(types))])
 					}

@@ -16,7 +16,7 @@ import (
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
-var full = flag.Bool("full", false, "forecast the whole catalogue instead of some types of each kind")
+var full = flag.Bool("full", false, "tests take the whole catalogue, and many rounds, instead of some types of each kind")
 
 // What the forecast says of a week, or of some days of a larger org, is what the org counts, give or take 5 %.
 func TestForecastOfAVirtualWeek(t *testing.T) {

@@ -97,7 +97,7 @@ func TestConsumersHearWho(t *testing.T) {
 	for n := range 7 {
 		kill := int64(3 * n)
 		synctest.Test(t, func(t *testing.T) {
-			org := genesystest.New(&genesystest.Options{Size: 5, AuditDelay: time.Minute, AuditNoise: -1})
+			org := genesystest.New(&genesystest.Options{Counts: few(2), AuditDelay: time.Minute, AuditNoise: -1})
 			store := memory.New()
 			engine := open(t, org, store, func(o *environment.Options) { o.Lease = time.Hour })
 			r := recordOf(org, "routing.skills", "architect.schedules")

@@ -27,7 +27,7 @@ func every(minutes string) []poller.Entry {
 func TestOneRecordHidesNoOther(t *testing.T) {
 	for _, value := range []string{"", "null{", `"x"`, `{"polling":7}`, `{"id":"2"}`, "\x00\xff"} {
 		synctest.Test(t, func(t *testing.T) {
-			org := genesystest.New(&genesystest.Options{Size: 3})
+			org := genesystest.New(&genesystest.Options{Counts: few(2)})
 			store := memory.New()
 			engine := open(t, org, store, nil)
 			for i, typ := range []string{"routing.skills", "groups", "routing.languages"} {
@@ -42,7 +42,7 @@ func TestOneRecordHidesNoOther(t *testing.T) {
 				require.NoError(t, store.Commit(t.Context(), &b))
 			}
 			damage("environments/0000000002")
-			ctx, stop := context.WithTimeout(t.Context(), 2*time.Hour)
+			ctx, stop := context.WithTimeout(t.Context(), 90*time.Minute)
 			defer stop()
 			done := make(chan error, 2)
 			followed := map[int64]bool{}

@@ -162,7 +162,7 @@ func TestManyParentsThatRefuse(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 409, 410, 422, 500, 501} {
 		synctest.Test(t, func(t *testing.T) {
 			const members = "routing.queues.members"
-			org := genesystest.New(&genesystest.Options{Counts: map[string]int{"routing.queues": 300}, RateLimit: -1})
+			org := genesystest.New(&genesystest.Options{Counts: map[string]int{"routing.queues": 60}, RateLimit: -1})
 			engine := open(t, org, memory.New(), nil)
 			env := create(t, engine, recordOf(org, "routing.queues", members))
 			org.Fail(members, genesystest.Status(status), -1)

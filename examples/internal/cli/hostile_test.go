@@ -27,7 +27,7 @@ import (
 // Whatever an org calls its objects and says in its errors, nothing that an example prints moves a terminal or begins a line.
 func TestHostileTexts(t *testing.T) {
 	bin, data := t.TempDir(), t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "../../sync", "../../history", "../../gittree")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", bin, "../../sync", "../../history", "../../gittree")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	org := genesystest.New(&genesystest.Options{HostileTexts: true, Size: 5, RateLimit: -1})
