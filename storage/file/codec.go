@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -50,7 +51,7 @@ var (
 const minCompressed = 512
 
 // A codec turns values into what the file holds and back. It is safe for
-// concurrent use and starts no goroutines. Its coder gets to know more
+// concurrent use. Its coder gets to know more
 // dictionaries while the store is in use; Compact replaces it together with the
 // file, and what was read before needs the coder of then.
 type codec struct {
@@ -64,6 +65,7 @@ type coder struct {
 	dicts [][]byte // dictionary n is dicts[n-1]; nil if it is lost
 	enc   *zstd.Encoder
 	dec   *zstd.Decoder
+	cores int // that encode the values of a commit
 }
 
 func newCodec() (*codec, error) {
@@ -79,7 +81,8 @@ func newCodec() (*codec, error) {
 // newCoder returns a coder. The fastest level is the one to use: with a
 // dictionary the others gain next to nothing, and cost twice the time and more.
 func newCoder(dicts [][]byte) (*coder, error) {
-	enc := []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedFastest)}
+	cores := runtime.GOMAXPROCS(0)
+	enc := []zstd.EOption{zstd.WithEncoderConcurrency(cores), zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedFastest)}
 	dec := []zstd.DOption{zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(storage.MaxValueSize)}
 	for i, dict := range dicts {
 		if dict == nil {
@@ -90,7 +93,7 @@ func newCoder(dicts [][]byte) (*coder, error) {
 			enc = append(enc, zstd.WithEncoderDictRaw(uint32(i+1), dict))
 		}
 	}
-	c := &coder{dicts: dicts}
+	c := &coder{dicts: dicts, cores: cores}
 	var err error
 	if c.enc, err = zstd.NewWriter(nil, enc...); err != nil {
 		return nil, err

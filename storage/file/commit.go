@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
@@ -25,6 +27,9 @@ import (
 // of their keys, where the default of a half would leave every page half empty;
 // for keys in random order the file is as large either way.
 const fillPercent = 0.8
+
+// encodedTogether is how many values one core encodes at least.
+const encodedTogether = 32
 
 // An undo holds, for each key that a commit changes, what the file held before:
 // nil if the key was absent. Until the commit is durable readers see through
@@ -51,13 +56,21 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	return s.commit(b, raws)
 }
 
-// encodePuts returns what the file holds for each value that b puts.
-func (c *coder) encodePuts(b *storage.Batch) (raws [][]byte) {
-	for op := range b.Ops() {
-		if op.Kind == storage.OpPut {
-			raws = append(raws, c.encode(op.Key, op.Value))
-		}
+// encodePuts returns what the file holds for each value that b puts. Compression takes as long as all
+// else of a large commit but the disk, so the cores share it.
+func (c *coder) encodePuts(b *storage.Batch) [][]byte {
+	puts := slices.DeleteFunc(slices.Collect(b.Ops()), func(op storage.Op) bool { return op.Kind != storage.OpPut })
+	raws := make([][]byte, len(puts))
+	size := max(encodedTogether, (len(puts)+c.cores-1)/c.cores)
+	var all sync.WaitGroup
+	for start := 0; start < len(puts); start += size {
+		all.Go(func() {
+			for i := start; i < min(start+size, len(puts)); i++ {
+				raws[i] = c.encode(puts[i].Key, puts[i].Value)
+			}
+		})
 	}
+	all.Wait()
 	return raws
 }
 
