@@ -21,11 +21,11 @@ import (
 // it has compared all objects, so it holds back those in which a field came or went. Then it
 // recognises a release where all of these hold:
 //
-//   - the pass has compared at least 10 objects, and at least 5 in which no field came or went while a
-//     witness of an edit moved; those in which one did count no further (a pass that has compared fewer
-//     than 10 others reads more: sample.go),
-//   - the field came, or went, in at least 80 % of the others, without those in which it was an edit
-//     just before, because fewer were compared then (releaseearlier.go),
+//   - the pass has compared at least 10 objects, of which at least 5 were not edited. One was edited if
+//     a field came or went in it and a witness of an edit moved. A pass that has compared fewer than 10
+//     that were not reads more (sample.go),
+//   - the field came, or went, in at least 80 % of those that were not edited, without those in which it
+//     was an edit just before, because fewer were compared then (releaseearlier.go),
 //   - with one value in all of these.
 //
 // The rest are edits. A release is remembered: an object that shows the same later, because it is
@@ -247,7 +247,7 @@ func (p *Pass) recognise(ctx context.Context) (map[releaseKey][]string, error) {
 		one := values[releaseKey{op: key.op, path: key.path}] == 1
 		isMost := func(of int) bool { return float64(len(ids)) >= releaseShare*float64(of) }
 		of := unedited
-		if one && len(ids) >= releaseObjects && !isMost(of) {
+		if one && len(ids) >= releaseUnedited && !isMost(of) {
 			most := int(float64(len(ids))/releaseShare) - len(ids) + 1 // that may speak against it, rounded up
 			had, err := p.earlier(ctx, key, most)
 			if err != nil {

@@ -137,26 +137,29 @@ func TestReleaseAfterSavesWithoutAChange(t *testing.T) {
 // Those that have the field from elsewhere speak against it.
 func TestReleaseAfterAFewWereRead(t *testing.T) {
 	for name, test := range map[string]struct {
-		had  string // the members of the first nine before the release
-		want string
+		n, few int    // objects, and how many of them are read alone
+		had    string // the members of these before the release
+		want   string
 	}{
-		"read alone before": {`"n":%d`, "shape"},
-		"had it always":     {`"n":%d,"precise":false`, "updated"},
+		"read alone before": {30, 9, `"n":%d`, "shape"},
+		"had it always":     {30, 9, `"n":%d,"precise":false`, "updated"},
+		"few, read alone":   {12, 3, `"n":%d`, "shape"},
+		"few, that have it": {12, 3, `"n":%d,"precise":false`, "updated"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHistory(t)
-				before, after := many(30, `"n":%d`), many(30, `"n":%d,"precise":false`)
-				few := many(30, test.had)[:9]
-				pass(t, h, diff.Rules{}, slices.Concat(few, before[9:])...)
-				passOver(t, h, "queues", diff.Rules{}, Walk{}, after[:9]...) // what is not seen is not missing
+				before, after := many(test.n, `"n":%d`), many(test.n, `"n":%d,"precise":false`)
+				few := many(test.few, test.had)
+				pass(t, h, diff.Rules{}, slices.Concat(few, before[test.few:])...)
+				passOver(t, h, "queues", diff.Rules{}, Walk{}, after[:test.few]...) // what is not seen is not missing
 				cursor := cursorOf(t, h)
 				pass(t, h, diff.Rules{}, after...)
 				changes := collect(t, h.Changes(t.Context(), Query{AfterSeq: cursor}))
 				require.Equal(t, test.want, string(changes[0].Kind))
 				if test.want == "shape" {
 					require.Len(t, changes, 1)
-					require.Len(t, changes[0].Objects, 21)
+					require.Len(t, changes[0].Objects, test.n-test.few)
 				}
 			})
 		})

@@ -14,7 +14,7 @@ import (
 // compares its objects alone, and an object that was just edited is read alone. The pass that compares the others finds
 // those unchanged. They do not speak against a release: their newest change is the very field that the others show.
 //
-// That is asked only where it can make a difference: at least ten objects show a field, and too many others do not. It
+// That is asked only where it can make a difference: at least five objects show a field, and too many others do not. It
 // ends as soon as too many speak against a release, which the first few do where the field is an edit.
 
 // earlier returns how many of the objects that the pass has compared show what a release does by

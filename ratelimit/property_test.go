@@ -177,9 +177,8 @@ func (p *process) call(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// TestNeverOverLimit lets processes live and die in random worlds. Most have a limit per minute or
-// hour: a world with a limit per day takes as much time as all the others of its round, and shows
-// less. Run it longer with -hours.
+// TestNeverOverLimit lets processes live and die in random worlds. One of seven has a limit per day:
+// it takes as much time as the six others, which have one per minute or hour. Run it longer with -hours.
 func TestNeverOverLimit(t *testing.T) {
 	seed := newSeed(t)
 	hours, worlds, requests := 0.0, 0, 0

@@ -200,7 +200,6 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 	b := d.body
 	var sum, held hash128 // What is held is of members that do not count if there is an id.
 	n, borrowed, hasID := 0, 0, false
-	borrows := r != nil && r.borrows // most objects have no borrowed members, and need no more than the sum
 	names := nameSet{start: len(d.names)}
 	if i = jsonscan.Space(b, i+1); i < len(b) && b[i] == '}' {
 		return d.container(seed, tagObject, sum, 0), i + 1
@@ -224,9 +223,9 @@ func (d *digester) object(i int, seed hash128, r *rule, depth int) (hash128, int
 			named := d.bytes(hash128{d.tags[tagObject], ^d.tags[tagObject]}, t, name)
 			d.addName(&names, named.lo)
 			var h hash128
-			start, isID := i, borrows && !odd && string(name) == idName
+			start, isID := i, r != nil && r.borrows && !odd && string(name) == idName
 			h, i = d.value(i, named, member, member != nil && member.set, depth)
-			if borrows && member != nil && member.borrowed && !isID {
+			if member != nil && member.borrowed && !isID {
 				held = held.add(h)
 				borrowed++
 			} else {

@@ -51,9 +51,9 @@ var (
 const minCompressed = 512
 
 // A codec turns values into what the file holds and back. It is safe for
-// concurrent use. Its coder gets to know more
-// dictionaries while the store is in use; Compact replaces it together with the
-// file, and what was read before needs the coder of then.
+// concurrent use. Its coder gets to know more dictionaries while the store is in
+// use; Compact replaces it together with the file, and what was read before needs
+// the coder of then.
 type codec struct {
 	plain *coder // without dictionaries
 	coder atomic.Pointer[coder]
