@@ -38,10 +38,13 @@ func (f freezes) endsAt(route string) int64 {
 	if len(f) == 0 { // as nearly always
 		return 0
 	}
-	if z := f[route]; z != nil {
-		return z.until
+	at := int64(0)
+	for _, r := range []string{"", route} {
+		if z := f[r]; z != nil {
+			at = max(at, z.until)
+		}
 	}
-	return 0
+	return at
 }
 
 // thaw returns when the next freeze ends.

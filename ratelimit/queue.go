@@ -71,6 +71,12 @@ func (w *waiters) of(p Priority) iter.Seq[*waiter] {
 	}
 }
 
+// takeTurn takes the turn of a request, and reports whether there is one now. Interactive ones
+// need none.
+func (l *Limiter) takeTurn(now int64, p Priority) bool {
+	return p == Interactive || l.spread == nil || l.spread.AllowN(l.time(now), 1)
+}
+
 // turnAt returns when there is a turn for the background request after the next k ones.
 func (l *Limiter) turnAt(now int64, k int) int64 {
 	if l.spread == nil {
@@ -94,7 +100,8 @@ func (l *Limiter) pump(now int64) {
 			again = min(again, l.freezes.thaw(now))
 			break
 		}
-		l.waiters.leave(w, l.admit(now, w.priority, w.route), nil)
+		l.takeTurn(now, w.priority)
+		l.waiters.leave(w, l.admit(now, w.route), nil)
 		again = never
 	}
 	if again = min(again, l.supply(now)); again == never {
@@ -108,7 +115,7 @@ func (l *Limiter) pump(now int64) {
 // Interactive callers go first, but when background callers wait as well, every so manieth
 // slot is theirs, whether they are spread out or not.
 func (l *Limiter) choose(now int64) (w *waiter, again int64) {
-	if at := l.opensAt(now, 0); at > now {
+	if at := max(l.opensAt(now, 0), l.freezes.endsAt("")); at > now {
 		return nil, at
 	}
 	interactive, background := l.front(now, Interactive), l.front(now, Background)
@@ -116,7 +123,7 @@ func (l *Limiter) choose(now int64) (w *waiter, again int64) {
 	case background == nil:
 		return interactive, never
 	case interactive == nil:
-		if at := l.opensFor(now, Background, background.route); at > now {
+		if at := max(l.opensAt(now, l.reserve(now, Background)), l.turnAt(now, 0)); at > now {
 			if noReserve := l.waiters.lastInteractive + int64(reserveFor) + 1; noReserve > now {
 				at = min(at, noReserve)
 			}
