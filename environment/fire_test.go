@@ -21,7 +21,7 @@ import (
 // everything that was done has been recorded.
 func TestNothingInventedNothingMissedUnderFire(t *testing.T) {
 	types := []string{"routing.queues", "routing.skills", "groups", "routing.wrapupcodes", "teams", "routing.skillgroups", "architect.schedules"}
-	rounds := 40
+	rounds := 24
 	if *full {
 		rounds = 60
 	}

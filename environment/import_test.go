@@ -56,7 +56,7 @@ func TestConcurrentImportsAreOne(t *testing.T) {
 
 // "off" for all objects is about the schedule: an import reads what is selected.
 func TestImportWithoutASchedule(t *testing.T) {
-	org := genesystest.New(&genesystest.Options{RateLimit: -1})
+	org := genesystest.New(&genesystest.Options{Counts: few(2), RateLimit: -1})
 	engine := open(t, org, memory.New(), nil)
 	r := recordOf(org)
 	r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "off"}}
@@ -72,7 +72,7 @@ func TestImportWithoutASchedule(t *testing.T) {
 
 // Lists that are empty are lists in JSON too.
 func TestEmptyListsInJSON(t *testing.T) {
-	org := genesystest.New(&genesystest.Options{RateLimit: -1})
+	org := genesystest.New(&genesystest.Options{Counts: few(2), RateLimit: -1})
 	engine := open(t, org, memory.New(), nil)
 	r := recordOf(org)
 	r.Polling = []poller.Entry{{Type: poller.AllObjects, Cron: "off"}}
@@ -94,7 +94,7 @@ func TestEmptyListsInJSON(t *testing.T) {
 // shown estimates an end that does not lie before the quota allows it.
 func TestCancelledImportGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		org := genesystest.New(&genesystest.Options{Latency: 100 * time.Millisecond})
+		org := genesystest.New(&genesystest.Options{Counts: few(2), Latency: 100 * time.Millisecond})
 		store := memory.New()
 		engine := open(t, org, store, func(o *environment.Options) { o.Concurrency = 1 })
 		r := recordOf(org)

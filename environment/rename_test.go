@@ -22,7 +22,7 @@ import (
 // A name belongs to the object that has it. When every object of the org is renamed, one after the other and wherever it is
 // named, none differs but itself; its versions and what it is made of, which have its id, count as itself.
 func TestRenamesConcernOneObject(t *testing.T) {
-	org := genesystest.New(nil)
+	org := genesystest.New(&genesystest.Options{Counts: few(2)})
 	secret := new([32]byte{1})
 	ids := map[string]bool{}
 	for typ := range genesys.DefaultCatalogue().All() {

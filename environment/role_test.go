@@ -17,7 +17,7 @@ import (
 // become unavailable, and no others. Validate says so before.
 func TestRole(t *testing.T) {
 	ctx := t.Context()
-	org := genesystest.New(&genesystest.Options{Counts: few(2), LogSize: 1, RateLimit: -1})
+	org := genesystest.New(&genesystest.Options{Counts: few(1), LogSize: 1, RateLimit: -1})
 	engine := open(t, org, memory.New(), nil)
 	record := recordOf(org)
 	if *full {

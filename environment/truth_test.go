@@ -38,7 +38,7 @@ func pollAll(t *testing.T, engine *environment.Engine, id int64, types ...string
 // the type is listed division by division.
 func TestWithdrawnAPIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		org := genesystest.New(&genesystest.Options{Counts: few(2), RateLimit: -1})
+		org := genesystest.New(&genesystest.Options{Counts: few(1), RateLimit: -1})
 		engine := open(t, org, memory.New(), nil)
 		var all []string
 		most := map[string]int64{}

@@ -21,14 +21,17 @@ import (
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
-var modelSeeds = flag.Uint64("seeds", 4, "worlds for TestModel")
+var leastSeeds = flag.Uint64("seeds", 0, "worlds for each test of random ones, if that is more than it takes by itself")
+
+// seeds are those of the worlds of a test that takes some by itself.
+func seeds(some uint64) uint64 { return max(some, *leastSeeds) }
 
 // The model is a plain map of versions. It learns what was recorded from the
 // log itself, and holds the log to the world: an entry must be a difference
 // between what the model knew and what the world is, and after a pass that
 // ended none may be left. All answers about the past must then be the model's.
 func TestModel(t *testing.T) {
-	for seed := range *modelSeeds {
+	for seed := range seeds(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { newModel(t, seed, memory.New()).run(60) })
 		})

@@ -13,7 +13,7 @@ import (
 // A release of the platform is told from edits also where markers spare nearly all reads: of the objects themselves, or of
 // what is below marked parents. It costs a few requests once; what follows by rotation joins it.
 func TestReleaseBehindMarkers(t *testing.T) {
-	const n = 60
+	const n = 40
 	for _, c := range []struct {
 		name     string
 		after    func(i int) string

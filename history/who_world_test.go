@@ -344,7 +344,7 @@ func unsettled(t *testing.T, h *History) (n int) {
 // die. The same test fails joins that are broken on purpose.
 func TestAttributionsOfAWorld(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(2) {
+	for seed := range seeds(1) {
 		w := newAuditWorld(t, seed, 5)
 		w.run(1)
 		s := w.score(func(c Change) *Attribution { return c.Who })

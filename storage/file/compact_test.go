@@ -207,7 +207,7 @@ func TestScanWhileTheFileGrows(t *testing.T) {
 	defer s.Close()
 	fill(t, s, "a", 5000)
 	before, n := size(t, path), 0
-	large := make([]byte, 1<<20)
+	large := make([]byte, 1<<18)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(large)
 	for _, err := range s.Scan(t.Context(), storage.Prefix("a/")) {
 		require.NoError(t, err)
