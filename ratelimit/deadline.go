@@ -39,8 +39,10 @@ func (l *Limiter) refuse(w *waiter, now int64, equals int) error {
 		ahead += min(l.waiters.queues[Interactive].Len(), (backgroundTurn-1)*(equals+1))
 	}
 	at, why := l.expect(now, ahead), "all slots are taken"
-	if turn := l.turnAt(now, equals); w.priority == Background && turn > at {
-		at, why = turn, "background work is spread out"
+	if w.priority == Background {
+		if turn := l.turnAt(now, equals); turn > at {
+			at, why = turn, "background work is spread out"
+		}
 	}
 	for _, route := range []string{"", w.route} { // a request that goes alone may end it any time
 		if z := l.freezes[route]; z != nil && z.probe == 0 && z.until > at {

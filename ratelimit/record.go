@@ -35,7 +35,9 @@ type holder struct {
 	Done  []cohort `json:"done,omitempty"` // requests that were over
 	Want  int      `json:"want,omitzero"`  // slots that its callers could use beyond these
 
-	elapsed int64 // since it was written, at least, as the reader knows
+	// What the reader knows of it.
+	elapsed int64 // since it was written, at least
+	isVoid  bool  // nothing is left of it
 }
 
 // A cohort is requests that were over for some time when it was written, at least.
