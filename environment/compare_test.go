@@ -160,7 +160,7 @@ func TestReferencesOfALocalOrg(t *testing.T) {
 	}
 	references := 0
 	for i, head := range all {
-		if i%40 != 0 { // a question reads the ids of all objects
+		if i%80 != 0 { // a question reads the ids of all objects
 			continue
 		}
 		body, err := h.Body(t.Context(), head.Type, head.ID)

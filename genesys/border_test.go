@@ -119,7 +119,7 @@ func TestCleanQueries(t *testing.T) {
 func TestCleanTakesLinearTime(t *testing.T) {
 	for _, part := range []string{"?=", "?token=x(", "?a=b&", "%25", `\u003f=`, `\n\u003F=\/`, "? ", "?sig", "?a=b'"} {
 		for _, start := range []string{"", "http://h/?", "x "} {
-			body := []byte(`["` + start + strings.Repeat(part, 1<<19/len(part)) + `"]`)
+			body := []byte(`["` + start + strings.Repeat(part, 1<<18/len(part)) + `"]`)
 			began := time.Now()
 			_, _, err := clean(body, nil)
 			require.NoError(t, err)

@@ -270,7 +270,7 @@ func TestNextAgreesWithBruteForceAroundTransitions(t *testing.T) {
 		}
 		changes, compared := transitions(loc), 0
 		for n, at := range changes {
-			if n%4 != 0 && !*full {
+			if n%8 != 0 && !*full {
 				continue
 			}
 			_, after := at.Zone()

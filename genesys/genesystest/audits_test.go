@@ -172,7 +172,7 @@ func TestAuditsOfUsersAreNoise(t *testing.T) {
 func TestAuditsArriveLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const delay = 10 * time.Second
+		const delay = 5 * time.Second
 		org := genesystest.New(&genesystest.Options{AuditDelay: delay, AuditNoise: -1, RateLimit: -1})
 		queue := firstID(org, "routing.queues")
 		start := time.Now()

@@ -32,7 +32,7 @@ func (c *caller) objects(uri string) (all []map[string]any) {
 // TestListFilters narrows and orders the lists that integrations ask most for,
 // and compares with what the whole list says.
 func TestListFilters(t *testing.T) {
-	c := newCaller(t, genesystest.New(&genesystest.Options{Size: 60, RateLimit: -1}))
+	c := newCaller(t, genesystest.New(&genesystest.Options{Size: 30, RateLimit: -1}))
 	names := func(o map[string]any) string { return strings.ToLower(at(o, "name")) }
 	for _, test := range []struct {
 		typ    string
