@@ -5,8 +5,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/cxsync/cxsync/internal/bounded"
 	"github.com/cxsync/cxsync/internal/printable"
 )
@@ -21,10 +19,15 @@ func TestText(t *testing.T) {
 		"\ufffd":                "\ufffd",
 		"tab\there\u200b\u0085": `tab\there\u200b\u0085`,
 	} {
-		require.Equal(t, want, printable.Text(text))
+		if got := printable.Text(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
 	}
-	require.Equal(t, "ab…", printable.Brief("abü", 3))
-	require.Equal(t, "abü", printable.Brief("abü", 4))
+	for limit, want := range map[int]string{3: "ab…", 4: "abü"} {
+		if got := printable.Brief("abü", limit); got != want {
+			t.Errorf("in %d bytes it is %q, want %q", limit, got, want)
+		}
+	}
 }
 
 func FuzzText(f *testing.F) {
