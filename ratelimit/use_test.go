@@ -44,7 +44,8 @@ func greedy(ctx context.Context, l *Limiter, server *observer, latency time.Dura
 	}
 }
 
-// Processes that want all they can get use what the rule allows, each its part.
+// Processes that want all they can get use what the rule allows, each its part. With -hours 1000
+// they do so for twice as long.
 func TestGreedyUse(t *testing.T) {
 	tests := map[string]struct {
 		limits   Limits
@@ -59,17 +60,17 @@ func TestGreedyUse(t *testing.T) {
 		"quick":             {Limits{Minute: 60}, 200, 100 * time.Millisecond, 1, 0, Interactive, false, 0.99},
 		"slow":              {Limits{Minute: 20}, 200, 5 * time.Second, 1, 0, Interactive, false, 0.99},
 		"spread":            {Limits{Minute: 20}, 200, time.Second, 1, 0, Background, false, 0.99},
-		"ledger":            {Limits{Minute: 30}, 60, time.Second, 1, 20 * time.Millisecond, Interactive, false, 0.99},
-		"ledger, 300":       {Limits{Minute: 300}, 40, time.Second, 1, 20 * time.Millisecond, Interactive, false, 0.99},
-		"slow ledger":       {Limits{Minute: 30}, 150, time.Second, 1, 200 * time.Millisecond, Background, false, 0.99},
-		"four":              {Limits{Minute: 30}, 40, time.Second, 4, 20 * time.Millisecond, Background, false, 0.97},
+		"ledger":            {Limits{Minute: 30}, 30, time.Second, 1, 20 * time.Millisecond, Interactive, false, 0.99},
+		"ledger, 300":       {Limits{Minute: 300}, 20, time.Second, 1, 20 * time.Millisecond, Interactive, false, 0.99},
+		"slow ledger":       {Limits{Minute: 30}, 75, time.Second, 1, 200 * time.Millisecond, Background, false, 0.99},
+		"four":              {Limits{Minute: 30}, 20, time.Second, 4, 20 * time.Millisecond, Background, false, 0.97},
 		"four, 300":         {Limits{Minute: 300}, 20, time.Second, 4, 20 * time.Millisecond, Interactive, false, 0.97},
 		"four, slow ledger": {Limits{Minute: 100}, 20, time.Second, 4, 300 * time.Millisecond, Interactive, false, 0.97},
-		"four, hour":        {Limits{Hour: 100}, 4, time.Second, 4, 20 * time.Millisecond, Background, false, 0.97},
+		"four, hour":        {Limits{Hour: 100}, 3, time.Second, 4, 20 * time.Millisecond, Background, false, 0.97},
 		"day":               {Limits{Day: 50}, 2, 5 * time.Second, 2, 20 * time.Millisecond, Background, false, 0.97},
-		"changing":          {Limits{Minute: 60}, 30, time.Second, 4, 20 * time.Millisecond, Interactive, true, 0.95},
-		"changing, 300":     {Limits{Minute: 300}, 20, time.Second, 4, 20 * time.Millisecond, Background, true, 0.95},
-		"changing, hour":    {Limits{Hour: 60}, 8, time.Second, 4, 20 * time.Millisecond, Background, true, 0.95},
+		"changing":          {Limits{Minute: 60}, 15, time.Second, 4, 20 * time.Millisecond, Interactive, true, 0.95},
+		"changing, 300":     {Limits{Minute: 300}, 10, time.Second, 4, 20 * time.Millisecond, Background, true, 0.95},
+		"changing, hour":    {Limits{Hour: 60}, 5, time.Second, 4, 20 * time.Millisecond, Background, true, 0.95},
 	}
 	if raceSlowdown > 1 {
 		t.Skip("too slow with the race detector; TestNeverOverLimit takes the same paths")
@@ -82,6 +83,9 @@ func TestGreedyUse(t *testing.T) {
 				require.NoError(t, err)
 				shared := new(memoryLedger)
 				length := tt.windows * limit.Window
+				if *hoursFlag >= 1000 {
+					length *= 2
+				}
 				ctx, cancel := context.WithTimeout(WithPriority(t.Context(), tt.priority), length)
 				defer cancel()
 				servers := make([]observer, tt.limiters)
