@@ -17,7 +17,6 @@ type memberReader struct {
 	text    []byte   // what is being scanned
 	top     int      // depth of the members at the top
 	suspect bool     // a name was seen for which the border has to look itself
-	seer    jsonscan.Seer
 
 	items      []indexed // of the list that was indexed last
 	itemStarts []int     // starts of each of them, one after the other
@@ -66,15 +65,12 @@ func (m *memberReader) begin(text []byte, top int) {
 	for i := range m.starts {
 		m.starts[i] = -1
 	}
-	if m.seer == nil {
-		m.seer = m.see
-	}
 }
 
 // read goes over the value raw. What is no object has no members.
 func (m *memberReader) read(raw []byte) error {
 	m.begin(raw, 1)
-	end := jsonscan.ScanSeen(raw, 0, 0, m.seer)
+	end := jsonscan.ScanSeen(raw, 0, 0, m)
 	if end >= 0 && end < len(raw) {
 		end = ^end
 	}
@@ -84,9 +80,9 @@ func (m *memberReader) read(raw []byte) error {
 	return nil
 }
 
-// see is called for each member of the value, at any depth, before its value is scanned. Only those at
+// See is called for each member of the value, at any depth, before its value is scanned. Only those at
 // the top are remembered; names of all of them tell whether the border has to look.
-func (m *memberReader) see(depth int, key []byte, form jsonscan.Form, value int) {
+func (m *memberReader) See(depth int, key []byte, form jsonscan.Form, value int) {
 	name := key[1 : len(key)-1]
 	if form&jsonscan.Escaped != 0 {
 		name, m.suspect = jsonscan.AppendString(nil, key), true
@@ -114,7 +110,7 @@ func (m *memberReader) index(text []byte, i, outside int) int {
 	}
 	for {
 		m.begin(text, outside+2)
-		end := jsonscan.ScanSeen(text, i, outside+1, m.seer)
+		end := jsonscan.ScanSeen(text, i, outside+1, m)
 		if end < 0 {
 			return end
 		}

@@ -191,19 +191,27 @@ func ExampleMembers() {
 	// <nil>
 }
 
+// members prints the members of a text that are seen.
+type members struct {
+	text string
+	got  []string
+}
+
+func (m *members) See(depth int, key []byte, form jsonscan.Form, value int) {
+	m.got = append(m.got, fmt.Sprintf("%d %s %d %.1s", depth, key, form, m.text[value:]))
+}
+
 // TestScanSeen finds every member at its depth, also below more containers than one word holds.
 func TestScanSeen(t *testing.T) {
 	text := ` [{"a":1,"b\u0062":[{"c":{}}]}, ` + strings.Repeat(`[`, 100) + `{"d" : {"e":null}}` + strings.Repeat(`]`, 100) + `]`
-	var got []string
-	end := jsonscan.ScanSeen([]byte(text), 1, 3, func(depth int, key []byte, form jsonscan.Form, value int) {
-		got = append(got, fmt.Sprintf("%d %s %d %.1s", depth, key, form, text[value:]))
-	})
-	if want := []string{`5 "a" 0 1`, `5 "b\u0062" 1 [`, `7 "c" 0 {`, `105 "d" 0 {`, `106 "e" 0 n`}; end != len(text) || !slices.Equal(got, want) {
-		t.Errorf("ends at %d of %d, with %q, not %q", end, len(text), got, want)
+	seen := members{text: text}
+	end := jsonscan.ScanSeen([]byte(text), 1, 3, &seen)
+	if want := []string{`5 "a" 0 1`, `5 "b\u0062" 1 [`, `7 "c" 0 {`, `105 "d" 0 {`, `106 "e" 0 n`}; end != len(text) || !slices.Equal(seen.got, want) {
+		t.Errorf("ends at %d of %d, with %q, not %q", end, len(text), seen.got, want)
 	}
 
 	it := jsonscan.Members([]byte(`{"a": [1,2],"b":3}`))
-	got = nil
+	var got []string
 	for it.NextWith(func(i int) int { return jsonscan.ScanValue([]byte(`{"a": [1,2],"b":3}`), i, 1) }) {
 		got = append(got, string(it.Key())+string(it.Value()))
 	}

@@ -32,49 +32,73 @@ const (
 	highs = 0x8080808080808080
 )
 
+// special marks, by their top bits, the lanes of w that mean something in a string: the quote, the
+// backslash and control characters. Only the lowest mark is certain.
+//
+// With its second bit turned, the quote stands next to the control characters, and both are below
+// 0x21. A lane minus 0x21 borrows, and so gets its top bit, if it is one of them; a lane xor the
+// backslash minus 1 does if it is one. A lane that had its top bit before is none, which &^ w
+// excludes. A borrow may run on into the lanes above, which is why only the lowest mark counts.
+func special(w uint64) uint64 {
+	return (((w ^ 0x02*ones) - 0x21*ones) | ((w ^ '\\'*ones) - ones)) &^ w & highs
+}
+
 // ScanString returns the end of the string whose opening quote is b[i], or ^offset, and its form.
 //
-// Bodies are mostly strings, so this loop is what the speed of the package depends on. It looks for
-// the three kinds of bytes that mean something: the quote, the backslash and control characters. A
-// lane minus 0x20 borrows, and so gets its top bit, if it is a control character; a lane xor c
-// minus 1 does if it is c. A lane that had its top bit before is none of them, which &^ w
-// excludes. A borrow may run on into the lanes above, so only the lowest mark is certain, and only
-// that one is used.
+// Bodies are mostly strings, and nearly all of them are short and without an escape. So the speed of
+// the package depends on this loop, and whatever it does not expect is left to scanOn.
 func ScanString(b []byte, i int) (int, Form) {
-	if i >= len(b) || b[i] != '"' {
+	if i < 0 || i >= len(b) || b[i] != '"' {
 		return ^i, 0
 	}
-	var form Form
 	var high uint64
-	i++
+	for i++; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i : i+8 : i+8])
+		mark := special(w)
+		if mark == 0 {
+			high |= w
+			continue
+		}
+		high |= w & (mark&-mark - 1) // the lanes below the mark
+		if i += bits.TrailingZeros64(mark) >> 3; b[i] != '"' {
+			break
+		}
+		if high&highs != 0 {
+			return i + 1, NonASCII
+		}
+		return i + 1, 0
+	}
+	return scanOn(b, i, high)
+}
+
+// scanOn is ScanString from a byte inside the string on, where high has the bytes before it.
+func scanOn(b []byte, i int, high uint64) (int, Form) {
+	var form Form
 	for {
 		for i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:])
-			mark := ((w - 0x20*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) &^ w & highs
-			if mark != 0 {
-				high |= w & (mark&-mark - 1) // the lanes below the mark
-				i += bits.TrailingZeros64(mark) >> 3
-				goto marked
+			w := binary.LittleEndian.Uint64(b[i : i+8 : i+8])
+			mark := special(w)
+			if mark == 0 {
+				high |= w
+				i += 8
+				continue
 			}
-			high |= w
-			i += 8
+			high |= w & (mark&-mark - 1)
+			i += bits.TrailingZeros64(mark) >> 3
+			break
 		}
 		for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' {
 			high |= uint64(b[i])
 			i++
 		}
-		if i == len(b) {
+		switch {
+		case i == len(b) || b[i] < ' ':
 			return ^i, 0
-		}
-	marked:
-		if b[i] == '"' {
+		case b[i] == '"':
 			if high&highs != 0 {
 				form |= NonASCII
 			}
 			return i + 1, form
-		}
-		if b[i] < ' ' {
-			return ^i, 0
 		}
 		form |= Escaped
 		if i = scanEscape(b, i); i < 0 {
@@ -183,12 +207,14 @@ func ScanLiteral(b []byte, i int) int {
 // Outside is how many arrays and objects are open around the value; it counts towards MaxDepth.
 func ScanValue(b []byte, i, outside int) int { return scan(b, i, outside, nil) }
 
-// A Seer is told of every member on the way: how many arrays and objects are open around it, those
-// outside of the value included, its raw key with its quotes, the form of that, and where its value
-// begins.
-type Seer func(depth int, key []byte, form Form, value int)
+// A Seer is told of every member on the way, before its value is scanned.
+type Seer interface {
+	// See gets how many arrays and objects are open around the member, those outside of the value
+	// included, its raw key with its quotes, the form of that, and where its value begins.
+	See(depth int, key []byte, form Form, value int)
+}
 
-// ScanSeen is ScanValue that tells see of every member, at any depth, before its value is scanned.
+// ScanSeen is ScanValue that tells see of every member, at any depth.
 func ScanSeen(b []byte, i, outside int, see Seer) int { return scan(b, i, outside, see) }
 
 // scan needs a stack of what is open, only to know whether a comma is followed by a key and which
@@ -276,7 +302,7 @@ func scanKey(b []byte, i, depth int, see Seer) int {
 	}
 	value = Space(b, value+1)
 	if see != nil {
-		see(depth, b[i:end], form, value)
+		see.See(depth, b[i:end], form, value)
 	}
 	return value
 }
