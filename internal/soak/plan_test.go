@@ -51,7 +51,7 @@ func newMonth(t *testing.T, seed uint64, days int) *month {
 	m := &month{
 		t: t, random: rand.New(rand.NewPCG(seed, 30)), full: days > 0, store: memory.New(), catalogue: older, counts: map[string]int{}, faults: map[string]int{},
 	}
-	size, length := 30, 210*time.Minute
+	size, length := 30, 140*time.Minute
 	m.pace = 8
 	if m.full {
 		m.pace = 1
