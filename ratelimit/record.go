@@ -35,9 +35,7 @@ type holder struct {
 	Done  []cohort `json:"done,omitempty"` // requests that were over
 	Want  int      `json:"want,omitzero"`  // slots that its callers could use beyond these
 
-	// What the reader knows of it.
-	elapsed int64 // since it was written, at least
-	isVoid  bool  // nothing is left of it
+	elapsed int64 // since it was written, at least, as the reader knows
 }
 
 // A cohort is requests that were over for some time when it was written, at least.

@@ -1,11 +1,9 @@
 package ratelimit
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"time"
 )
@@ -24,12 +22,6 @@ type renewal struct {
 	vain      int           // renewals that gave nothing, one after the other
 	notBefore int64         // the next one begins
 	lookAt    int64         // when others may have given up slots
-
-	// What the ledger held when this limiter last looked or wrote, which the goroutine of the
-	// renewal alone uses. A limiter that waits for others finds the same in more than half of its
-	// looks, and one that is alone in all: decoding it anew would be most of what a renewal takes.
-	content []byte
-	record  *record // content decoded; nil: unknown
 }
 
 // ledgerTimeout ends one renewal. It is well below lease.
@@ -125,49 +117,26 @@ func (l *Limiter) write(ctx context.Context, release bool) error {
 		if err != nil {
 			return err
 		}
-		r, err := l.read(content)
+		r, err := readRecord(content, l.term())
 		if err != nil {
 			return err
 		}
 		if isNeeded := l.draft(r, release); !isNeeded {
 			return nil
 		}
-		l.share.record = nil // what r holds from here on is not in the ledger yet
 		next, err := json.Marshal(r)
 		if err != nil {
 			return err
 		}
-		ok, err := l.opts.Ledger.Swap(ctx, content, next)
-		if err != nil {
+		if ok, err := l.opts.Ledger.Swap(ctx, content, next); ok || err != nil {
 			return err
 		}
-		if ok {
-			if r.makesSense() { // as it does unless what others wrote was at the brim of it
-				l.share.content, l.share.record = next, r
-			}
-			return nil
-		}
 	}
-}
-
-// read returns the record that the ledger's content stands for, decoded anew only if it is another
-// than this limiter knows.
-func (l *Limiter) read(content []byte) (*record, error) {
-	s := &l.share
-	if s.record == nil || content == nil || !bytes.Equal(content, s.content) {
-		r, err := readRecord(content, l.term())
-		if err != nil {
-			return nil, err
-		}
-		s.content, s.record = content, r
-	}
-	return s.record, nil
 }
 
 // draft decides what this limiter is to have, by what the ledger holds, and enters it in the
-// record. It reports whether that is worth a write; if not, the record is as it was. From here on
-// the limiter keeps to the old grant and to the new one: the write may succeed although it seems
-// to fail, and late.
+// record. It reports whether that is worth a write. From here on the limiter keeps to the old
+// grant and to the new one: the write may succeed although it seems to fail, and late.
 func (l *Limiter) draft(r *record, release bool) (isNeeded bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -201,7 +170,6 @@ func (l *Limiter) draft(r *record, release bool) (isNeeded bool) {
 	s.grant.slots = min(s.grant.slots, next.slots)
 	s.grant.upTo = min(s.grant.upTo, next.upTo)
 	s.drafted, s.open = next, own.Open
-	maps.DeleteFunc(r.Holders, func(_ string, h *holder) bool { return h.isVoid })
 	r.Rev++
 	own.Rev = r.Rev
 	if r.Holders[s.id] = own; own.Share == 0 && own.Want == 0 {

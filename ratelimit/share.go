@@ -95,7 +95,7 @@ func (s *share) see(r *record, now int64) {
 	s.seen = seen
 }
 
-// weigh looks at the other holders, and marks those of which nothing is left. It returns
+// weigh looks at the other holders, and removes those of which nothing is left. It returns
 // the slots of those that ask for nothing, and how many each of the others could use. Who has
 // been silent for long asks for nothing: those whose callers wait write more often.
 func (l *Limiter) weigh(r *record, now int64) (fixed int, demands []int) {
@@ -105,12 +105,13 @@ func (l *Limiter) weigh(r *record, now int64) (fixed int, demands []int) {
 			continue
 		}
 		n, less := h.slots(int64(l.limit.Window))
-		isLive := h.elapsed < 10*l.horizon() && h.Open+h.Want > 0
-		h.isVoid = n == 0 && !isLive
-		if isLive {
+		switch isLive := h.elapsed < 10*l.horizon() && h.Open+h.Want > 0; {
+		case isLive:
 			demands = append(demands, n+h.Want)
 			all.isLive = true
-		} else {
+		case n == 0:
+			delete(r.Holders, id)
+		default:
 			fixed += n
 		}
 		all.slots += n
