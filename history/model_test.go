@@ -31,7 +31,7 @@ func seeds(some uint64) uint64 { return max(some, *leastSeeds) }
 // between what the model knew and what the world is, and after a pass that
 // ended none may be left. All answers about the past must then be the model's.
 func TestModel(t *testing.T) {
-	for seed := range seeds(2) {
+	for seed := range seeds(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { newModel(t, seed, memory.New()).run(60) })
 		})

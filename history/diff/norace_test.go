@@ -5,7 +5,7 @@ package diff
 import "testing"
 
 // somePairs is how many random pairs are compared by default.
-const somePairs = 1_000
+const somePairs = 2_000
 
 // The race detector makes pools forget, on purpose.
 func TestNoAllocations(t *testing.T) {
