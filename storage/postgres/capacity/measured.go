@@ -63,7 +63,7 @@ const (
 	swapWAL   = 670
 	leaseWAL  = 235   // a lease renewed
 	changeWAL = 14800 // an object changed, among many that did not
-	tailWAL   = 27000 // a reading that tells of nothing
+	tailWAL   = 30000 // a reading that tells of nothing; 27,000 to 34,000
 	whoWAL    = 28600 // a change that is attributed, settled and let go
 	hintWAL   = 14700 // a change that is found on a hint, beside changeWAL
 
