@@ -20,11 +20,11 @@ var full = flag.Bool("full", false, "tests take the whole catalogue, and many ro
 
 // What the forecast says of a week, or of some days of a larger org, is what the org counts, give or take 5 %.
 func TestForecastOfAVirtualWeek(t *testing.T) {
-	week := 3.0
+	daysOf := map[int]float64{10: 3, 40: 1, 150: 1} // by the number of users
 	if *full {
-		week = 7
+		daysOf = map[int]float64{10: 7, 40: 3, 150: 1}
 	}
-	for users, days := range map[int]float64{10: week, 40: 1, 150: 1} {
+	for users, days := range daysOf {
 		t.Run(fmt.Sprint(users, " users"), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				org := genesystest.New(&genesystest.Options{Size: users, LogSize: 1})

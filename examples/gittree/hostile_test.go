@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,9 +14,7 @@ import (
 func TestMain(m *testing.M) { hostile.Main(m, main) }
 
 func TestHostileTexts(t *testing.T) {
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("there is no git here")
-	}
+	needGit(t)
 	data := t.TempDir()
 	hostile.Record(t, data)
 	out := filepath.Join(data, "tree")

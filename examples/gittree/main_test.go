@@ -15,11 +15,17 @@ import (
 	"github.com/cxsync/cxsync/storage/file"
 )
 
-// The repository has a commit for each change, goes on where it stopped, and has the files of an export.
-func TestCommitForEachChange(t *testing.T) {
+// needGit skips a test where there is no git, which the program runs.
+func needGit(t *testing.T) {
+	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("there is no git here")
 	}
+}
+
+// The repository has a commit for each change, goes on where it stopped, and has the files of an export.
+func TestCommitForEachChange(t *testing.T) {
+	needGit(t)
 	folder := t.TempDir()
 	for _, name := range []string{"GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"} { // as in a hook of another repository
 		t.Setenv(name, filepath.Join(folder, "elsewhere", name))

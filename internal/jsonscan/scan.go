@@ -48,7 +48,7 @@ func special(w uint64) uint64 {
 // Bodies are mostly strings, and nearly all of them are short and without an escape. So the speed of
 // the package depends on this loop, and whatever it does not expect is left to scanOn.
 func ScanString(b []byte, i int) (int, Form) {
-	if i < 0 || i >= len(b) || b[i] != '"' {
+	if i >= len(b) || b[i] != '"' {
 		return ^i, 0
 	}
 	var high uint64
