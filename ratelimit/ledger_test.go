@@ -450,9 +450,9 @@ func TestLedgerTraffic(t *testing.T) {
 					}
 				}
 				all.Wait()
-				var swaps, loads, most int
+				var swaps, loads, most int64
 				for _, l := range ledgers {
-					swaps, loads, most = swaps+l.swaps, loads+l.loads, max(most, l.swaps)
+					swaps, loads, most = swaps+l.swaps.Load(), loads+l.loads.Load(), max(most, l.swaps.Load())
 				}
 				content, _ := shared.Load(t.Context())
 				t.Logf("%d requests, %d writes, %d reads, %.2f writes a second of the busiest process, %d bytes",

@@ -96,7 +96,7 @@ func TestGreedyUse(t *testing.T) {
 					if tt.ledger > 0 {
 						ledger := newSlowLedger(shared, rng, tt.ledger)
 						defer func() {
-							t.Logf("%s: process %d: %d reads, %d writes", name, i, ledger.loads, ledger.swaps)
+							t.Logf("%s: process %d: %d reads, %d writes", name, i, ledger.loads.Load(), ledger.swaps.Load())
 						}()
 						opts.Ledger = ledger
 					}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -92,8 +93,8 @@ type slowLedger struct {
 	faults  float64
 	dead    bool
 	late    sync.WaitGroup
-	swaps   int
-	loads   int
+	swaps   atomic.Int64
+	loads   atomic.Int64
 }
 
 func newSlowLedger(l Ledger, rng *rand.Rand, latency time.Duration) *slowLedger {
@@ -124,9 +125,7 @@ func (s *slowLedger) travel(ctx context.Context) error {
 }
 
 func (s *slowLedger) Load(ctx context.Context) ([]byte, error) {
-	s.mu.Lock()
-	s.loads++
-	s.mu.Unlock()
+	s.loads.Add(1)
 	if err := s.travel(ctx); err != nil {
 		return nil, err
 	}
@@ -138,8 +137,8 @@ func (s *slowLedger) Load(ctx context.Context) ([]byte, error) {
 }
 
 func (s *slowLedger) Swap(ctx context.Context, prev, next []byte) (bool, error) {
+	s.swaps.Add(1)
 	s.mu.Lock()
-	s.swaps++
 	isLate := s.rng.Float64() < s.faults/2 && !s.dead
 	after := time.Duration(s.rng.Int64N(int64(20 * time.Second)))
 	s.mu.Unlock()
