@@ -187,7 +187,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 		return s.putState(b, o, now)
 	}
 	_, err = p.Read(ctx, from, history.ReadOptions{
-		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From, AskAll: o.importing > 0,
+		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From, AskAll: o.importing > 0, Optional: t.Absent,
 		Coverage: seen.forHistory(), Requests: reading.requests.Load, Clean: t.Clean, Finish: finish,
 	})
 	if refused := new(history.RefusedError); errors.As(err, &refused) {

@@ -49,10 +49,10 @@ func (t ObjectType) asksOne() question {
 // asksAll is the question that the calls of a walk ask.
 func (t ObjectType) asksAll() question {
 	switch {
-	case t.Paging == PagingSingleton && t.Absent:
-		return asksOptional
 	case t.Parent != "":
 		return asksBelow
+	case t.Paging == PagingSingleton && t.Absent:
+		return asksOptional
 	case t.Paging == PagingSingleton:
 		return asksSingleton
 	}

@@ -68,7 +68,7 @@ const (
 	asksObject    question = 1 << iota // one object by its ID, or a call that is not of the catalogue
 	asksList                           // the list of a type at the top
 	asksSingleton                      // the one object of a type at the top
-	asksOptional                       // a singleton that is answered 404 while it is not configured
+	asksOptional                       // a singleton at the top that is answered 404 while it is not configured
 	asksBelow                          // the list, or the one object, below a parent
 	asksPart                           // a Part of an object: only that it is not there is a word about it
 
@@ -97,8 +97,8 @@ var meanings = meaningTable{
 	{asksObject, http.StatusGone, Deleted, "measured: architect.flow.deleted; Genesys's Terraform provider takes 404 and 410 alike"},
 	{asksPart, http.StatusNotFound, Deleted, "the API's not.found: a data action that is no function has none"},
 	{asksOptional, http.StatusNotFound, Deleted, "Genesys's Terraform provider: an identity provider that is not configured is answered 404"},
-	{asksBelow, http.StatusNotFound, Deleted, "the API's not.found, about the parent"},
-	{asksBelow, http.StatusGone, Deleted, "as 404, about the parent"},
+	{asksBelow, http.StatusNotFound, Deleted, "the API's not.found, about the parent, or about the one object where that is Absent"},
+	{asksBelow, http.StatusGone, Deleted, "as 404; Genesys's Terraform provider takes 404 and 410 alike"},
 	{asksList | asksSingleton, http.StatusNotFound, Unavailable, "webchat and widgets: the API was withdrawn, the objects were not deleted"},
 	{asksList | asksSingleton | asksOptional, http.StatusGone, Unavailable, "as 404"},
 	{asksList | asksSingleton | asksOptional, http.StatusMethodNotAllowed, Unavailable, "as 404; the path stays where only its POST is left"},

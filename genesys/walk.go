@@ -165,7 +165,7 @@ func (w *walk) incomplete(reason string, err error) error {
 // is said of page 7, or of the second of two lists, is said of that alone.
 func (w *walk) send(path string, body []byte) ([]byte, error) {
 	asks := w.t.asksAll()
-	if w.asked && asks != asksOptional {
+	if w.asked && !w.t.Absent {
 		asks = 0
 	}
 	data, err := w.c.sendFor(w.ctx, w.t, asks, w.t.method(), path, body)

@@ -61,6 +61,12 @@ func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 	if len(absences) == 0 {
 		return nil
 	}
+	if !r.isOffered() {
+		r.p.mu.Lock()
+		defer r.p.mu.Unlock()
+		r.p.withhold(ctx, "no parent that was asked has one any more, as if the type were offered no more", len(absences))
+		return nil
+	}
 	now, err := r.src.Coverage(ctx, r.began)
 	if unclear := new(UnclearError); errors.As(err, &unclear) {
 		return nil
@@ -104,6 +110,14 @@ func (r *reader) answers(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return err == nil && !item.Deleted, err
+}
+
+// isOffered reports whether a walk can tell what is not there from a type that is not offered any
+// more. Where one object is answered as one that does not exist, all are once their API is withdrawn.
+// So an absence counts if below another parent there was an object in the same walk; the rotation
+// sees to it that some are read in every pass. Only where few live at all, all may have gone.
+func (r *reader) isOffered() bool {
+	return !r.opts.Optional || r.below == nil || r.below.had > 0 || r.p.live < refuseAll
 }
 
 // isGone reports whether one absence is proven: by reading the object where that

@@ -35,6 +35,7 @@ type parents struct {
 	open    map[string]bool // below whom something is missing
 
 	sent, read int64 // requests for lists that were read whole, and those lists
+	had        int   // how many of these lists had an object
 }
 
 // A parentState is what a pass learnt about what is below a parent.
@@ -160,6 +161,9 @@ func (r *reader) oneParent(ctx context.Context, head Head) (*UnclearError, error
 	}
 	b.state[head.ID] = proven
 	b.sent, b.read = b.sent+sent, b.read+1
+	if n > 0 {
+		b.had++
+	}
 	var now parentRecord
 	if r.opts.ParentMarked {
 		now.Marker = head.Marker

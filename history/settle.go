@@ -158,13 +158,9 @@ func (p *Pass) judgeAbsences(ctx context.Context, ids []string, moved bool) ([]A
 	dropped := fresh > dropCount && float64(fresh) > dropShare*float64(live)
 	switch {
 	case len(ids) > 0 && moved:
-		p.sum.Reason = "removals withheld: the walk could not see what the one before did"
+		p.withhold(ctx, "the walk could not see what the one before did", len(ids))
 	case dropped:
-		p.sum.Reason = fmt.Sprintf("removals withheld: %d of %d objects are absent at once", fresh, live)
-	}
-	if p.sum.Reason != "" {
-		p.h.opts.Logger.WarnContext(ctx, "removals withheld", "environment_id", p.h.environment, "type", p.typeName,
-			"reason", p.sum.Reason, "missing", len(ids))
+		p.withhold(ctx, fmt.Sprintf("%d of %d objects are absent at once", fresh, live), len(ids))
 	}
 	var out []Absence
 	for _, id := range ids {
@@ -184,6 +180,13 @@ func (p *Pass) judgeAbsences(ctx context.Context, ids []string, moved bool) ([]A
 		}
 	}
 	return out, nil
+}
+
+// withhold notes and logs why so many absent objects are not recorded as deleted.
+func (p *Pass) withhold(ctx context.Context, why string, missing int) {
+	p.sum.Reason = "removals withheld: " + why
+	p.h.opts.Logger.WarnContext(ctx, "removals withheld", "environment_id", p.h.environment, "type", p.typeName,
+		"reason", p.sum.Reason, "missing", missing)
 }
 
 // unproven marks an Absence of a walk that was not complete.

@@ -94,6 +94,9 @@ type ReadOptions struct {
 	// ParentMarked says that the marker of a parent moves with what is below it,
 	// so that this need not be read while it stays.
 	ParentMarked bool
+	// Optional says that the one object below a parent may not be there while the parent is. What
+	// the source then says it would also say if it could list the type no more.
+	Optional bool
 	// AskAll asks the parents again that refused, however short ago that was.
 	AskAll bool
 	// From is the id of the parent to begin with, from a RefusedError.

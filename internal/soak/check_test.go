@@ -2,9 +2,11 @@ package soak_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -135,13 +137,43 @@ func (c *monthCheck) checkEnd() {
 			last := object.states[len(object.states)-1]
 			text, ok := known[id]
 			if delete(known, id); ok != mt.exists(last.raw) || text != mt.textOf(last) {
-				c.fail("at the end %s %s is\n%s\nand not\n%s", mt.Name, id, text, mt.textOf(last))
+				c.fail("at the end %s %s is\n%s\nand not\n%s\n%s", mt.Name, id, text, mt.textOf(last), c.trace(mt, object))
 			}
 		}
 		for id := range known {
 			c.fail("%s %s never existed", mt.Name, id)
 		}
 	}
+}
+
+// trace tells what the history has of an object and of its parent, and why a removal was not recorded.
+func (c *monthCheck) trace(mt *monthType, object *monthObject) string {
+	var text strings.Builder
+	for _, state := range object.states[max(0, len(object.states)-3):] {
+		fmt.Fprintf(&text, "the org: %v, there: %t\n", state.at, mt.exists(state.raw))
+	}
+	ids := map[string]string{mt.Name: object.id}
+	if mt.Parent != "" {
+		ids[mt.Parent] = monthParent(object.id)
+	}
+	for typeName, id := range ids {
+		for v, err := range c.h.Versions(c.t.Context(), typeName, id) {
+			fmt.Fprintf(&text, "%s %s: %s at %v after %v %v\n", typeName, id, v.Kind, v.At, v.After, err)
+		}
+		for w, err := range c.h.Withheld(c.t.Context(), typeName) {
+			if w.ID == id {
+				fmt.Fprintf(&text, "withheld: parent %s, since %v, missed by %d: %s %v\n", w.Parent, w.Since, w.Missed, w.Reason, err)
+			}
+		}
+		for w, err := range c.h.Heads(c.t.Context(), typeName) {
+			if w.ID == id {
+				fmt.Fprintf(&text, "head: %+v %v\n", w, err)
+			}
+		}
+		last, _, err := c.h.LastPass(c.t.Context(), typeName)
+		fmt.Fprintf(&text, "last pass: %+v %v\n", last, err)
+	}
+	return text.String()
 }
 
 // checkObjects checks the history of each object that has one, or should have.
