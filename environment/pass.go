@@ -175,6 +175,9 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 		return result, err
 	}
 	from := &source{session: s, t: t}
+	if t.Whole && len(t.Parts) == 0 {
+		from.recognize = p.Recognize
+	}
 	finish := func(b *storage.Batch, r history.Reading) error { // adds to the commit that ends the pass
 		lease.ReleaseWith(b)
 		result.Summary, result.steady = r.Summary, r.Steady

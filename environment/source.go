@@ -25,7 +25,8 @@ import (
 // A source is one type of the org, as a pass reads it.
 type source struct {
 	*session
-	t genesys.ObjectType
+	t         genesys.ObjectType
+	recognize genesys.Recognize // nil if what is recorded is not what the list has, byte for byte
 
 	masked atomic.Int64 // objects with secrets that a mark stands for
 }
@@ -35,9 +36,9 @@ var _ history.Source = (*source)(nil)
 // List implements history.Source.
 func (s *source) List(ctx context.Context, parent *history.Head) iter.Seq2[history.Item, error] {
 	return func(yield func(history.Item, error) bool) {
-		objects := s.client.List(ctx, s.t)
+		var above genesys.Object
 		if parent != nil {
-			above := genesys.Object{Type: parent.Type, ID: parent.ID, Name: parent.Name, Parent: parent.Parent, Marker: parent.Marker}
+			above = genesys.Object{Type: parent.Type, ID: parent.ID, Name: parent.Name, Parent: parent.Parent, Marker: parent.Marker}
 			if s.t.NeedsParentBody() {
 				body, err := s.history.Body(ctx, parent.Type, parent.ID)
 				if err != nil {
@@ -46,10 +47,9 @@ func (s *source) List(ctx context.Context, parent *history.Head) iter.Seq2[histo
 				}
 				above.Body = body
 			}
-			objects = s.client.Children(ctx, s.t, above)
 		}
 		n := 0
-		for o, err := range objects {
+		for o, err := range s.client.ListAgain(ctx, s.t, above, s.recognize) {
 			if err != nil {
 				yield(history.Item{}, s.listed(ctx, err, parent, n))
 				return
@@ -69,7 +69,7 @@ func (s *source) item(o genesys.Object) history.Item {
 	}
 	return history.Item{
 		Object:  history.Object{ID: o.ID, Name: o.Name, Parent: o.Parent, Body: o.Body, Marker: o.Marker},
-		Deleted: o.Deleted, Partial: !s.t.Whole || len(s.t.Parts) > 0,
+		Deleted: o.Deleted, Partial: !s.t.Whole || len(s.t.Parts) > 0, Recognized: o.Recognized,
 	}
 }
 

@@ -1,6 +1,7 @@
 package genesys
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -18,14 +19,18 @@ type memberReader struct {
 	top     int      // depth of the members at the top
 	suspect bool     // a name was seen for which the border has to look itself
 
+	recognize Recognize // nil: nothing is known of an earlier walk
+	prefix    string    // of the IDs that it is asked for
+
 	items      []indexed // of the list that was indexed last
 	itemStarts []int     // starts of each of them, one after the other
 }
 
-// An indexed element of a list is one that was gone over.
+// An indexed element of a list is one that was gone over, or one that was recognized.
 type indexed struct {
 	span
 	suspect bool
+	id      string // of one that was recognized, whose starts mean nothing
 }
 
 // A field is a place in the objects that a memberReader reads.
@@ -110,11 +115,14 @@ func (m *memberReader) index(text []byte, i, outside int) int {
 	}
 	for {
 		m.begin(text, outside+2)
-		end := jsonscan.ScanSeen(text, i, outside+1, m)
+		end, id := m.recognized(text, i)
+		if id == "" {
+			end = jsonscan.ScanSeen(text, i, outside+1, m)
+		}
 		if end < 0 {
 			return end
 		}
-		m.items = append(m.items, indexed{span{i, end}, m.suspect})
+		m.items = append(m.items, indexed{span{i, end}, m.suspect, id})
 		m.itemStarts = append(m.itemStarts, m.starts...)
 		switch i = jsonscan.Space(text, end); {
 		case i < len(text) && text[i] == ',':
@@ -126,6 +134,27 @@ func (m *memberReader) index(text []byte, i, outside int) int {
 		}
 	}
 }
+
+// recognized returns the end of an element at text[i] that is known byte for byte, and its ID; "" for
+// any other. Only of one that begins with its ID as it stands can that be told without going over it.
+func (m *memberReader) recognized(text []byte, i int) (end int, id string) {
+	const begin = `{"id":"`
+	if m.recognize == nil || !bytes.HasPrefix(text[i:], []byte(begin)) {
+		return 0, ""
+	}
+	own, _, closed := bytes.Cut(text[i+len(begin):min(len(text), i+len(begin)+maxRecognized)], []byte{'"'})
+	if !closed || len(own) == 0 || bytes.IndexByte(own, '\\') >= 0 {
+		return 0, ""
+	}
+	id = m.prefix + JoinID(string(own))
+	if n := m.recognize(id, text[i:]); n > 0 {
+		return i + n, id
+	}
+	return 0, ""
+}
+
+// maxRecognized bounds the search for the end of an ID.
+const maxRecognized = 200
 
 // item goes back to element n of the list that was indexed last, and returns it.
 func (m *memberReader) item(n int) []byte {

@@ -45,6 +45,7 @@ func FuzzReadEnvelope(f *testing.F) {
 		if !bytes.Equal(e.items, items) {
 			t.Fatalf("%.200q: the list is %.200q, want %.200q", page, e.items, items)
 		}
+		known := map[string][]byte{} // what an earlier walk gave
 		n := 0
 		if it := jsonscan.Elements(items); len(items) > 0 {
 			for ; it.Next(); n++ {
@@ -52,10 +53,41 @@ func FuzzReadEnvelope(f *testing.F) {
 				got, err := reader.item(n)
 				require.Equal(t, wantErr, err)
 				require.Equal(t, want, got)
+				if err == nil && !want.Deleted {
+					known[want.ID] = want.Body
+				}
 			}
 			require.Len(t, reader.members.items, n)
+			checkRecognized(t, reader, page, known)
 		}
 	})
+}
+
+// checkRecognized reads a page again with the bodies at hand that it gave the first time. It must find
+// the same objects, whether it recognizes them or not.
+func checkRecognized(t *testing.T, first *objectReader, page []byte, known map[string][]byte) {
+	t.Helper()
+	again := newObjectReader(first.t, first.parent)
+	again.recognizes(func(id string, text []byte) int {
+		if body, ok := known[id]; ok && bytes.HasPrefix(text, body) {
+			return len(body)
+		}
+		return 0
+	})
+	e, err := readEnvelope(again, page)
+	require.NoError(t, err)
+	items, _ := lookup(page, first.t.Items)
+	require.Equal(t, items, e.items)
+	require.Len(t, again.members.items, len(first.members.items))
+	for n := range first.members.items {
+		want, wantErr := first.item(n)
+		got, err := again.item(n)
+		if got.Recognized {
+			want = Object{Type: want.Type, ID: want.ID, Parent: want.Parent, Body: want.Body, Recognized: true}
+		}
+		require.Equal(t, wantErr, err)
+		require.Equal(t, want, got)
+	}
 }
 
 // TestReadChunks reads bodies that end before, at and behind the end of a chunk, whole and cut, from

@@ -30,7 +30,16 @@ type Object struct {
 
 	Marker  string // markerOf the body; "" for a type with a parent
 	Deleted bool   // the body is a tombstone: it says "state": "deleted" or "deleted": true
+
+	// Recognized says that Body is one of which a Recognize knew: nothing else but Type, ID and
+	// Parent is set, because nobody went over it.
+	Recognized bool
 }
+
+// A Recognize says how many bytes at the beginning of text are an Object's Body as an earlier walk
+// over the same type in this process gave it, of the object with that ID; 0 if they are anything
+// else. The rest of text is what follows in the list.
+type Recognize func(id string, text []byte) int
 
 var (
 	escapeID   = strings.NewReplacer("%", "%25", "/", "%2F")

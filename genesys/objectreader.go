@@ -42,8 +42,26 @@ func (r *objectReader) listed(raw []byte) (Object, error) {
 	return r.element(raw)
 }
 
-// item reads element n of the list that readEnvelope has indexed.
-func (r *objectReader) item(n int) (Object, error) { return r.element(r.members.item(n)) }
+// item reads element n of the list that readEnvelope has indexed. There is nothing to read in one
+// that was recognized.
+func (r *objectReader) item(n int) (Object, error) {
+	if it := r.members.items[n]; it.id != "" {
+		body := slices.Clip(r.members.text[it.from:it.to])
+		return Object{Type: r.t.Name, ID: it.id, Parent: r.parent, Body: body, Recognized: true}, nil
+	}
+	return r.element(r.members.item(n))
+}
+
+// recognizes lets elements be recognized, where the ID of an object is that of its own first member.
+func (r *objectReader) recognizes(recognize Recognize) {
+	if !slices.Equal(r.t.ID, []string{"id"}) {
+		return
+	}
+	r.members.recognize = recognize
+	if r.parent != "" {
+		r.members.prefix = r.parent + "/"
+	}
+}
 
 // element makes an Object of an element of a list that has been gone over.
 func (r *objectReader) element(raw []byte) (Object, error) {

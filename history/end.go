@@ -77,7 +77,9 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		}
 		return add(&t.batch, sum)
 	})
-	p.sum = final
+	if p.sum = final; err == nil {
+		p.noteCompared(final)
+	}
 	return err
 }
 

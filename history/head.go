@@ -28,7 +28,7 @@ type Head struct {
 // head is the stored form of a Head. Its type and id are in the key. It stays when the object is
 // deleted, with the last body, so that an object which comes back can be compared.
 //
-// The invariant: Raw, Canonical and Rules are those of the body that is stored, and the chain of
+// The invariant: Raw, Size, Canonical and Rules are those of the body that is stored, and the chain of
 // entries that begins at tip leads from its canonical form back to the first sight of the object.
 type head struct {
 	Name      string    `json:"name,omitempty"`
@@ -47,9 +47,10 @@ type head struct {
 	Hidden   uint64    `json:"hidden,omitempty"`
 	HiddenAt time.Time `json:"hidden_at,omitzero"`
 
-	Raw       diff.Digest `json:"raw"`       // of the stored body, byte for byte
-	Canonical diff.Digest `json:"canonical"` // of the stored body, under Rules
-	Rules     string      `json:"shape"`     // fingerprint of the rules that Canonical is of
+	Raw       diff.Digest `json:"raw"`            // of the stored body, byte for byte
+	Size      int         `json:"size,omitempty"` // of the stored body, in bytes; 0 if it was written by an older version
+	Canonical diff.Digest `json:"canonical"`      // of the stored body, under Rules
+	Rules     string      `json:"shape"`          // fingerprint of the rules that Canonical is of
 }
 
 // change makes an entry of the log the newest change.

@@ -60,6 +60,8 @@ func (hd *head) decodeMember(key, raw []byte, last *head) (err error) {
 		err = hd.HiddenAt.UnmarshalJSON(raw)
 	case `"raw"`:
 		hd.Raw, err = decodeDigest(raw)
+	case `"size"`:
+		hd.Size, err = strconv.Atoi(string(raw))
 	case `"canonical"`:
 		hd.Canonical, err = decodeDigest(raw)
 	case `"shape"`:

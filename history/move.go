@@ -226,7 +226,7 @@ func (m *move) writePart(ctx context.Context, h *History, t *tx, part Object) er
 	t.batch.Put(h.keys.body(m.typeName, part.ID), part.Body)
 	return t.batch.PutJSON(h.keys.head(m.typeName, part.ID), head{
 		Name: part.Name, Parent: part.Parent, Seq: seq, Changed: t.now.At, Kind: KindImported,
-		Raw: diff.RawDigest(h.secret, part.Body), Canonical: canonical, Rules: whole.Rules,
+		Raw: diff.RawDigest(h.secret, part.Body), Size: len(part.Body), Canonical: canonical, Rules: whole.Rules,
 	})
 }
 

@@ -61,6 +61,9 @@ type Pass struct {
 	missed    map[string]missing // absences of a complete walk, by id
 	over      error              // why the pass is over
 
+	recognizes bool // bytes that are stored need not be compared; see recognize.go
+	kept       bool // some object was not compared
+
 	first     time.Time // when the first objects of the type were recorded
 	compared  int       // live objects whose bodies were read
 	releases  map[releaseKey]uint64
@@ -102,12 +105,14 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	// what this pass writes follows from the heads at that time; see queue.go.
 	h.mu.Lock()
 	h.passes[typeName] = p
+	compared := h.compared[typeName]
 	h.mu.Unlock()
 
 	p.last, err = h.passRecord(ctx, typeName)
 	if err != nil {
 		return nil, err
 	}
+	p.recognizes = compared > 0 && compared == p.last.Number
 	p.origin = origin{typeName: typeName, pass: p.last.Number + 1, after: p.last.Completed}
 	if err := p.identify(ctx); err != nil {
 		return nil, err
@@ -141,7 +146,7 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 				sightings = make([]sighting, 0, 256)
 			}
 			sightings = append(sightings, sighting{
-				raw: hd.Raw, canonical: hd.Canonical, labels: p.hashLabels(hd.Name, hd.Parent), marker: hd.Marker,
+				raw: hd.Raw, size: uint32(hd.Size), canonical: hd.Canonical, labels: p.hashLabels(hd.Name, hd.Parent), marker: hd.Marker,
 				stale: hd.Rules != sh.comparer.Fingerprint(), live: true,
 			})
 			p.seen[hd.id] = &sightings[len(sightings)-1]
@@ -284,7 +289,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	}
 	delete(p.due, o.ID)
 	s.canonical, s.labels, s.marker = canonical, labels, o.Marker
-	s.raw, s.stale, s.live = raw, false, true
+	s.raw, s.size, s.stale, s.live = raw, 0, false, true
 	p.seen[o.ID] = s
 	p.see(o.ID, s)
 	return nil
@@ -300,6 +305,7 @@ func (p *Pass) Keep(id string) error {
 	if err != nil {
 		return err
 	}
+	p.kept = true
 	p.see(id, s)
 	return nil
 }
@@ -315,6 +321,7 @@ func (p *Pass) keepListed(id string) error {
 		return err
 	}
 	p.unread++
+	p.kept = true
 	p.count(s)
 	return nil
 }

@@ -152,6 +152,8 @@ func (r *reader) list(ctx context.Context, parent *Head) (n int, err error) {
 // read is there; what it is like stays unknown, so the walk is not complete.
 func (r *reader) observe(ctx context.Context, scope string, item Item) error {
 	switch {
+	case item.Recognized:
+		return r.p.keepRecognized(ctx, item.ID)
 	case item.Deleted:
 		return r.p.remove(ctx, item.ID, item.Parent)
 	case !item.Partial:

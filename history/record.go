@@ -226,7 +226,7 @@ func (p *Pass) compare(ctx context.Context, r *record, o *pending, old knownObje
 // putHead writes the head of an object whose stored body is now that of o.
 func (p *Pass) putHead(t *tx, o *pending, hd head) error {
 	hd.label(o)
-	hd.Raw, hd.Canonical, hd.Rules = o.raw, o.canonical, p.rules.comparer.Fingerprint()
+	hd.Raw, hd.Size, hd.Canonical, hd.Rules = o.raw, len(o.Body), o.canonical, p.rules.comparer.Fingerprint()
 	return t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), hd)
 }
 

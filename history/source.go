@@ -44,6 +44,9 @@ type Item struct {
 	Object
 	Deleted bool // it says of itself that it is deleted
 	Partial bool // Read reads the rest of it
+
+	// Recognized says that Pass.Recognize has found it: nothing but its ID is used.
+	Recognized bool
 }
 
 // Coverage is how much of a type a Source can see. The zero value is all of it.

@@ -1,0 +1,64 @@
+package history
+
+import (
+	"context"
+
+	"github.com/cxsync/cxsync/history/diff"
+)
+
+// Nearly all objects of an org are what they were a pass ago, byte for byte. To take such a body apart
+// again tells nothing that its digest does not tell, and costs several times as much. So a Source may
+// ask, before it takes an object out of a list, whether what stands there is what is stored.
+//
+// Nothing is taken on trust: the digest is that of the bytes in the list, and equal digests are what
+// an object counts as unchanged by anyway. What is left out is what a Source makes of the bytes: name,
+// parent and marker. A newer version of a program may make something else of them. So nothing is
+// recognized before this History has made a whole pass over the type in which each object was
+// compared, nor after one that another History made.
+
+// Recognize returns how many bytes at the beginning of text are the stored body of a live object, 0 if
+// they are not. It is 0 as well for an object that has to be compared whatever its bytes are: the
+// type's last pass was not a whole one of this History, the rules are other ones by now, the object is
+// in doubt, it is its turn in the rotation, or this pass has seen it before. Until a Source yields it
+// as Item.Recognized, nothing is noted. A Source must list the whole bodies that are recorded, and
+// make the same name, parent and marker of the same bytes.
+func (p *Pass) Recognize(id string, text []byte) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, known := p.seen[id]
+	if !p.recognizes || !known || !s.live || s.seen || s.stale || s.size == 0 || int(s.size) > len(text) || text[s.size-1] != '}' {
+		return 0
+	}
+	if _, doubted := p.doubts[id]; doubted || p.due[id] || diff.RawDigest(p.h.secret, text[:s.size]) != s.raw {
+		return 0
+	}
+	return int(s.size)
+}
+
+// keepRecognized says that an object was listed and that its bytes are those that are stored: it is
+// seen, compared and unchanged.
+func (p *Pass) keepRecognized(ctx context.Context, id string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.sighting(id)
+	if err != nil {
+		return err
+	}
+	if !s.seen {
+		p.compared++
+		s.compared = true
+	}
+	p.see(id, s)
+	return p.commitIfDue(ctx)
+}
+
+// noteCompared notes whether a pass that has ended has compared every object of its type.
+func (p *Pass) noteCompared(sum Summary) {
+	p.h.mu.Lock()
+	defer p.h.mu.Unlock()
+	if sum.Complete && sum.Withheld == 0 && !p.kept {
+		p.h.compared[p.typeName] = sum.Number
+	} else {
+		delete(p.h.compared, p.typeName)
+	}
+}

@@ -1,0 +1,156 @@
+package history
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/history/diff"
+)
+
+// Two histories read the same random orgs, one of them without recognizing anything. They find, count
+// and record the same. Objects come, go, come back and change, in what is compared and in what is
+// not; they have a marker or none, are listed twice, and compare by rules that change as well.
+func TestRecognizedIsAsObserved(t *testing.T) {
+	t.Parallel()
+	total := 0
+	for seed := range seeds(6) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 57))
+			with, without := newHistory(t), newHistory(t)
+			a, b := &fakeSource{}, &fakeSource{plain: true, apart: 1}
+			type queue struct{ value, ignored, marker int }
+			queues := map[int]queue{}
+			for range 60 {
+				for range r.IntN(4) {
+					i := r.IntN(8)
+					q, ok := queues[i]
+					switch n := r.IntN(6); {
+					case !ok:
+						q = queue{value: r.IntN(3), marker: r.IntN(2)}
+					case n == 0:
+						delete(queues, i)
+						continue
+					case n < 3:
+						q.ignored++
+					default:
+						q.value++
+						q.marker *= 2
+					}
+					queues[i] = q
+				}
+				if r.IntN(10) == 0 {
+					a.rules = diff.Rules{Ignore: [][]string{{"ignored", "marker"}, {"value", "ignored"}}[r.IntN(2)]}
+				}
+				var list []Item
+				for i := range 8 {
+					if q, ok := queues[i]; ok {
+						o := item(fmt.Sprint("q", i), "", "", fmt.Sprintf(`"value":%d,"ignored":%d,"marker":%d,"end":"}"`, q.value, q.ignored, q.marker))
+						if q.marker > 0 {
+							o.Marker = strconv.Itoa(q.marker)
+						}
+						list = append(list, o)
+					}
+				}
+				if len(list) > 0 && r.IntN(5) == 0 {
+					list = append(list, list[r.IntN(len(list))])
+				}
+				b.rules = a.rules
+				a.lists = map[string][]Item{"": list}
+				b.lists = a.lists
+				sawA, sawB := a.mustRead(t, with, "queues", ReadOptions{}), b.mustRead(t, without, "queues", ReadOptions{})
+				sawA.Started, sawA.Ended, sawA.AsOf = sawB.Started, sawB.Ended, sawB.AsOf
+				require.Equal(t, sawB, sawA)
+				require.Equal(t, labelsOf(t, without), labelsOf(t, with))
+			}
+			require.Equal(t, told(t, without), told(t, with))
+			total += a.recognized
+		})
+	}
+	require.Greater(t, total, 300)
+}
+
+// labelsOf returns what the heads say, but for when.
+func labelsOf(t *testing.T, h *History) (all []string) {
+	t.Helper()
+	for hd, err := range h.Heads(t.Context(), "queues") {
+		require.NoError(t, err)
+		all = append(all, fmt.Sprint(hd.ID, hd.Name, hd.Parent, hd.Marker))
+	}
+	return all
+}
+
+// What has to be compared is not recognized, although its bytes are those that are stored; nor are
+// other bytes.
+func TestNotRecognized(t *testing.T) {
+	t.Parallel()
+	const id, text = "a", `{"id":"a","n":1},{"id":"b"}`
+	body := []byte(text)[:len(`{"id":"a","n":1}`)]
+	whole := Object{ID: id, Body: body}
+	for name, c := range map[string]struct {
+		text, id string
+		last     func(h *History) *History // after the first pass; the second one is its result's
+		before   func(p *Pass)
+		rules    diff.Rules
+		want     int
+	}{
+		"itself":              {text: text, want: len(body)},
+		"at the end":          {text: string(body), want: len(body)},
+		"other content":       {text: `{"id":"a","n":2},{"id":"b"}`},
+		"a longer object":     {text: `{"id":"a","n":1,"m":2}`},
+		"cut":                 {text: string(body[:len(body)-1])},
+		"of another object":   {text: text, id: "b"},
+		"of other rules":      {text: text, rules: diff.Rules{Ignore: []string{"m"}}},
+		"seen by this pass":   {text: text, before: func(p *Pass) { require.NoError(t, p.Keep(id)) }},
+		"deleted by this one": {text: text, before: func(p *Pass) { require.NoError(t, p.Remove(t.Context(), id)) }},
+		"in doubt":            {text: text, before: func(p *Pass) { p.doubts[id] = reread{Left: 1} }},
+		"once in doubt":       {text: text, before: func(p *Pass) { p.doubts[id] = reread{} }},
+		"its turn":            {text: text, before: func(p *Pass) { p.due = map[string]bool{id: true} }},
+		"by a new process":    {text: text, last: func(h *History) *History { return open(t, h.store, nil) }},
+		"after another one": {text: text, last: func(h *History) *History {
+			pass(t, open(t, h.store, nil), diff.Rules{}, whole)
+			return h
+		}},
+		"after a pass that kept it": {text: text, last: func(h *History) *History {
+			p, err := h.Begin(t.Context(), "queues", diff.Rules{})
+			require.NoError(t, err)
+			require.NoError(t, p.Keep(id))
+			_, err = p.Settle(t.Context(), Walk{Complete: true})
+			require.NoError(t, err)
+			_, err = p.End(t.Context())
+			require.NoError(t, err)
+			return h
+		}},
+		"after a pass that missed it": {text: text, last: func(h *History) *History {
+			passOver(t, h, "queues", diff.Rules{}, Walk{Reason: "cut"})
+			return h
+		}},
+		"after a whole one again": {text: text, want: len(body), last: func(h *History) *History {
+			passOver(t, h, "queues", diff.Rules{}, Walk{Reason: "cut"})
+			pass(t, h, diff.Rules{}, whole)
+			return h
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHistory(t)
+			if pass(t, h, diff.Rules{}, whole); c.last != nil {
+				h = c.last(h)
+			}
+			p, err := h.Begin(t.Context(), "queues", c.rules)
+			require.NoError(t, err)
+			if c.before != nil {
+				c.before(p)
+			}
+			asked := id
+			if c.id != "" {
+				asked = c.id
+			}
+			require.Equal(t, c.want, p.Recognize(asked, []byte(c.text)))
+		})
+	}
+}
