@@ -70,7 +70,7 @@
 //     is known: its bytes, then its digest, then its members (history/diff: digest.go, diff.go).
 //  5. What differs is committed: head, body and change in one batch (history: record.go,
 //     commit.go), which a process that lost its lease cannot do.
-//  6. At the end of the list, history says what is missing (settle.go), and reads these objects by
+//  6. At the end of the list, history says what is missing (removal.go), and reads these objects by
 //     ID before it records a removal (confirm.go).
 //  7. Consumers follow the changes from where they stopped (environment, follow.go).
 //

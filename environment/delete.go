@@ -10,7 +10,7 @@ import (
 )
 
 // How an environment is deleted, with all that is kept of it. The removal of a single object is
-// no matter of this file: history decides that (its settle.go and confirm.go).
+// no matter of this file: history decides that (its removal.go and confirm.go).
 //
 // A history may have millions of keys, more than one commit takes. So the first commit marks the
 // record as being deleted and removes the alive key, which every commit of a pass requires: from

@@ -97,7 +97,7 @@
 //   - who may do what: authorize.go; what is confirmed in production: update.go
 //   - what happens at a tick: tick.go; what else Run starts: run.go
 //   - what a pass does, step by step: pass.go, and source.go where it meets the org
-//   - where a removal is decided: not here but in package history, settle.go and confirm.go;
+//   - where a removal is decided: not here but in package history, removal.go and confirm.go;
 //     what the client can see, on which that depends: coverage.go
 //   - what is remembered between passes: state.go and due.go; every key of the store: keys.go
 //   - who acts alone, and what happens to a process that stalled: lease.go

@@ -16,7 +16,7 @@ import (
 //   - take the lease for the type (pass waits for it, tryPass does not);
 //   - see that nobody has made the same pass meanwhile (had);
 //   - find out what the client sees of the type and that its parents are known (begin, parentFirst);
-//   - let history read the source to its end (walk): it compares and commits batch by batch, each
+//   - let history read the source to its end (makePass): it compares and commits batch by batch, each
 //     fenced by the lease, and decides about removals at the end;
 //   - with the last commit store what is remembered for the next pass, mark the tick as served, and
 //     give the lease back: a kill leaves a pass that is either over in every respect, or to be made
@@ -97,7 +97,7 @@ func (s *session) underLease(ctx context.Context, lease *lease, t genesys.Object
 	if s.engine.opts.Begun != nil {
 		ctx = s.engine.opts.Begun(ctx, start)
 	}
-	result, err = s.walk(ctx, lease, t, o)
+	result, err = s.makePass(ctx, lease, t, o)
 	return s.conclude(ctx, lease, o, PassEvent{start, time.Since(began), result, err})
 }
 
@@ -119,7 +119,8 @@ func (s *session) had(ctx context.Context, t genesys.ObjectType, o occasion) (bo
 
 // conclude handles the end of a pass: it remembers one that history has no record of, calls the
 // Observer, and wakes those who follow the changes. A pass that its context cancelled, or for whose
-// deadline the quota has no slot, is neither remembered nor observed; its commits still wake.
+// deadline the quota has no slot, is neither remembered nor observed; its commits still wake. One that
+// lost its lease is left to the process that took over.
 func (s *session) conclude(ctx context.Context, lease *lease, o occasion, e PassEvent) (PassResult, error) {
 	result, err := e.Result, e.Err
 	if lease.Lost(err) || errors.Is(context.Cause(ctx), errTakenOver) {
@@ -150,8 +151,8 @@ func (s *session) conclude(ctx context.Context, lease *lease, o occasion, e Pass
 	return result, err
 }
 
-// walk makes the pass, under its lease. What is remembered of it is stored together with its end.
-func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (result PassResult, err error) {
+// makePass makes the pass, under its lease. What is remembered of it is stored together with its end.
+func (s *session) makePass(ctx context.Context, lease *lease, t genesys.ObjectType, o occasion) (result PassResult, err error) {
 	state, err := s.typeState(ctx, t.Name)
 	if err != nil {
 		return result, err
@@ -159,7 +160,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	if t, err = s.readable(ctx, t); err != nil {
 		return result, err
 	}
-	seen, p, err := s.begin(ctx, lease, t, state, o)
+	covered, p, err := s.begin(ctx, lease, t, state, o)
 	if err != nil {
 		return result, err
 	}
@@ -191,7 +192,7 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	}
 	_, err = p.Read(ctx, from, history.ReadOptions{
 		Parent: t.Parent, ParentMarked: t.Parent != "" && len(t.Marker) > 0, From: state.From, AskAll: o.importing > 0, Optional: t.Absent,
-		Coverage: seen.forHistory(), Requests: reading.requests.Load, Clean: t.Clean, Finish: finish,
+		Coverage: covered.forHistory(), Requests: reading.requests.Load, Clean: t.Clean, Finish: finish,
 	})
 	if refused := new(history.RefusedError); errors.As(err, &refused) {
 		err = &unavailableError{reason: err.Error(), next: refused.Next}
@@ -200,8 +201,8 @@ func (s *session) walk(ctx context.Context, lease *lease, t genesys.ObjectType, 
 	return result, err
 }
 
-// readable returns a type without the parts that the client may not read: that these are left out
-// is no change of the objects.
+// readable returns a type without the parts that the client may not read: leaving them out
+// is not recorded as a change.
 func (s *session) readable(ctx context.Context, t genesys.ObjectType) (genesys.ObjectType, error) {
 	if len(t.Parts) == 0 {
 		return t, nil
@@ -213,28 +214,28 @@ func (s *session) readable(ctx context.Context, t genesys.ObjectType) (genesys.O
 	return may.Readable(t), nil
 }
 
-// begin begins a pass over what the client sees of a type. It sends no request to the type itself.
+// begin loads what is known of a type for a pass over what the client sees of it. It sends no request to the type itself.
 func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType, state TypeState, o occasion) (coverage, *history.Pass, error) {
 	now := time.Now()
-	seen, err := s.coverage(ctx, t, now.Add(-accessFor))
+	covered, err := s.coverage(ctx, t, now.Add(-accessFor))
 	if _, lacking := errors.AsType[*unavailableError](err); lacking && o == (occasion{}) {
-		seen, err = s.coverage(ctx, t, now) // who calls Poll may just have given the permission
+		covered, err = s.coverage(ctx, t, now) // who calls Poll may just have given the permission
 	}
 	if err != nil {
-		return seen, nil, err
+		return covered, nil, err
 	}
 	if err := s.learnTime(ctx); err != nil {
-		return seen, nil, err
+		return covered, nil, err
 	}
 	p, err := s.history.Fenced(lease.Fence).Begin(ctx, t.Name, s.rules(t))
-	if err == nil && state.Coverage != nil && (seen.widens(*state.Coverage) || state.selectsMore(t)) {
+	if err == nil && state.Coverage != nil && (covered.widens(*state.Coverage) || state.selectsMore(t)) {
 		p.Widened()
 	}
-	return seen, p, err
+	return covered, p, err
 }
 
-// parentFirst sees to it that the type under which t is listed was read before: its objects are
-// the lists that t has. If the parent type is unavailable, so is t.
+// parentFirst sees to it that the type under which t is listed was read before: t has one
+// list below each of its objects. If the parent type is unavailable, so is t.
 func (s *session) parentFirst(ctx context.Context, t genesys.ObjectType) error {
 	if t.Parent == "" {
 		return nil

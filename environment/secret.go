@@ -7,6 +7,8 @@ import (
 	"log/slog"
 )
 
+// How a secret prints. In the store it is sealed, which vault.go does and undoes.
+
 // redacted is what a Secret prints as. Record.Check refuses it as a secret, in case somebody feeds
 // a printed record back in.
 const redacted = "[redacted]"

@@ -16,11 +16,11 @@ import (
 // follows from it, a removal above all. The source between them only translates, because both
 // packages know nothing of each other. The errors that it makes are these:
 //
-//	history.ErrGone         the object does not exist: the only proof of a removal
+//	history.ErrGone         the org says that the object does not exist, which proves its removal
 //	history.ErrNoGet        there is no call to ask for one object
 //	*history.UnclearError   the answer proves nothing; the walk goes on and is not complete
 //	*unavailableError       this client cannot read the type at all
-//	*readError              the org cannot be read, which ends the pass; an error of the store is none
+//	*readError              the org cannot be read, which ends the pass; errors of the store stay as they are
 
 // A source is one type of the org, as a pass reads it.
 type source struct {

@@ -11,7 +11,7 @@ import (
 
 // A Meaning is what an answer of the org says about what was asked for. There
 // are five, and a history of the org rests on nothing else: only Present proves
-// a change, and only Deleted a removal.
+// a change, and of the answers about one object only Deleted a removal.
 type Meaning uint8
 
 // The meanings.
@@ -25,7 +25,7 @@ const (
 	Deleted
 	// Hidden says that this client may not see the object or the list.
 	Hidden
-	// Unavailable says that the org does not offer the type, or does no more.
+	// Unavailable says that the org does not offer the type, or has withdrawn it.
 	Unavailable
 )
 

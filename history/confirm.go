@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// absences ends the walk and returns what is to be confirmed: the absences that the walk proves, and,
-// if it was not complete, some of the others, which only a read of the object itself can prove. Of a
-// type below parents the first are absent below parents that were read whole, and the others below
-// parents whose list was cut; below a parent that refused, nothing is asked for.
+// absences ends the walk and returns what is to be confirmed: absences that a whole list proves, and,
+// if the walk was not complete, up to 19 others, which only a read of the object itself can prove. Of
+// a type below parents, the former are below parents whose list was whole, the latter below parents
+// whose list was cut; below a parent that refused, nothing is asked for.
 //
 // If the coverage moved, nothing is asked for: an object that is out of sight now may answer as one
 // that does not exist.
@@ -37,7 +37,7 @@ func (r *reader) absences(ctx context.Context) ([]Absence, error) {
 // does not exist is proof without any list.
 
 // askedAfterCut is how many absent objects are asked for after a walk that was not
-// complete; one more request is left for reader.answers.
+// complete; one more request is left for reader.getWorks.
 const askedAfterCut = 19
 
 // someOf returns some of the ids, others from pass to pass: passes that follow each other ask for
@@ -61,10 +61,10 @@ func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 	if len(absences) == 0 {
 		return nil
 	}
-	if !r.isOffered() {
+	if !r.stillOffered() {
 		r.p.mu.Lock()
 		defer r.p.mu.Unlock()
-		r.p.withhold(ctx, "no parent that was asked has one any more, as if the type were offered no more", len(absences))
+		r.p.withhold(ctx, "no parent that was asked has one any more; the org may no longer offer the type", len(absences))
 		return nil
 	}
 	now, err := r.src.Coverage(ctx, r.began)
@@ -77,14 +77,14 @@ func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 		r.coverage = now // what is remembered, so that what comes back into sight is not created then
 		return nil
 	}
-	answers := false
+	works := false
 	for _, a := range absences {
 		deleted, err := r.isGone(ctx, a)
 		if err != nil {
 			return err
 		}
-		if deleted && a.Missed == unproven && !answers {
-			if answers, err = r.answers(ctx); err != nil || !answers {
+		if deleted && a.Missed == unproven && !works {
+			if works, err = r.getWorks(ctx); err != nil || !works {
 				return err
 			}
 		}
@@ -97,10 +97,10 @@ func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 	return nil
 }
 
-// answers reports whether the call that reads one object works, by one that the
+// getWorks reports whether the call that reads one object works, by one that the
 // walk has seen. Where no complete list agrees, an API that is withdrawn in
-// mid-walk would else look like the end of every object that is asked for.
-func (r *reader) answers(ctx context.Context) (bool, error) {
+// mid-walk would otherwise look like the end of every object that is asked for.
+func (r *reader) getWorks(ctx context.Context) (bool, error) {
 	id := r.p.anySeen()
 	if id == "" {
 		return false, nil
@@ -112,12 +112,12 @@ func (r *reader) answers(ctx context.Context) (bool, error) {
 	return err == nil && !item.Deleted, err
 }
 
-// isOffered reports whether a walk can tell what is not there from a type that is not offered any
-// more. Where one object is answered as one that does not exist, all are once their API is withdrawn.
-// So an absence counts if below another parent there was an object in the same walk; the rotation
-// sees to it that some are read in every pass. Only where few live at all, all may have gone.
-func (r *reader) isOffered() bool {
-	return !r.opts.Optional || r.below == nil || r.below.had > 0 || r.p.live < refuseAll
+// stillOffered reports whether the org surely still offers the type. That there is no object below a
+// parent is what it also answers below every parent once it has withdrawn the API. So an absence
+// counts if below another parent there was an object in the same walk; the rotation sees to it that
+// some parents are read in every pass. Only where few objects live at all, all may have gone.
+func (r *reader) stillOffered() bool {
+	return !r.opts.Optional || r.below == nil || r.below.nonEmpty > 0 || r.p.live < refuseAll
 }
 
 // isGone reports whether one absence is proven: by reading the object where that

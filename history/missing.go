@@ -11,6 +11,8 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// How missing objects are stored, shown and accepted. Whether one is deleted, removal.go decides.
+
 // missing is the value of a missing key: a live object that complete walks did
 // not list.
 type missing struct {

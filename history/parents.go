@@ -35,14 +35,14 @@ type parents struct {
 	open    map[string]bool // below whom something is missing
 
 	sent, read int64 // requests for lists that were read whole, and those lists
-	had        int   // how many of these lists had an object
+	nonEmpty   int   // how many of these lists had an object
 }
 
 // A parentState is what a pass learnt about what is below a parent.
 type parentState uint8
 
 const (
-	unasked parentState = iota // nothing, so that it proves nothing
+	unasked parentState = iota // not asked, so that it proves nothing
 	refused                    // its list was refused
 	cut                        // its list was not whole
 	proven                     // its list was read whole
@@ -69,8 +69,9 @@ func (b *parents) cost() float64 {
 }
 
 // parents lists what is below every parent that is on record and has to be read. The error is a
-// *RefusedError if none answers and that will last, or an *UnclearError if it may not. If all say
-// that they do not exist, that is the parents' news and no error.
+// *RefusedError if the first 20 refuse, for whatever reason, or if all of fewer do and that will last,
+// and an *UnclearError if it may not last. If all of fewer say that they do not exist, their own pass
+// will record it, and that is no error.
 func (r *reader) parents(ctx context.Context) error {
 	if err := r.loadParents(ctx); err != nil {
 		return err
@@ -162,7 +163,7 @@ func (r *reader) oneParent(ctx context.Context, head Head) (*UnclearError, error
 	b.state[head.ID] = proven
 	b.sent, b.read = b.sent+sent, b.read+1
 	if n > 0 {
-		b.had++
+		b.nonEmpty++
 	}
 	var now parentRecord
 	if r.opts.ParentMarked {
@@ -243,9 +244,7 @@ func (r *reader) loadParents(ctx context.Context) error {
 	return nil
 }
 
-// skip marks the parents that need not be read, but for those whose turn it is. It borrows turnTo,
-// which chooses whose turn it is among objects, and takes its choice over for the parents: the type
-// has no markers of its own here, only those of its parents.
+// skip marks the parents that need not be read, but for those whose turn in the rotation it is.
 func (r *reader) skip() {
 	b, p := r.below, r.p
 	if !r.opts.ParentMarked {
@@ -259,8 +258,7 @@ func (r *reader) skip() {
 			b.state[head.ID] = skipped
 		}
 	}
-	p.turnTo(same)
-	b.due, p.due = p.due, nil
+	b.due = p.turnTo(same)
 	for id := range b.due {
 		delete(b.state, id)
 	}
@@ -284,7 +282,7 @@ func (r *reader) span(parent string, isKnown bool) time.Time {
 	return r.p.last.Walked
 }
 
-// missingBelow settles what a parent's state explains: what is below one whose marker
+// missingBelow handles the objects whose parent's state decides: what is below one whose marker
 // did not move is unchanged, and below a deleted one it is gone. Of what is left it
 // returns whose absence is proven, and whose may be asked for.
 func (r *reader) missingBelow(ctx context.Context) (provable, asked []string, err error) {
@@ -325,9 +323,8 @@ func (r *reader) missingBelow(ctx context.Context) (provable, asked []string, er
 	return provable, asked, nil
 }
 
-// findOpen notes the parents that have a child which is neither seen nor gone. They
-// do not count as read: the next pass looks for it, and for what was lost with it,
-// whatever the parent's marker says.
+// findOpen notes the parents that have a child which is missing. They do not count as read: the next
+// pass reads them again, whatever their marker says.
 func (r *reader) findOpen(ctx context.Context) error {
 	if r.below == nil {
 		return nil

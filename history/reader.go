@@ -55,7 +55,8 @@ type reader struct {
 //     refuses says nothing of other parents: what is below them is read, compared,
 //     and found to be gone or not.
 //   - A parent that is not on record (forgotten, trimmed, never seen) proves nothing.
-//   - After a walk that was not complete, up to 20 of the absent are asked for.
+//   - After a walk that was not complete, up to 19 of the absent are asked for, and one that was
+//     seen, to know that the call works.
 //   - Who sees less than before, or sees a large part of a type gone at once,
 //     waits for a second walk; see Settle.
 //

@@ -6,19 +6,17 @@ import (
 	"github.com/cxsync/cxsync/history/diff"
 )
 
-// Nearly all objects of an org are what they were a pass ago, byte for byte. To take such a body apart
-// again tells nothing that its digest does not tell, and costs several times as much. So a Source may
-// ask, before it takes an object out of a list, whether what stands there is what is stored.
+// Nearly all objects of an org are what they were a pass ago, byte for byte. An object whose bytes in a
+// list have the digest of the stored body is unchanged, and need not be taken apart, which costs
+// several times as much. So a Source may ask for that before it reads an object out of a list.
 //
-// Nothing is taken on trust: the digest is that of the bytes in the list, and equal digests are what
-// an object counts as unchanged by anyway. What is left out is what a Source makes of the bytes: name,
-// parent and marker. A newer version of a program may make something else of them. So nothing is
-// recognized before this History has made a whole pass over the type in which each object was
-// compared, nor after one that another History made.
+// What is left out is what a Source makes of the bytes: name, parent and marker. A newer version of a
+// program may make something else of them. So nothing is recognized before this History has made a
+// whole pass over the type that compared every object, nor after a pass that another History made.
 
 // Recognize returns how many bytes at the beginning of text are the stored body of a live object, 0 if
 // they are not. It is 0 as well for an object that has to be compared whatever its bytes are: the
-// type's last pass was not a whole one of this History, the rules are other ones by now, the object is
+// type's last pass was not a whole one of this History, its rules have changed, the object is
 // in doubt, it is its turn in the rotation, or this pass has seen it before. Until a Source yields it
 // as Item.Recognized, nothing is noted. A Source must list the whole bodies that are recorded, and
 // make the same name, parent and marker of the same bytes.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxsync/cxsync/history/diff"
+	"github.com/cxsync/cxsync/storage"
 )
 
 // Two histories read the same random orgs, one of them without recognizing anything. They find, count
@@ -111,6 +112,15 @@ func TestNotRecognized(t *testing.T) {
 		"once in doubt":       {text: text, before: func(p *Pass) { p.doubts[id] = reread{} }},
 		"its turn":            {text: text, before: func(p *Pass) { p.due = map[string]bool{id: true} }},
 		"by a new process":    {text: text, last: func(h *History) *History { return open(t, h.store, nil) }},
+		"written by an older version": {text: text, last: func(h *History) *History {
+			hd, _, err := h.head(t.Context(), "queues", id)
+			require.NoError(t, err)
+			hd.Size = 0
+			var b storage.Batch
+			require.NoError(t, b.PutJSON(h.keys.head("queues", id), hd))
+			require.NoError(t, h.store.Commit(t.Context(), &b))
+			return h
+		}},
 		"after another one": {text: text, last: func(h *History) *History {
 			pass(t, open(t, h.store, nil), diff.Rules{}, whole)
 			return h

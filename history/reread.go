@@ -12,7 +12,7 @@ import (
 // that the body need not be read again. But the list that has the marker and the
 // call that has the body may be answered by different replicas, one of which
 // lags: an old body comes with the new marker, and no later marker moves for it.
-// Some things keep that from being wrong for good.
+// These rules bound the error.
 //
 //   - A body says its own marker. If that is not the one in the list, the body is
 //     in doubt.
@@ -20,8 +20,8 @@ import (
 //     or does not say its own marker.
 //   - What is in doubt is read again in the next two passes, and until replicas
 //     have had the time to agree, however soon those passes come. Then it is believed.
-//   - While the marker stays, a body that is of another marker, or that says none and is what
-//     it was before the doubt, is an old one. It counts only if it stays so to the end of the doubt.
+//   - While the marker stays, a body is ignored as an old one if it says another marker, or if it
+//     says none and is what it was before the doubt. If it still comes when the doubt ends, it counts.
 //   - A slow rotation reads again what no marker moves at all.
 //
 // While an object is in doubt, its change counts from before the doubt began.
@@ -38,14 +38,14 @@ const (
 )
 
 // A reread says that an object, or what is below a parent, is in doubt. Where no pass
-// is left, its turn in the rotation came and could not be read: it is read again
-// when its next turn comes.
+// is left, it could not be read when its turn in the rotation came: it waits for
+// its next turn.
 type reread struct {
 	Left  int       `json:"left"`           // passes in which it is read again at least
 	After time.Time `json:"after,omitzero"` // when it was known to be what it was
 	Since time.Time `json:"since,omitzero"` // when its marker was last seen to move
 
-	Was diff.Digest `json:"was,omitzero"` // its content before the change that is in doubt
+	Was diff.Digest `json:"was,omitzero"` // canonical digest before the change that is in doubt
 }
 
 func (a reread) equal(b reread) bool {
@@ -155,8 +155,8 @@ func (p *Pass) judgeMarker(o Object, own string, s *sighting, known, same bool) 
 	return again, after
 }
 
-// keepIfOld reports whether a body is one of a replica that lags: the object is known to
-// be another since, and its marker has not moved. It is then kept as it is, in doubt.
+// keepIfOld reports whether a body is one of a replica that lags: a newer body is on
+// record, and the marker has not moved. It is then kept as it is, in doubt.
 func (p *Pass) keepIfOld(ctx context.Context, o Object, own string, canonical diff.Digest, s *sighting) (bool, error) {
 	before := p.doubts[o.ID]
 	lags := own != "" && own != o.Marker
@@ -215,9 +215,10 @@ func (p *Pass) keepUnread(ctx context.Context, id string) error {
 	return p.commitIfDue(ctx)
 }
 
-// turnTo chooses whose turn in the rotation it is.
-func (p *Pass) turnTo(ids []string) {
-	p.due, p.cycle = p.last.Cycle.next(ids, p.h.opts.Rotation, p.sum.Started)
+// turnTo returns whose turn in the rotation it is.
+func (p *Pass) turnTo(ids []string) (due map[string]bool) {
+	due, p.cycle = p.last.Cycle.next(ids, p.h.opts.Rotation, p.sum.Started)
+	return due
 }
 
 // isTurn reports whether an object is read again only because it is its turn.

@@ -29,7 +29,7 @@ type Summary struct {
 	Unchanged int `json:"unchanged"`
 	Ignored   int `json:"ignored"`  // of the unchanged: differ from the stored body in ignored fields
 	Rebased   int `json:"rebased"`  // of the unchanged: compared by new rules, or after a release of the platform, for the first time
-	Withheld  int `json:"withheld"` // absent and not recorded as deleted
+	Withheld  int `json:"withheld"` // not seen and not recorded as deleted; after a walk that was not complete more than History.Withheld has
 }
 
 // count counts an entry that the pass has appended to the log; "" is none.

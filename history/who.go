@@ -11,6 +11,9 @@ import (
 	"github.com/cxsync/cxsync/storage"
 )
 
+// What is known of who made a change, and how it is read. Who did is found in join.go, and judged and
+// stored in judge.go.
+
 // A WhoStatus says what audits tell about who made a change.
 type WhoStatus string
 

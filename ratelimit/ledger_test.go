@@ -222,7 +222,7 @@ func TestUnreadableLedgerHeals(t *testing.T) {
 				ledger := &memoryLedger{content: []byte(content)}
 				l := mustNew(t, Limits{Minute: 5}, &Options{Ledger: ledger})
 				require.Equal(t, 0, free(t, l))
-				time.Sleep(lease + 5*time.Minute)
+				time.Sleep(grantTerm + 5*time.Minute)
 				require.Equal(t, 0, free(t, l))
 				time.Sleep(2 * time.Minute)
 				require.Equal(t, 5, free(t, l))

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// Which waiting caller gets the next slot: see choose. How many slots a process has is decided in
+// share.go.
+
 // A Priority says who goes first when slots are scarce.
 type Priority uint8
 

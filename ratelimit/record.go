@@ -93,7 +93,7 @@ func (r *record) makesSense() bool {
 	isCount := func(n int) bool { return n >= 0 && n <= maxCount }
 	for _, h := range r.Holders {
 		if h == nil || !isCount(h.Share) || !isCount(h.Open) || !isCount(h.Want) ||
-			h.At < 0 || h.At > never || h.Term < 0 || h.Term > int64(lease+maxHold) || len(h.Done) > 2*grains {
+			h.At < 0 || h.At > never || h.Term < 0 || h.Term > int64(grantTerm+maxHold) || len(h.Done) > 2*grains {
 			return false
 		}
 		for _, c := range h.Done {

@@ -24,7 +24,7 @@ type renewal struct {
 	lookAt    int64         // when others may have given up slots
 }
 
-// ledgerTimeout ends one renewal. It is well below lease.
+// ledgerTimeout ends one renewal. It is well below grantTerm.
 const ledgerTimeout = 20 * time.Second
 
 // supply starts a renewal if one is due, and returns when the next is.
@@ -154,9 +154,9 @@ func (l *Limiter) draft(r *record, release bool) (isNeeded bool) {
 	grow, soon, isYielding := l.portion(now, want, fixed, demands)
 	starts := min(want, max(0, grow+soon))
 	taking := min(grow, starts)
-	next := grant{max(0, l.taken()+taking), s.starts + starts, now + int64(lease)}
+	next := grant{max(0, l.taken()+taking), s.starts + starts, now + int64(grantTerm)}
 	gives := want > 0 && (next.upTo > s.grant.upTo || next.slots > s.grant.slots ||
-		starts > 0 && s.grant.until-now < int64(lease/2))
+		starts > 0 && s.grant.until-now < int64(grantTerm/2))
 	if gives {
 		s.vain = 0
 	}
@@ -237,7 +237,7 @@ func (l *Limiter) isNews(now int64, own, old *holder) bool {
 	if own.Want == 0 {
 		return own.Open < old.Open || old.Want > 0
 	}
-	isOld := now > l.share.grant.until-int64(lease)+3*l.horizon()
+	isOld := now > l.share.grant.until-int64(grantTerm)+3*l.horizon()
 	return own.Want > 2*old.Want || isOld
 }
 

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// lease is how long after it has written to the ledger a limiter may start requests. So the slots
-// of a process that is gone are free one day.
-const lease = time.Minute
+// A limiter starts no request later than grantTerm after it has written to the ledger. So the slots
+// of a process that is gone become free.
+const grantTerm = time.Minute
 
-// A share is the part of a limiter in its quota: what its grant says. Without a ledger, or
+// A share is what one limiter has of the quota: what its grant says. Without a ledger, or
 // without a limit, the grant is all there is, for ever.
 //
-// With a ledger the limiter keeps to its grant just so: it takes at most so many slots, each of
+// With a ledger the limiter takes at most so many slots as its grant says, each of
 // which is free again one window after its request, by its own monotonic clock. In addition it
-// starts at most as many requests as it has written down ahead. Both hold until the next
+// starts at most as many requests as it has announced in the ledger. Both hold until the next
 // renewal (renew.go), which is written to the ledger before the limiter relies on it.
 type share struct {
 	id     string // of the holder
@@ -34,7 +34,7 @@ type share struct {
 type grant struct {
 	slots int   // so many may be taken
 	upTo  int   // so many requests may have started, ever
-	until int64 // and none from then on, which is one lease after it was drafted
+	until int64 // and none from then on, which is one grantTerm after it was drafted
 }
 
 // others is what the other holders had at the last look at the ledger.
@@ -73,11 +73,11 @@ func (l *Limiter) revoke() {
 }
 
 // horizon is the time for which a limiter asks ahead: a twentieth of the window, and less
-// than a lease.
-func (l *Limiter) horizon() int64 { return int64(min(l.limit.Window/20, lease/2)) }
+// than a grantTerm.
+func (l *Limiter) horizon() int64 { return int64(min(l.limit.Window/20, grantTerm/2)) }
 
 // term is how long after a renewal all requests are over that it allows to start.
-func (l *Limiter) term() int64 { return int64(lease + l.opts.HoldTimeout) }
+func (l *Limiter) term() int64 { return int64(grantTerm + l.opts.HoldTimeout) }
 
 // see finds out how long ago each holder wrote, at least: as long as this limiter has seen it
 // unchanged, by its own monotonic clock, or the time that has passed by the server's.
@@ -121,9 +121,9 @@ func (l *Limiter) weigh(r *record, now int64) (fixed int, demands []int) {
 	return fixed, demands
 }
 
-// portion decides how many slots this limiter may take beyond those in use, which is less than
-// none where the quota is overdrawn, and how many of its own it may use again that will be free
-// within the horizon.
+// portion decides how many slots this limiter may take beyond those in use, negative
+// where the quota is overdrawn, and how many of its own, which will be free within the horizon, it
+// may use again.
 //
 // While all holders together want more than there is, each is to get the same. One that has
 // more gives up slots as they become free: it uses so many of them again that from now on it
@@ -133,7 +133,7 @@ func (l *Limiter) portion(now int64, want, fixed int, demands []int) (grow, soon
 	grow = l.limit.N - l.share.others.slots - taken
 	soon = l.cooling.before(now + l.horizon() - int64(l.limit.Window))
 	level := fairLevel(l.limit.N-fixed, append(demands, taken+want))
-	fair := math.Floor(level + rand.Float64()) // a part of a slot is had for a part of the time
+	fair := math.Floor(level + rand.Float64()) // rounded at random, so that fractions even out
 	switch {
 	case math.IsInf(level, 1):
 	case float64(taken) <= fair:

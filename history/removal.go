@@ -11,8 +11,8 @@ import (
 )
 
 // An object that a list does not have is not deleted for that. The list may be cut, the client may
-// see less than before, an outage may make a list short without an error. To record a deletion that
-// was none is the worst that this package can do, as consumers act on it. So between "not seen" and
+// see less than before, an outage may make a list short without an error. A false deletion is the worst
+// error of this package, because consumers act on it. So between "not seen" and
 // "deleted" there are three filters, each with a file:
 //
 //   - Settle (here): only a complete walk counts, with the coverage of the one before; a sudden drop
@@ -44,7 +44,7 @@ type Walk struct {
 type Absence struct {
 	Head
 	Missed    int  // complete walks before this one that missed it
-	Confirmed bool // Missed is not 0: gone, where there is no way to ask for it
+	Confirmed bool // there was one: proof enough where there is no way to ask for the object
 }
 
 // A sudden drop: more than this of a type is absent without an earlier walk
@@ -58,12 +58,12 @@ const (
 // before End. Others are withheld, and so are all of them after a walk that was
 // not complete, that could not see what the one before did, or after a sudden
 // drop: more than 20 % and more than 5 of the type's objects, beside those that
-// Remove explains. What is withheld is confirmed when a second complete walk
+// Remove explains. What is withheld is returned when a second complete walk
 // misses it.
 func (p *Pass) Settle(ctx context.Context, w Walk) ([]Absence, error) { return p.settle(ctx, w, nil) }
 
-// settle is Settle for a walk that proves the absence of those ids alone; nil stands for all if the
-// walk is complete, and else for none. A type that is listed below parents has such a list even if
+// settle is Settle for a walk that proves the absence of those ids alone; nil stands for every missing
+// one if the walk is complete, and for none otherwise. A type that is listed below parents has such a list even if
 // the walk is not complete: what is absent below the parents that were read.
 func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence, error) {
 	p.mu.Lock()
@@ -115,13 +115,14 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	return absences, err
 }
 
-// coverageOf stands for a coverage in the record of a pass: long names need not be kept.
+// coverageOf returns the digest of a coverage's name, for the record of a pass: long names need not be
+// kept.
 func (p *Pass) coverageOf(name string) string {
 	return diff.RawDigest(p.h.secret, []byte(name)).String()
 }
 
-// coverageMoved reports whether the walk could see something else than the last one that proved an
-// absence.
+// coverageMoved reports whether the walk could see something else than the last one that could prove
+// absences.
 func (p *Pass) coverageMoved(name string) bool {
 	return p.last.Coverage != "" && !p.widened && p.coverageOf(name) != p.last.Coverage
 }
