@@ -111,9 +111,9 @@ func (m *month) refuse(o *monthOrg) {
 		return
 	}
 	mt := below[m.random.IntN(len(below))]
-	statuses := []int{400, 403, 405, 409, 410, 422, 500, 501}
-	if !mt.Absent {
-		statuses = append(statuses, http.StatusNotFound)
+	statuses := []int{400, 403, 405, 409, 422, 500, 501}
+	if !mt.Absent { // they would say that there is no such object below the parent
+		statuses = append(statuses, http.StatusNotFound, http.StatusGone)
 	}
 	path, _, _ := strings.Cut(mt.Path, "?")
 	for range 1 + m.random.IntN(3) {
