@@ -1,6 +1,11 @@
 package environment_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,5 +53,49 @@ func TestANewProcessReadsEveryObject(t *testing.T) {
 		for i := range after {
 			require.NotEqual(t, before[i], after[i])
 		}
+	})
+}
+
+// People are renamed and get their old names back. What borrows their names is unchanged all the time,
+// and byte for byte what is stored at the end: it is called as they are.
+func TestNamesThatComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := genesystest.New(nil)
+		users := maps.Collect(org.Objects("users"))
+		renamed := false
+		engine := open(t, org, memory.New(), func(o *environment.Options) {
+			o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+				resp, err := org.Transport().RoundTrip(r)
+				if err != nil || !renamed {
+					return resp, err
+				}
+				body, err := io.ReadAll(resp.Body)
+				if json.Valid(body) {
+					body = rename(t, body, func(id string) bool { return users[id] != nil })
+				}
+				resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+				return resp, err
+			})
+		})
+		borrowers := []string{"routing.queues.members", "teams.members", "groups.individuals"}
+		env := create(t, engine, recordOf(org, append(borrowers, "users", "routing.queues", "teams", "groups")...))
+		h, err := engine.History(t.Context(), env.ID)
+		require.NoError(t, err)
+		poll := func() map[string]string {
+			pollAll(t, engine, env.ID)
+			names := map[string]string{}
+			for _, typ := range borrowers {
+				for hd, err := range h.Heads(t.Context(), typ) {
+					require.NoError(t, err)
+					names[typ+" "+hd.ID] = hd.Name
+				}
+			}
+			return names
+		}
+		before := poll()
+		renamed = true
+		require.NotEqual(t, before, poll())
+		renamed = false
+		require.Equal(t, before, poll())
 	})
 }

@@ -29,7 +29,7 @@ func defaultIgnore() []IgnoreRule {
 
 // rules says how bodies of the type compare in this environment.
 func (s *session) rules(t genesys.ObjectType) diff.Rules {
-	rules := diff.Rules{Ignore: slices.Clone(t.Ignored()), Sets: t.Sets, Borrowed: t.Borrowed, Reads: t.Reads()}
+	rules := diff.Rules{Ignore: slices.Clone(t.Ignored()), Sets: t.Sets, Borrowed: t.Borrowed, Reads: t.Reads(), Labels: t.Labels()}
 	resolve := resolver(s.engine.opts.Catalogue)
 	for _, rule := range s.record.Ignore {
 		name, _ := resolve(rule.Type)

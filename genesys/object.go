@@ -36,8 +36,21 @@ type Object struct {
 	Recognized bool
 }
 
+// Labels names how ID, Name and Marker of an Object of the type are made of a body. While it stays, the
+// same bytes make the same Object.
+func (t ObjectType) Labels() string {
+	label := ""
+	if t.Paging == PagingSingleton {
+		label = t.Label
+	}
+	return strings.Join([]string{labelForm, strings.Join(t.ID, " "), t.Title, label, strings.Join(t.Marker, " ")}, "\n")
+}
+
+// labelForm is a part of every Labels. Increase it whenever objectReader makes something else of a body.
+const labelForm = "1"
+
 // A Recognize says how many bytes at the beginning of text are an Object's Body as an earlier walk
-// over the same type in this process gave it, of the object with that ID; 0 if they are anything
+// gave it by the same Labels and Reads of the type, of the object with that ID; 0 if they are anything
 // else. The rest of text is what follows in the list.
 type Recognize func(id string, text []byte) int
 

@@ -20,6 +20,9 @@ func (r *reader) absences(ctx context.Context) ([]Absence, error) {
 		if provable, cut, err = r.missingBelow(ctx); err != nil {
 			return nil, err
 		}
+		if r.p.unoffered, err = r.unoffered(ctx, provable); err != nil {
+			return nil, err
+		}
 	}
 	absences, err := r.p.settle(ctx, Walk{Complete: true, Coverage: r.coverage.Name, Since: r.since}, provable)
 	if err != nil || r.p.sum.Complete || r.p.coverageMoved(r.coverage.Name) {
@@ -59,12 +62,6 @@ func someOf(ids []string, pass uint64) []string {
 // safe: it costs a pass, never an object.
 func (r *reader) confirm(ctx context.Context, absences []Absence) error {
 	if len(absences) == 0 {
-		return nil
-	}
-	if !r.stillOffered() {
-		r.p.mu.Lock()
-		defer r.p.mu.Unlock()
-		r.p.withhold(ctx, "no parent that was asked has one any more; the org may no longer offer the type", len(absences))
 		return nil
 	}
 	now, err := r.src.Coverage(ctx, r.began)
@@ -110,14 +107,6 @@ func (r *reader) getWorks(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return err == nil && !item.Deleted, err
-}
-
-// stillOffered reports whether the org surely still offers the type. That there is no object below a
-// parent is what it also answers below every parent once it has withdrawn the API. So an absence
-// counts if below another parent there was an object in the same walk; the rotation sees to it that
-// some parents are read in every pass. Only where few objects live at all, all may have gone.
-func (r *reader) stillOffered() bool {
-	return !r.opts.Optional || r.below == nil || r.below.nonEmpty > 0 || r.p.live < refuseAll
 }
 
 // isGone reports whether one absence is proven: by reading the object where that

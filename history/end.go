@@ -62,6 +62,7 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		r := passRecord{
 			Summary: sum, Completed: p.last.Completed, Coverage: p.last.Coverage, First: p.first,
 			Walked: p.walked, Cycle: p.cycle, Identity: p.last.Identity, Forgot: p.last.Forgot && !sum.Complete,
+			Unoffered: p.unoffered,
 		}
 		if sum.Complete {
 			r.Completed = sum.AsOf
@@ -77,9 +78,7 @@ func (p *Pass) end(ctx context.Context, add func(*storage.Batch, Summary) error)
 		}
 		return add(&t.batch, sum)
 	})
-	if p.sum = final; err == nil {
-		p.noteCompared(final)
-	}
+	p.sum = final
 	return err
 }
 

@@ -29,7 +29,9 @@ type Head struct {
 // deleted, with the last body, so that an object which comes back can be compared.
 //
 // The invariant: Raw, Size, Canonical and Rules are those of the body that is stored, and the chain of
-// entries that begins at tip leads from its canonical form back to the first sight of the object.
+// entries that begins at tip leads from its canonical form back to the first sight of the object. Name,
+// Parent and Marker are those of the bytes that were seen last, which may differ from the stored ones
+// in what is not compared.
 type head struct {
 	Name      string    `json:"name,omitempty"`
 	Parent    string    `json:"parent,omitempty"`
@@ -48,7 +50,7 @@ type head struct {
 	HiddenAt time.Time `json:"hidden_at,omitzero"`
 
 	Raw       diff.Digest `json:"raw"`            // of the stored body, byte for byte
-	Size      int         `json:"size,omitempty"` // of the stored body, in bytes; 0 if it was written by an older version
+	Size      int         `json:"size,omitempty"` // of the stored body, in bytes; 0 where the labels are not those of its bytes
 	Canonical diff.Digest `json:"canonical"`      // of the stored body, under Rules
 	Rules     string      `json:"shape"`          // fingerprint of the rules that Canonical is of
 }

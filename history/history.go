@@ -119,7 +119,6 @@ type shared struct {
 
 	mu       sync.Mutex
 	passes   map[string]*Pass    // the newest pass of each type
-	compared map[string]uint64   // by type: its last whole pass, if that compared every object; see recognize.go
 	ruleSets map[string]*ruleSet // by fingerprint
 	compiled map[string]*ruleSet // the same, by the rules as they are given: each pass gives those of its type
 	unions   map[[2]string]*diff.Comparer
@@ -135,7 +134,6 @@ func Open(ctx context.Context, store storage.Store, environment int64, opts *Opt
 		opts:        opts.withDefaults(),
 		writing:     make(chan struct{}, 1),
 		passes:      map[string]*Pass{},
-		compared:    map[string]uint64{},
 		ruleSets:    map[string]*ruleSet{},
 		compiled:    map[string]*ruleSet{},
 		unions:      map[[2]string]*diff.Comparer{},

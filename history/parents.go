@@ -34,8 +34,9 @@ type parents struct {
 	due     map[string]bool // whose turn in the rotation it is
 	open    map[string]bool // below whom something is missing
 
-	sent, read int64 // requests for lists that were read whole, and those lists
-	nonEmpty   int   // how many of these lists had an object
+	sent, read int64  // requests for lists that were read whole, and those lists
+	nonEmpty   int    // how many of these lists had an object
+	kept       []Head // objects below parents that were skipped
 }
 
 // A parentState is what a pass learnt about what is below a parent.
@@ -310,6 +311,7 @@ func (r *reader) missingBelow(ctx context.Context) (provable, asked []string, er
 			asked = append(asked, head.ID)
 		}
 	}
+	b.kept = kept
 	for _, head := range kept {
 		if err := r.p.Keep(head.ID); err != nil {
 			return nil, nil, err

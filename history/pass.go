@@ -58,11 +58,9 @@ type Pass struct {
 	walked    time.Time       // when what is below the others was so
 	settled   bool
 	widened   bool
+	unoffered bool               // the org may no longer offer the type; see offered.go
 	missed    map[string]missing // absences of a complete walk, by id
 	over      error              // why the pass is over
-
-	recognizes bool // bytes that are stored need not be compared; see recognize.go
-	kept       bool // some object was not compared
 
 	first     time.Time // when the first objects of the type were recorded
 	compared  int       // live objects whose bodies were read
@@ -105,14 +103,12 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	// what this pass writes follows from the heads at that time; see queue.go.
 	h.mu.Lock()
 	h.passes[typeName] = p
-	compared := h.compared[typeName]
 	h.mu.Unlock()
 
 	p.last, err = h.passRecord(ctx, typeName)
 	if err != nil {
 		return nil, err
 	}
-	p.recognizes = compared > 0 && compared == p.last.Number
 	p.origin = origin{typeName: typeName, pass: p.last.Number + 1, after: p.last.Completed}
 	if err := p.identify(ctx); err != nil {
 		return nil, err
@@ -121,7 +117,7 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	if p.sum.Started.IsZero() {
 		p.sum.Started = p.last.Completed // spans begin where those of the last pass did
 	}
-	p.first = p.last.First
+	p.first, p.unoffered = p.last.First, p.last.Unoffered
 	p.cycle = p.last.Cycle
 	p.spans = func(string, bool) time.Time { return p.last.Completed }
 	var sure []string // objects whose marker is believed; all others are read in every pass anyway
@@ -215,7 +211,6 @@ func (p *Pass) Keep(id string) error {
 	if err != nil {
 		return err
 	}
-	p.kept = true
 	p.see(id, s)
 	return nil
 }
@@ -231,7 +226,6 @@ func (p *Pass) keepListed(id string) error {
 		return err
 	}
 	p.unread++
-	p.kept = true
 	p.count(s)
 	return nil
 }

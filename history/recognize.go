@@ -11,20 +11,22 @@ import (
 // several times as much. So a Source may ask for that before it reads an object out of a list.
 //
 // What is left out is what a Source makes of the bytes: name, parent and marker. A newer version of a
-// program may make something else of them. So nothing is recognized before this History has made a
-// whole pass over the type that compared every object, nor after a pass that another History made.
+// program may make something else of them. So an object is recognized only if its head was written
+// under the rules of this pass, which name how that is done (diff.Rules.Labels), and if name, parent
+// and marker in the head are those of the stored bytes. They are not where they were seen to move in
+// an object whose compared content stayed, so that its body was not stored anew (head.Size is 0 then).
 
 // Recognize returns how many bytes at the beginning of text are the stored body of a live object, 0 if
-// they are not. It is 0 as well for an object that has to be compared whatever its bytes are: the
-// type's last pass was not a whole one of this History, its rules have changed, the object is
-// in doubt, it is its turn in the rotation, or this pass has seen it before. Until a Source yields it
-// as Item.Recognized, nothing is noted. A Source must list the whole bodies that are recorded, and
-// make the same name, parent and marker of the same bytes.
+// they are not. It is 0 as well for an object that has to be compared whatever its bytes are: its
+// rules have changed, it is in doubt, it is its turn in the rotation, or this pass has seen it before.
+// Until a Source yields it as Item.Recognized, nothing is noted. A Source may ask if it lists the
+// whole bodies that are recorded, and makes the same name, parent and marker of the same bytes for as
+// long as diff.Rules.Labels stays.
 func (p *Pass) Recognize(id string, text []byte) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, known := p.seen[id]
-	if !p.recognizes || !known || !s.live || s.seen || s.stale || s.size == 0 || int(s.size) > len(text) || text[s.size-1] != '}' {
+	if !known || !s.live || s.seen || s.stale || s.size == 0 || int(s.size) > len(text) || text[s.size-1] != '}' {
 		return 0
 	}
 	if _, doubted := p.doubts[id]; doubted || p.due[id] || diff.RawDigest(p.h.secret, text[:s.size]) != s.raw {
@@ -48,15 +50,4 @@ func (p *Pass) keepRecognized(ctx context.Context, id string) error {
 	}
 	p.see(id, s)
 	return p.commitIfDue(ctx)
-}
-
-// noteCompared notes whether a pass that has ended has compared every object of its type.
-func (p *Pass) noteCompared(sum Summary) {
-	p.h.mu.Lock()
-	defer p.h.mu.Unlock()
-	if sum.Complete && sum.Withheld == 0 && !p.kept {
-		p.h.compared[p.typeName] = sum.Number
-	} else {
-		delete(p.h.compared, p.typeName)
-	}
 }

@@ -11,11 +11,13 @@ import (
 
 	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
+	"github.com/cxsync/cxsync/storage/memory"
 )
 
 // Two histories read the same random orgs, one of them without recognizing anything. They find, count
-// and record the same. Objects come, go, come back and change, in what is compared and in what is
-// not; they have a marker or none, are listed twice, and compare by rules that change as well.
+// and record the same, and call objects the same. Objects come, go, come back and change, in what is
+// compared and in what is not, and go back to what they were; their names and markers are of either
+// kind; they are listed twice, and compare by rules that change as well.
 func TestRecognizedIsAsObserved(t *testing.T) {
 	t.Parallel()
 	total := 0
@@ -24,7 +26,7 @@ func TestRecognizedIsAsObserved(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 57))
 			with, without := newHistory(t), newHistory(t)
 			a, b := &fakeSource{}, &fakeSource{plain: true, apart: 1}
-			type queue struct{ value, ignored, marker int }
+			type queue struct{ value, name, marker int }
 			queues := map[int]queue{}
 			for range 60 {
 				for range r.IntN(4) {
@@ -37,20 +39,22 @@ func TestRecognizedIsAsObserved(t *testing.T) {
 						delete(queues, i)
 						continue
 					case n < 3:
-						q.ignored++
+						q.name = r.IntN(3)
+					case n == 3:
+						q.marker = r.IntN(3)
 					default:
-						q.value++
-						q.marker *= 2
+						q.value = r.IntN(3)
 					}
 					queues[i] = q
 				}
 				if r.IntN(10) == 0 {
-					a.rules = diff.Rules{Ignore: [][]string{{"ignored", "marker"}, {"value", "ignored"}}[r.IntN(2)]}
+					a.rules = diff.Rules{Ignore: [][]string{{"name", "marker"}, {"value", "name"}}[r.IntN(2)]}
 				}
 				var list []Item
 				for i := range 8 {
 					if q, ok := queues[i]; ok {
-						o := item(fmt.Sprint("q", i), "", "", fmt.Sprintf(`"value":%d,"ignored":%d,"marker":%d,"end":"}"`, q.value, q.ignored, q.marker))
+						o := item(fmt.Sprint("q", i), "", "", fmt.Sprintf(`"value":%d,"name":%d,"marker":%d,"end":"}"`, q.value, q.name, q.marker))
+						o.Name = strconv.Itoa(q.name)
 						if q.marker > 0 {
 							o.Marker = strconv.Itoa(q.marker)
 						}
@@ -94,7 +98,7 @@ func TestNotRecognized(t *testing.T) {
 	whole := Object{ID: id, Body: body}
 	for name, c := range map[string]struct {
 		text, id string
-		last     func(h *History) *History // after the first pass; the second one is its result's
+		last     func(h *History) *History // after the first pass; its result makes the second one
 		before   func(p *Pass)
 		rules    diff.Rules
 		want     int
@@ -111,7 +115,8 @@ func TestNotRecognized(t *testing.T) {
 		"in doubt":            {text: text, before: func(p *Pass) { p.doubts[id] = reread{Left: 1} }},
 		"once in doubt":       {text: text, before: func(p *Pass) { p.doubts[id] = reread{} }},
 		"its turn":            {text: text, before: func(p *Pass) { p.due = map[string]bool{id: true} }},
-		"by a new process":    {text: text, last: func(h *History) *History { return open(t, h.store, nil) }},
+		"of other labels":     {text: text, rules: diff.Rules{Labels: "other"}},
+		"by a new process":    {text: text, want: len(body), last: func(h *History) *History { return open(t, h.store, nil) }},
 		"written by an older version": {text: text, last: func(h *History) *History {
 			hd, _, err := h.head(t.Context(), "queues", id)
 			require.NoError(t, err)
@@ -119,29 +124,6 @@ func TestNotRecognized(t *testing.T) {
 			var b storage.Batch
 			require.NoError(t, b.PutJSON(h.keys.head("queues", id), hd))
 			require.NoError(t, h.store.Commit(t.Context(), &b))
-			return h
-		}},
-		"after another one": {text: text, last: func(h *History) *History {
-			pass(t, open(t, h.store, nil), diff.Rules{}, whole)
-			return h
-		}},
-		"after a pass that kept it": {text: text, last: func(h *History) *History {
-			p, err := h.Begin(t.Context(), "queues", diff.Rules{})
-			require.NoError(t, err)
-			require.NoError(t, p.Keep(id))
-			_, err = p.Settle(t.Context(), Walk{Complete: true})
-			require.NoError(t, err)
-			_, err = p.End(t.Context())
-			require.NoError(t, err)
-			return h
-		}},
-		"after a pass that missed it": {text: text, last: func(h *History) *History {
-			passOver(t, h, "queues", diff.Rules{}, Walk{Reason: "cut"})
-			return h
-		}},
-		"after a whole one again": {text: text, want: len(body), last: func(h *History) *History {
-			passOver(t, h, "queues", diff.Rules{}, Walk{Reason: "cut"})
-			pass(t, h, diff.Rules{}, whole)
 			return h
 		}},
 	} {
@@ -161,6 +143,56 @@ func TestNotRecognized(t *testing.T) {
 				asked = c.id
 			}
 			require.Equal(t, c.want, p.Recognize(asked, []byte(c.text)))
+		})
+	}
+}
+
+// A name that is not compared goes to another and back, and so does a marker.
+func TestLabelsThatComeBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: -1})
+		s := &fakeSource{rules: diff.Rules{Ignore: []string{"name", "marker"}}, lists: map[string][]Item{}}
+		for _, label := range []string{"a", "a", "b", "b", "a", "a", "a"} {
+			s.recognized = 0
+			named, marked := obj("named", `"name":%q`, label), obj("marked", `"marker":%q`, label)
+			named.Name, marked.Marker = label, label
+			s.lists[""] = []Item{{Object: named}, {Object: marked}}
+			s.mustRead(t, h, "queues", ReadOptions{})
+			heads := collect(t, h.Heads(t.Context(), "queues"))
+			require.Equal(t, label, heads[0].Marker)
+			require.Equal(t, label, heads[1].Name)
+		}
+		require.Positive(t, s.recognized)
+	})
+}
+
+// Another process, of a version that calls objects otherwise, reads one on a hint, or dies in a pass.
+// The next pass calls it as before.
+func TestLabelsOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	for _, hinted := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			store := memory.New()
+			now, older := open(t, store, nil), open(t, store, nil)
+			o := obj("q", `"n":1`)
+			s := &fakeSource{rules: diff.Rules{Labels: "2"}, lists: map[string][]Item{"": {{Object: o}}}}
+			s.mustRead(t, now, "queues", ReadOptions{})
+			other := o
+			other.Name = "what the other version calls it"
+			p, err := older.Begin(t.Context(), "queues", diff.Rules{Labels: "1"})
+			require.NoError(t, err)
+			if hinted {
+				_, _, err = p.ReadObjects(t.Context(), &fakeSource{lists: map[string][]Item{"": {{Object: other}}}, plain: true}, ReadOptions{}, "q")
+				require.NoError(t, err)
+			} else {
+				require.NoError(t, p.Observe(t.Context(), other))
+				p.keepFound(t.Context())
+			}
+			require.Equal(t, other.Name, collect(t, now.Heads(t.Context(), "queues"))[0].Name)
+			s.mustRead(t, now, "queues", ReadOptions{})
+			require.Equal(t, o.Name, collect(t, now.Heads(t.Context(), "queues"))[0].Name)
+			require.Empty(t, told(t, now))
 		})
 	}
 }

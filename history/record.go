@@ -163,6 +163,9 @@ func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject
 			return "", nil
 		}
 		hd.label(o)
+		if hd.Size = 0; hd.Raw == o.raw {
+			hd.Size = len(o.Body)
+		}
 		return "", t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), hd)
 	}
 	r := record{ID: o.ID, Name: o.Name, Kind: KindUpdated, Prev: old.tip(), After: o.after}

@@ -142,7 +142,8 @@ func (p *Pass) missingIDs() []string {
 // judgeAbsences notes the absences of a complete walk and returns those to confirm. Every one is
 // noted in p.missed, from where End stores it; the judgement only decides which are returned:
 //
-//   - none if the coverage moved, because objects may only be out of sight,
+//   - none if the coverage moved, because objects may only be out of sight, or if the org may no longer
+//     offer the type (offered.go),
 //   - after a sudden drop only those that an earlier complete walk missed too,
 //   - otherwise all.
 //
@@ -158,6 +159,8 @@ func (p *Pass) judgeAbsences(ctx context.Context, ids []string, moved bool) ([]A
 	live := p.live - p.sum.Deleted
 	dropped := fresh > dropCount && float64(fresh) > dropShare*float64(live)
 	switch {
+	case len(ids) > 0 && p.unoffered:
+		p.withhold(ctx, "no parent that was asked has one any more; the org may no longer offer the type", len(ids))
 	case len(ids) > 0 && moved:
 		p.withhold(ctx, "the walk could not see what the one before did", len(ids))
 	case dropped:
@@ -170,13 +173,13 @@ func (p *Pass) judgeAbsences(ctx context.Context, ids []string, moved bool) ([]A
 			p.over = err
 			return nil, err
 		}
-		m, err := p.miss(ctx, id, p.spans(hd.Parent, true), moved || p.widened)
+		m, err := p.miss(ctx, id, p.spans(hd.Parent, true), moved || p.widened || p.unoffered || p.last.Unoffered)
 		if err != nil {
 			p.over = err
 			return nil, err
 		}
 		p.missed[id] = m
-		if found && hd.live() && !moved && (!dropped || m.Walks > 1) {
+		if found && hd.live() && !moved && !p.unoffered && (!dropped || m.Walks > 1) {
 			out = append(out, Absence{Head: hd.export(p.typeName, id), Missed: m.Walks - 1, Confirmed: m.Walks > 1})
 		}
 	}

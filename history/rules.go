@@ -85,7 +85,7 @@ func (h *History) addRules(s diff.Rules) (*ruleSet, error) {
 // textOf returns a text that other rules do not have.
 func textOf(s diff.Rules) string {
 	var text []byte
-	for _, paths := range [][]string{s.Ignore, s.Sets, s.Borrowed, {s.Reads}} {
+	for _, paths := range [][]string{s.Ignore, s.Sets, s.Borrowed, {s.Reads, s.Labels}} {
 		text = strconv.AppendInt(text, int64(len(paths)), 10)
 		for _, path := range paths {
 			text = strconv.AppendInt(append(text, ' '), int64(len(path)), 10)

@@ -13,7 +13,7 @@ import (
 type sighting struct {
 	raw, canonical diff.Digest // of what was seen last
 	labels         uint64      // hash of name and parent
-	size           uint32      // of the body that is stored; 0 if it is not known, or something else was seen
+	size           uint32      // of the stored body; 0 if the labels are not of its bytes, or something else was seen
 	marker         string
 	stale          bool // head is of other rules
 	live           bool

@@ -54,13 +54,14 @@ func (s *Summary) count(k Kind) {
 // before.
 type passRecord struct {
 	Summary
-	Completed time.Time `json:"completed,omitzero"` // AsOf of the last complete pass
-	First     time.Time `json:"first,omitzero"`     // when the first objects of the type were recorded
-	Coverage  string    `json:"coverage,omitempty"` // digest of what it could see
-	Walked    time.Time `json:"walked,omitzero"`    // when what was below the parents that were read was so
-	Cycle     cycle     `json:"cycle,omitzero"`     // of the rotation
-	Identity  string    `json:"identity,omitempty"` // rule that makes the ids
-	Forgot    bool      `json:"forgot,omitempty"`   // an object was forgotten: one that is seen for the first time may be it
+	Completed time.Time `json:"completed,omitzero"`  // AsOf of the last complete pass
+	First     time.Time `json:"first,omitzero"`      // when the first objects of the type were recorded
+	Coverage  string    `json:"coverage,omitempty"`  // digest of what it could see
+	Walked    time.Time `json:"walked,omitzero"`     // when what was below the parents that were read was so
+	Cycle     cycle     `json:"cycle,omitzero"`      // of the rotation
+	Identity  string    `json:"identity,omitempty"`  // rule that makes the ids
+	Unoffered bool      `json:"unoffered,omitempty"` // no parent had an object any more; see offered.go
+	Forgot    bool      `json:"forgot,omitempty"`    // an object was forgotten: one that is seen for the first time may be it
 }
 
 // passRecord returns that of the newest pass over a type, with the Number 0 if none has ended.

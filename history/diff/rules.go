@@ -39,6 +39,10 @@ type Rules struct {
 	// in any form. It changes no comparison. But bodies that were read in different ways differ in
 	// what was asked for: see [Comparer.Shared].
 	Reads string `json:"reads,omitempty"`
+
+	// Labels names how names, ids and the like are made of the bodies, in any form. It changes no
+	// comparison. But where it is another, an equal body may be called otherwise.
+	Labels string `json:"labels,omitempty"`
 }
 
 // A Comparer compares bodies by [Rules]. [Compile] makes one. It is immutable and safe for
@@ -82,12 +86,15 @@ func Compile(r Rules) (*Comparer, error) {
 	if r.Reads != "" {
 		lines = append(lines, "reads "+strconv.Quote(r.Reads))
 	}
+	if r.Labels != "" {
+		lines = append(lines, "labels "+strconv.Quote(r.Labels))
+	}
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(formVersion + "\n" + strings.Join(slices.Compact(lines), "\n")))
 	return &Comparer{rules, hex.EncodeToString(sum[:16])}, nil
 }
 
-// Fingerprint names how the Comparer compares: Comparers with the same Reads and the same paths, in
+// Fingerprint names how the Comparer compares: Comparers with the same Reads, Labels and paths, in
 // whatever order and however often repeated, have the same one, in this and in later processes. It
 // is 32 hexadecimal digits. Two fingerprints that are equal mean equal comparisons; two that differ
 // may still compare alike.
@@ -96,7 +103,7 @@ func (c *Comparer) Fingerprint() string { return c.fingerprint }
 // Union returns rules that leave out whatever at least one of the given rules leaves out. They serve
 // to compare two bodies that were recorded under different rules, where a member that only one of
 // them ignored must not appear as an edit of the day on which the rules changed. The result has no
-// Reads, because the bodies may have been read in different ways. A member that one of them borrows
+// Reads or Labels, because the bodies may have been read in different ways. A member that one of them borrows
 // is compared where another ignores the id beside it: there it has no id that is compared.
 func Union(all ...Rules) Rules {
 	var u Rules
