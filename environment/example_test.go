@@ -18,12 +18,12 @@ import (
 
 func Example() {
 	ctx, stop := context.WithCancel(context.Background())
-	org := genesystest.New(nil) // a local org; for a real one leave out Transport
+	org := genesystest.New(nil) // a local org; a real one has its region as BaseURL, and no Transport
 	vault, _ := environment.NewKeyVault(environment.NewKey())
 	engine, _ := environment.Open(memory.New(), &environment.Options{Vault: vault, Transport: org.Transport()})
 
 	env, err := engine.Create(ctx, environment.Record{
-		Name: "Contoso", BaseURL: "mypurecloud.com", RateLimitMinute: 250, Types: []string{"Queues"},
+		Name: "Contoso", BaseURL: org.BaseURL(), RateLimitMinute: 250, Types: []string{"Queues"},
 		ClientID: genesystest.ClientID, ClientSecret: environment.NewSecret(genesystest.ClientSecret),
 	})
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 // process, Poll waits for it and then makes its own, because the one under way may have passed an
 // object before it was edited.
 //
-// The results are those of the passes that ended, in order; see PassResult.Unavailable for a type
-// that this client cannot read. An error of one type does not keep the others from being read; the
+// The results are those of the passes that ended, in order. That there is no error does not say that
+// all was read: PassResult.Unavailable is set for a type that this client cannot read, and Complete is
+// false, with a Reason, where a list was not whole, so that removals are not recorded. An error of one type does not keep the others from being read; the
 // error joins them. A deadline before which the quota has no slot is a *ratelimit.DeadlineError.
 func (e *Engine) Poll(ctx context.Context, id int64, types ...string) ([]PassResult, error) {
 	s, err := e.online(ctx, id, OpPoll)

@@ -267,7 +267,7 @@ func (v *Validation) quota(r Record, f Forecast) {
 	case f.Limit.N == 0:
 		v.add("quota", StatusWarning, "no rate limit is set", fmt.Sprintf("Set rate_limit_minute (suggested %d) or rate_limit_day (suggested %d).", SuggestedRateLimitMinute, SuggestedRateLimitDay))
 	case f.Fits:
-		v.add("quota", StatusOK, fmt.Sprintf("the plan takes about %.0f requests a day of %.0f (limit: %v)", f.PerDay, f.LimitPerDay, f.Limit), "")
+		v.add("quota", StatusOK, fmt.Sprintf("the plan takes about %.0f requests a day of the %.0f that the limit (%v) and the service (%d a minute) allow", f.PerDay, f.LimitPerDay, f.Limit, serverPerMinute), "")
 	default:
 		v.add("quota", StatusWarning, fmt.Sprintf("the plan takes about %.0f requests a day, the limit (%v) allows %.0f: passes will be late", f.PerDay, f.Limit, f.LimitPerDay),
 			f.remedy())

@@ -16,6 +16,9 @@
 //	p.SetPlan(plan, []string{"queues", "users"}) // which types there are: the plan has only entries
 //	err = p.Run(ctx)
 //
+// A job that fails ends nothing: [Options.OnError] hears of it, and [Poller.Status] shows it. A type for
+// which the plan has no entry, not even that for AllObjects, is off.
+//
 // # Expressions
 //
 // A schedule is written as a POSIX CRON expression of five fields, separated by blanks; the end of

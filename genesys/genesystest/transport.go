@@ -55,7 +55,7 @@ func (t transport) check(r *http.Request) error {
 	paths, known := map[string]string{"api": "/api/", "login": "/oauth/", "downloads": "/downloads/"}[service]
 	switch {
 	case !ok || !known:
-		return &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		return &net.DNSError{Err: "no such host beside this local org, which is " + t.org.BaseURL(), Name: host, IsNotFound: true}
 	case r.URL.Scheme != "https":
 		return errors.New("genesystest: the service does not speak plain http")
 	case !strings.HasPrefix(r.URL.Path, paths):

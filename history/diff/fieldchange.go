@@ -30,7 +30,8 @@ const (
 //
 // JSON null is a value like others: a field that turns null is replaced, not removed.
 type FieldChange struct {
-	// Path is the RFC 6901 pointer of the field, "" for the whole body.
+	// Path is the RFC 6901 pointer of the field, "" for the whole body. In a set an index is that in the
+	// canonical form, where elements stand in order.
 	Path string `json:"path"`
 	Op   Op     `json:"op"`
 	// From is the pointer where an element that moves was; empty for the other operations.
