@@ -214,7 +214,8 @@ func (s *session) readable(ctx context.Context, t genesys.ObjectType) (genesys.O
 	return may.Readable(t), nil
 }
 
-// begin loads what is known of a type for a pass over what the client sees of it. It sends no request to the type itself.
+// begin loads what is known of a type for a pass over what the client sees of it. It sends no
+// request to the type itself.
 func (s *session) begin(ctx context.Context, lease *lease, t genesys.ObjectType, state TypeState, o occasion) (coverage, *history.Pass, error) {
 	now := time.Now()
 	covered, err := s.coverage(ctx, t, now.Add(-accessFor))

@@ -15,9 +15,10 @@ import (
 // object before it was edited.
 //
 // The results are those of the passes that ended, in order. That there is no error does not say that
-// all was read: PassResult.Unavailable is set for a type that this client cannot read, and Complete is
-// false, with a Reason, where a list was not whole, so that removals are not recorded. An error of one type does not keep the others from being read; the
-// error joins them. A deadline before which the quota has no slot is a *ratelimit.DeadlineError.
+// all was read: PassResult.Unavailable is set for a type that this client cannot read, and Complete
+// is false, with a Reason, where a list was not whole, so that no removal is recorded. An error of
+// one type does not keep the others from being read; the error joins them. A deadline before which
+// the quota has no slot is a *ratelimit.DeadlineError.
 func (e *Engine) Poll(ctx context.Context, id int64, types ...string) ([]PassResult, error) {
 	s, err := e.online(ctx, id, OpPoll)
 	if err != nil {
