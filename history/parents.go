@@ -337,5 +337,8 @@ func (r *reader) findOpen(ctx context.Context) error {
 		}
 		r.below.open[head.Parent] = true
 	}
+	for _, parent := range r.p.postponed {
+		r.below.open[parent] = true
+	}
 	return nil
 }

@@ -68,7 +68,9 @@ type Pass struct {
 	held      []*pending // objects in which a field came or went; see release.go
 	heldIDs   map[string]bool
 	heldBytes int
-	decided   bool // nothing is held back any more
+	decided   bool     // nothing is held back any more
+	unsampled bool     // what sample wanted could not be read
+	postponed []string // parents of what the next pass decides about
 
 	doubts map[string]reread // objects that are read again whatever their marker
 	due    map[string]bool   // objects whose turn in the rotation it is

@@ -165,7 +165,7 @@ func (p *Pass) separate(t *tx, r *record, o *pending, old knownObject) (hold boo
 		edits = append(edits, c)
 	}
 	if hold {
-		o.fields, o.edited = edits, p.witnessMoved(o, old)
+		o.fields, o.edited, o.waited = edits, p.witnessMoved(o, old), old.doubt().Left > 0
 		return true
 	}
 	r.Fields = edits
@@ -201,8 +201,8 @@ func (p *Pass) unhold(id string) {
 // is committed. A release is recorded before the objects that it reached: should the pass die in
 // between, the next one finds them as parts of a release that is known.
 func (p *Pass) decide(ctx context.Context) error {
-	if len(p.held) == 0 {
-		return nil
+	if err := p.postpone(ctx); err != nil || len(p.held) == 0 {
+		return err
 	}
 	found, err := p.recognise(ctx)
 	if err == nil && len(found) > 0 {

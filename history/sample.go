@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
+	"slices"
 )
 
 // A release reaches all objects of a type at once. But where a marker tells that an object was not
@@ -12,6 +13,9 @@ import (
 // So when a field came or went in an object that nothing says was edited, the same pass reads more of
 // those that it has skipped, until it has compared enough to decide. That costs ten requests or so,
 // once for a release, because what was recognised is remembered; and once for an edit of that kind.
+//
+// Where these cannot be read, the pass cannot know. It leaves such an object as it was, in doubt, and
+// the next pass decides, by whatever it can read then.
 
 // sampleSize is how many objects a pass keeps at hand to be read, and below how many parents.
 const sampleSize = 20
@@ -31,9 +35,11 @@ func (r *reader) sample(ctx context.Context) error {
 			return err
 		}
 		r.p.takeTurn(item.ID)
+		compared := r.p.compared
 		if err := r.observe(ctx, item.Parent, item); err != nil {
 			return err
 		}
+		r.p.unsampled = r.p.unsampled || r.p.compared == compared
 	}
 	if r.below == nil {
 		return nil
@@ -52,9 +58,31 @@ func (r *reader) sample(ctx context.Context) error {
 			r.below.due = map[string]bool{}
 		}
 		r.below.due[head.ID] = true
-		if _, err := r.oneParent(ctx, head); err != nil {
+		unclear, err := r.oneParent(ctx, head)
+		if err != nil {
 			return err
 		}
+		r.p.unsampled = r.p.unsampled || unclear != nil
+	}
+	return nil
+}
+
+// postpone leaves to the next pass what this one has read too little to decide about. What waited
+// already is decided, so that reads which always fail do not keep an edit from being recorded.
+func (p *Pass) postpone(ctx context.Context) error {
+	if !p.unsampled || p.compared-p.editedHeld() >= releaseObjects {
+		return nil
+	}
+	for _, o := range slices.Clone(p.held) {
+		if o.edited || o.waited {
+			continue
+		}
+		again := reread{Left: rereads, After: o.after, Since: p.sum.Started}
+		if err := p.enqueue(ctx, &pending{Object: Object{ID: o.ID}, unread: true, again: again}); err != nil {
+			return err
+		}
+		p.doubts[o.ID] = again
+		p.postponed = append(p.postponed, o.Parent)
 	}
 	return nil
 }
