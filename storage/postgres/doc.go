@@ -197,7 +197,7 @@
 //	  quota           87 %  slower schedules for the large types, fewer types
 //
 //	1000 orgs, of what there is:
-//	  memory         130 %  more memory; then several databases by environment
+//	  memory         140 %  more memory; then several databases by environment
 //	  WAL            130 %  raise max_wal_size; slower schedules
 //	  quota           87 %  slower schedules for the large types, fewer types
 //

@@ -45,7 +45,7 @@ const (
 	rowBytes    = 150 // of a row beside its key and value: header, pointer, and what is free in its page
 	indexBytes  = 154 // of a row in the index
 	objectKey   = 76  // of a head's key; a body's is as long
-	headBytes   = 237
+	headBytes   = 251
 	firstBytes  = 105   // of an object's first entry in the log
 	parentRows  = 0.133 // of an object: what is known of each that others are listed below
 	parentBytes = 103   // their keys and values
