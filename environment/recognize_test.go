@@ -1,11 +1,8 @@
 package environment_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"maps"
-	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,20 +59,9 @@ func TestNamesThatComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := genesystest.New(nil)
 		users := maps.Collect(org.Objects("users"))
-		renamed := false
+		var renamed atomic.Bool
 		engine := open(t, org, memory.New(), func(o *environment.Options) {
-			o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
-				resp, err := org.Transport().RoundTrip(r)
-				if err != nil || !renamed {
-					return resp, err
-				}
-				body, err := io.ReadAll(resp.Body)
-				if json.Valid(body) {
-					body = rename(t, body, func(id string) bool { return users[id] != nil })
-				}
-				resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-				return resp, err
-			})
+			o.Transport = renaming(t, org, &renamed, func(id string) bool { return users[id] != nil })
 		})
 		borrowers := []string{"routing.queues.members", "teams.members", "groups.individuals"}
 		env := create(t, engine, recordOf(org, append(borrowers, "users", "routing.queues", "teams", "groups")...))
@@ -93,9 +79,9 @@ func TestNamesThatComeBack(t *testing.T) {
 			return names
 		}
 		before := poll()
-		renamed = true
+		renamed.Store(true)
 		require.NotEqual(t, before, poll())
-		renamed = false
+		renamed.Store(false)
 		require.Equal(t, before, poll())
 	})
 }

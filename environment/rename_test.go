@@ -92,6 +92,23 @@ func rename(t *testing.T, body []byte, isRenamed func(id string) bool) []byte {
 	return after
 }
 
+// renaming is the transport to an org in which some objects are renamed while on is set.
+func renaming(t *testing.T, org *genesystest.Org, on *atomic.Bool, isRenamed func(id string) bool) http.RoundTripper {
+	t.Helper()
+	return transportFunc(func(r *http.Request) (*http.Response, error) {
+		resp, err := org.Transport().RoundTrip(r)
+		if err != nil || !on.Load() {
+			return resp, err
+		}
+		body, err := io.ReadAll(resp.Body)
+		if json.Valid(body) {
+			body = rename(t, body, isRenamed)
+		}
+		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return resp, err
+	})
+}
+
 // A division, a queue and a user are renamed: three changes, however many objects name them. A queue that goes to
 // another division has a change that says both names.
 func TestRenamesAreOneChangeEach(t *testing.T) {
@@ -100,18 +117,7 @@ func TestRenamesAreOneChangeEach(t *testing.T) {
 		ids := map[string]bool{}
 		var on atomic.Bool
 		engine := open(t, org, memory.New(), func(o *environment.Options) {
-			o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
-				resp, err := org.Transport().RoundTrip(r)
-				if err != nil || !on.Load() {
-					return resp, err
-				}
-				body, err := io.ReadAll(resp.Body)
-				if json.Valid(body) {
-					body = rename(t, body, func(id string) bool { return ids[id] })
-				}
-				resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-				return resp, err
-			})
+			o.Transport = renaming(t, org, &on, func(id string) bool { return ids[id] })
 		})
 		types := []string{
 			"authorization.divisions", "authorization.divisions.grants", "routing.queues", "routing.queues.members", "users",

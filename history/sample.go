@@ -35,11 +35,11 @@ func (r *reader) sample(ctx context.Context) error {
 			return err
 		}
 		r.p.takeTurn(item.ID)
-		compared := r.p.compared
+		before := r.p.compared
 		if err := r.observe(ctx, item.Parent, item); err != nil {
 			return err
 		}
-		r.p.unsampled = r.p.unsampled || r.p.compared == compared
+		r.p.unsampled = r.p.unsampled || r.p.compared == before
 	}
 	if r.below == nil {
 		return nil
@@ -70,7 +70,7 @@ func (r *reader) sample(ctx context.Context) error {
 // postpone leaves to the next pass what this one has read too little to decide about. What waited
 // already is decided, so that reads which always fail do not keep an edit from being recorded.
 func (p *Pass) postpone(ctx context.Context) error {
-	if !p.unsampled || p.compared-p.editedHeld() >= releaseObjects {
+	if !p.unsampled || !p.tooFew() {
 		return nil
 	}
 	for _, o := range slices.Clone(p.held) {
@@ -81,7 +81,6 @@ func (p *Pass) postpone(ctx context.Context) error {
 		if err := p.enqueue(ctx, &pending{Object: Object{ID: o.ID}, unread: true, again: again}); err != nil {
 			return err
 		}
-		p.doubts[o.ID] = again
 		p.postponed = append(p.postponed, o.Parent)
 	}
 	return nil
@@ -93,14 +92,17 @@ func (p *Pass) postpone(ctx context.Context) error {
 func (p *Pass) wantsSample(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over != nil || p.decided || p.live < releaseObjects || p.compared-p.editedHeld() >= releaseObjects {
+	if p.over != nil || p.decided || p.live < releaseObjects || !p.tooFew() {
 		return false, p.over
 	}
 	if err := p.flush(ctx); err != nil {
 		return false, err
 	}
-	return len(p.held) > p.editedHeld() && p.compared-p.editedHeld() < releaseObjects, nil
+	return len(p.held) > p.editedHeld() && p.tooFew(), nil
 }
+
+// tooFew reports whether too few objects that were not edited were compared to tell a release.
+func (p *Pass) tooFew() bool { return p.compared-p.editedHeld() < releaseObjects }
 
 // editedHeld is how many of the objects that are held back were edited, as a witness says.
 func (p *Pass) editedHeld() (n int) {
