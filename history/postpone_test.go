@@ -79,8 +79,110 @@ func TestReleaseWhileLittleCanBeRead(t *testing.T) {
 	}
 }
 
+// The list itself is cut, in as many passes as an outage takes. What comes before the cut shows a
+// release, or it is what the rotation reads of it.
+func TestReleaseWhileListsAreCut(t *testing.T) {
+	t.Parallel()
+	kinds := []struct {
+		name  string
+		list  func(body string) []Item
+		opts  ReadOptions
+		edges []int // how much comes before the cut
+	}{
+		{"whole objects", func(body string) (list []Item) {
+			for i := range 13 {
+				list = append(list, item(fmt.Sprintf("q%02d", i), "", "", body))
+			}
+			return list
+		}, ReadOptions{}, []int{1, 5, 9}},
+		{"objects read by turns", func(body string) (list []Item) {
+			for i := range 13 {
+				list = append(list, Item{Object: Object{ID: fmt.Sprintf("q%02d", i), Marker: "1", Body: []byte(`{}`)}, Partial: true})
+			}
+			return list
+		}, ReadOptions{}, []int{1, 5, 9, 12}},
+	}
+	for _, kind := range kinds {
+		for _, edge := range kind.edges {
+			for _, passes := range []int{1, 2, 5, 20} {
+				t.Run(fmt.Sprint(kind.name, " ", edge, " ", passes), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						h := open(t, memory.New(), &Options{Rotation: 4})
+						body := `"n":1`
+						s := &fakeSource{lists: map[string][]Item{"": kind.list(body)}, ends: map[string]error{}, gets: map[string]func() (Item, error){}}
+						for i := range 13 {
+							id := fmt.Sprintf("q%02d", i)
+							s.gets[id] = func() (Item, error) { return Item{Object: item(id, "", "1", body).Object}, nil }
+						}
+						for range 6 {
+							s.mustRead(t, h, "queues", kind.opts)
+						}
+						cursor := cursorOf(t, h)
+						body = `"n":1,"new":false`
+						for range passes {
+							s.lists[""], s.ends[""] = kind.list(body)[:edge], errOut
+							s.mustRead(t, h, "queues", kind.opts)
+						}
+						s.lists[""], s.ends[""] = kind.list(body), nil
+						for range 5 {
+							s.mustRead(t, h, "queues", kind.opts)
+						}
+						require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
+					})
+				})
+			}
+		}
+	}
+}
+
+// An outage below most parents, in as many passes as it takes. The rest shows a release.
+func TestReleaseWhileMostParentsFail(t *testing.T) {
+	t.Parallel()
+	for _, isMarked := range []bool{false, true} {
+		for _, readable := range []int{1, 5, 9} {
+			for _, passes := range []int{1, 2, 5, 20} {
+				t.Run(fmt.Sprint(isMarked, " ", readable, " ", passes), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						h := open(t, memory.New(), &Options{Rotation: 4})
+						s := queues(t, h, 13)
+						opts := ReadOptions{Parent: "queues", ParentMarked: isMarked}
+						list := func(body string, readable int) {
+							for i := range s.lists[""] {
+								q := &s.lists[""][i]
+								if q.Marker = ""; isMarked {
+									q.Marker = "1"
+								}
+								if s.lists[q.ID], s.ends[q.ID] = []Item{item("w"+q.ID, q.ID, "", body)}, nil; i >= readable {
+									s.lists[q.ID], s.ends[q.ID] = nil, errOut
+								}
+							}
+						}
+						list(`"n":1`, 13)
+						s.mustRead(t, h, "queues", ReadOptions{})
+						for range 6 {
+							s.mustRead(t, h, "codes", opts)
+						}
+						cursor := cursorOf(t, h)
+						list(`"n":1,"new":false`, readable)
+						for range passes {
+							s.mustRead(t, h, "codes", opts)
+						}
+						list(`"n":1,"new":false`, 13)
+						for range 25 { // parents that refuse are asked again daily
+							s.mustRead(t, h, "codes", opts)
+						}
+						require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
+					})
+				})
+			}
+		}
+	}
+}
+
 // Somebody adds a field to what is below one parent, and what would tell that from a release can never
-// be read. The edit is recorded by the second pass that sees it, and counts from before the first.
+// be read. The edit is recorded after two days, and counts from before the first pass that saw it.
 func TestEditWhileNothingElseCanBeRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -107,8 +209,10 @@ func TestEditWhileNothingElseCanBeRead(t *testing.T) {
 			}
 		}
 		s.mustRead(t, h, "queues", ReadOptions{})
-		s.mustRead(t, h, "codes", marked)
-		require.Empty(t, kindsOf(t, h, cursor))
+		for range 48 {
+			s.mustRead(t, h, "codes", marked)
+			require.Empty(t, kindsOf(t, h, cursor))
+		}
 		s.mustRead(t, h, "codes", marked)
 		require.Equal(t, []string{"updated wq00005"}, kindsOf(t, h, cursor))
 		for c, err := range h.Changes(t.Context(), Query{AfterSeq: cursor}) {

@@ -29,7 +29,7 @@ type pending struct {
 	decided        bool               // it was held back before
 	fields         []diff.FieldChange // of an object that is held back
 	edited         bool               // a witness of an edit moved in it
-	waited         bool               // it was in doubt, perhaps because a pass could not decide about it
+	waits          time.Time          // since when it has been in doubt, perhaps because no pass could decide about it
 	raw, canonical diff.Digest        // of Body
 	again          reread             // the doubt that is left, zero for none
 	after          time.Time          // when it was known to be what it was

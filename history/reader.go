@@ -79,10 +79,10 @@ func (r *reader) run(ctx context.Context) (Reading, error) {
 	} else {
 		err = r.parents(ctx)
 	}
-	if err == nil {
-		err = r.sample(ctx)
-	}
 	if unclear := new(UnclearError); err != nil && !errors.As(err, &unclear) {
+		return Reading{}, err
+	}
+	if err := r.sample(ctx); err != nil {
 		return Reading{}, err
 	}
 	absences, err := r.absences(ctx)

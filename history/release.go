@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/internal/jsonscan"
@@ -165,7 +166,10 @@ func (p *Pass) separate(t *tx, r *record, o *pending, old knownObject) (hold boo
 		edits = append(edits, c)
 	}
 	if hold {
-		o.fields, o.edited, o.waited = edits, p.witnessMoved(o, old), old.doubt().Left > 0
+		o.fields, o.edited, o.waits = edits, p.witnessMoved(o, old), time.Time{}
+		if doubt := old.doubt(); doubt.Left > 0 {
+			o.waits = doubt.Since
+		}
 		return true
 	}
 	r.Fields = edits

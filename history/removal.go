@@ -74,6 +74,12 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	if p.over == nil {
 		p.over = p.flush(ctx)
 	}
+	if !w.Complete {
+		p.addReason("", cmp.Or(w.Reason, "the walk was not complete"))
+	}
+	if p.unread > 0 {
+		p.reason = cmp.Or(p.reason, fmt.Sprintf("%d listed objects could not be read", p.unread))
+	}
 	if p.over == nil {
 		p.over = p.decide(ctx)
 	}
@@ -82,12 +88,6 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 		return nil, p.over
 	}
 	p.settled = true
-	if !w.Complete {
-		p.addReason("", cmp.Or(w.Reason, "the walk was not complete"))
-	}
-	if p.unread > 0 {
-		p.reason = cmp.Or(p.reason, fmt.Sprintf("%d listed objects could not be read", p.unread))
-	}
 	if more := len(p.scopes) - 1; more > 0 {
 		p.reason = fmt.Sprintf("%s (and %d more of its parents)", p.reason, more)
 	}

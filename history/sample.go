@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"time"
 )
 
 // A release reaches all objects of a type at once. But where a marker tells that an object was not
@@ -14,11 +15,16 @@ import (
 // those that it has skipped, until it has compared enough to decide. That costs ten requests or so,
 // once for a release, because what was recognised is remembered; and once for an edit of that kind.
 //
-// Where these cannot be read, the pass cannot know. It leaves such an object as it was, in doubt, and
-// the next pass decides, by whatever it can read then.
+// Where these cannot be read, or the list ends early, the pass cannot know. It leaves such an object as
+// it was, in doubt, and the next pass decides, or one after it, because an outage may take many. In the end
+// it is decided by what there is: reads that always fail must not keep an edit from being recorded.
 
 // sampleSize is how many objects a pass keeps at hand to be read, and below how many parents.
 const sampleSize = 20
+
+// decideAfter is for how long an object may wait for a pass that reads enough. Parents that refuse are
+// asked again daily, so those that an outage made refuse have been asked by then.
+const decideAfter = 48 * time.Hour
 
 // spare keeps an item that need not be read at hand.
 func (r *reader) spare(item Item) {
@@ -67,17 +73,21 @@ func (r *reader) sample(ctx context.Context) error {
 	return nil
 }
 
-// postpone leaves to the next pass what this one has read too little to decide about. What waited
-// already is decided, so that reads which always fail do not keep an edit from being recorded.
+// postpone leaves to the next pass what this one has read too little to decide about.
 func (p *Pass) postpone(ctx context.Context) error {
-	if !p.unsampled || !p.tooFew() {
+	isAll := p.reason == "" && !p.unsampled // another pass would not read more
+	if isAll || !p.tooFew() || p.live-p.editedHeld() < releaseObjects {
 		return nil
 	}
 	for _, o := range slices.Clone(p.held) {
-		if o.edited || o.waited {
+		since := o.waits
+		if since.IsZero() {
+			since = p.sum.Started
+		}
+		if o.edited || p.sum.Started.Sub(since).Abs() >= decideAfter {
 			continue
 		}
-		again := reread{Left: rereads, After: o.after, Since: p.sum.Started}
+		again := reread{Left: rereads, After: o.after, Since: since}
 		if err := p.enqueue(ctx, &pending{Object: Object{ID: o.ID}, unread: true, again: again}); err != nil {
 			return err
 		}
