@@ -59,6 +59,46 @@ func TestChangesSayWhoMadeThem(t *testing.T) {
 	}
 }
 
+// What was polled in the day before Run first reads the audits gets its name as well.
+func TestChangesFromBeforeRunSayWhoMadeThem(t *testing.T) {
+	t.Parallel()
+	for _, needs := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			org := genesystest.New(&genesystest.Options{Counts: few(3), RealtimeNeedsService: needs})
+			engine := open(t, org, memory.New(), nil)
+			r := recordOf(org, "routing.queues", "architect.schedules")
+			r.AuditMinutes, r.RateLimitDay = 15, 60_000
+			r = create(t, engine, r)
+			_, err := engine.Import(t.Context(), r.ID, nil)
+			require.NoError(t, err)
+			ada := firstID(t, org.Objects("users"))
+			queue := firstID(t, org.Objects("routing.queues"))
+			for _, name := range []string{"Renamed", "Renamed again"} {
+				time.Sleep(10 * time.Minute)
+				require.NoError(t, org.As(ada).Update("routing.queues", queue, map[string]any{"name": name}))
+				time.Sleep(10 * time.Minute)
+				_, err = engine.Poll(t.Context(), r.ID)
+				require.NoError(t, err)
+			}
+			time.Sleep(10 * time.Hour)
+			stop := runInBackground(t, engine)
+			time.Sleep(time.Hour)
+			h, err := engine.History(t.Context(), r.ID)
+			require.NoError(t, err)
+			n := 0
+			for c, err := range h.Changes(t.Context(), history.Query{}) {
+				require.NoError(t, err)
+				require.NotNil(t, c.Who, "%v", c)
+				require.Equal(t, history.WhoAttributed, c.Who.Status)
+				require.Equal(t, ada, c.Who.Actors[0].ID)
+				n++
+			}
+			require.Equal(t, 2, n)
+			stop()
+		})
+	}
+}
+
 // Without the permission nothing fails: the status says it.
 func TestAuditsThatCannotBeRead(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ func whatAndWho(ctx context.Context, w io.Writer, engine *environment.Engine, id
 		if err != nil {
 			return err
 		}
-		who := "nobody knows who" // the change is from before audits were read
+		who := "nobody knows who" // the change is from before the audits that were read
 		if c.Who != nil {
 			who = c.Who.String()
 		}

@@ -74,8 +74,8 @@ type Record struct {
 	RetentionDays int `json:"retention_days"`
 
 	// AuditMinutes is how often Engine.Run reads the org's audits, in minutes, to tell who made
-	// a change: history.Change.Who. What is recorded before the first reading of the first Run stays
-	// without a name. It takes the permission audits:audit:view, and about
+	// a change: history.Change.Who. The first reading begins a day earlier; what was recorded before that
+	// stays without a name. It takes the permission audits:audit:view, and about
 	// one request each time, at most 1 % of the quota. 0 turns it off. A record
 	// that ParseRecord reads and that leaves it out gets DefaultAuditMinutes.
 	AuditMinutes int `json:"audit_minutes"`

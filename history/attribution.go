@@ -51,7 +51,7 @@ type Span struct {
 // auditState is the value of the audits key.
 type auditState struct {
 	Edition uint64          `json:"edition"` // moves with every commit that changes facts or records
-	First   uint64          `json:"first"`   // changes up to this one were recorded before audits were read
+	First   uint64          `json:"first"`   // changes up to this one are from before the audits that were read first
 	Visited uint64          `json:"visited"` // changes up to this one have been looked at
 	Behind  *behind         `json:"behind,omitempty"`
 	Read    map[string]Span `json:"read,omitempty"`
@@ -115,7 +115,7 @@ func (st *auditState) add(service string, s Span) {
 // it may be called more than once. An audit may be given again, and be late: until a change is
 // settled, a day after it was recorded as far as audits were read, it corrects who made it.
 //
-// The first call begins: changes from before it have no attribution.
+// The first call begins: changes that were recorded before what it has read have no attribution.
 func (h *History) Attribute(ctx context.Context, r AuditsRead, add func(*storage.Batch) error) error {
 	a := attribution{h: h, ctx: ctx}
 	for more := true; more; {
@@ -222,8 +222,7 @@ func (a *attribution) run(r AuditsRead) (more bool, err error) {
 }
 
 // begin reads the state, and facts anew unless those of the commit before are what is stored. The very
-// first time it notes the newest change of the log: those up to it are never looked at, because
-// audits of that time were not read.
+// first time it notes which changes are never looked at, because audits of that time were not read.
 //
 // It clears a.edition until the commit has succeeded. If it fails, what is in memory is ahead of the
 // store, no edition matches, and the next try reads everything anew.
@@ -238,7 +237,10 @@ func (a *attribution) begin(read map[string]Span) error {
 	st := &a.state
 	st.Edition++
 	if !found {
-		st.First, st.Visited = a.tx.now.Seq, a.tx.now.Seq
+		if st.First, err = a.first(read); err != nil {
+			return err
+		}
+		st.Visited = st.First
 	}
 	if st.Read == nil {
 		st.Read = map[string]Span{}
@@ -258,6 +260,23 @@ func (a *attribution) begin(read map[string]Span) error {
 	a.facts, a.order, a.objects, a.stored, a.old = map[uint64]*fact{}, nil, map[objectKey][]*fact{}, map[uint64]bool{}, nil
 	a.records, a.about, a.loaded = map[string]*keptRecord{}, recordIndex{}, Span{}
 	return a.readFacts()
+}
+
+// first returns the newest change that was recorded before all that is read, 0 if there is none.
+func (a *attribution) first(read map[string]Span) (uint64, error) {
+	oldest := a.tx.now.At
+	for _, s := range read {
+		oldest = instant.Earlier(oldest, s.Since)
+	}
+	r, err := a.h.frameRange(a.ctx, Query{Since: oldest})
+	if err != nil {
+		return 0, err
+	}
+	next, found, err := a.h.firstFrame(a.ctx, r)
+	if !found {
+		return a.tx.now.Seq, err
+	}
+	return next.first - 1, nil
 }
 
 // touch notes the objects whose changes the records of Behind may be about, and those that have a

@@ -42,8 +42,8 @@ type Change struct {
 	After       time.Time          `json:"after,omitzero"`   // it happened after this time and not after At; zero if unknown
 	Fields      []diff.FieldChange `json:"fields,omitempty"` // what changed, in the canonical form of the body
 
-	// Who made it, as far as audits tell by now. Nil for changes that were recorded before audits were
-	// first read, and for those that are nobody's act: imports, and what a release did.
+	// Who made it, as far as audits tell by now. Nil for changes that were recorded before the
+	// first audits that were read, and for those that are nobody's act: imports, and what a release did.
 	Who *Attribution `json:"who,omitempty"`
 
 	// Of KindShape, which has no ID: the objects that the release reached, as far as they were read

@@ -114,7 +114,7 @@ func (h *History) whoReader(ctx context.Context) (*whoReader, error) {
 	return &whoReader{h: h, since: st.First, until: st.Visited, on: found}, err
 }
 
-// fill sets Who of a change, unless audits were not read yet when it was recorded, or nobody made it.
+// fill sets Who of a change, unless no audits were read of when it was recorded, or nobody made it.
 // Who is then nil, which a reader must not take for "nobody": nothing is known.
 func (w *whoReader) fill(ctx context.Context, c *Change) error {
 	if !w.on || c.Seq <= w.since || !isAct(c.Kind) {

@@ -85,14 +85,53 @@ func (a *audited) who(q Query) []string {
 	return all
 }
 
+// Whoever reads audits for the first time learns who made what was recorded since they begin, in one
+// call or in several, and whatever was recorded before that.
+func TestWhoOfChangesBeforeTheFirstReading(t *testing.T) {
+	t.Parallel()
+	for _, batch := range []int{0, 1, 3} {
+		for _, older := range []bool{false, true} {
+			t.Run(fmt.Sprint(batch, older), func(t *testing.T) {
+				t.Parallel()
+				a := newAudited(t)
+				a.batch = batch
+				a.open()
+				n := 0
+				see := func() {
+					n++
+					a.see("queues", obj("q1", fmt.Sprintf(`"n":%d`, n)), obj("q2", fmt.Sprintf(`"n":%d`, n)))
+				}
+				see()
+				var want []string
+				if older {
+					see()
+					a.read = a.now.Add(time.Second) // the audits begin here
+					want = []string{"q1: -", "q2: -"}
+					a.see("queues", obj("q1", `"n":2`), obj("q2", `"n":2`))
+				}
+				var records []Evidence
+				for range 5 {
+					see()
+					records = append(records, a.did("ann", "q1", 30), a.did("bob", "q2", 20))
+					want = append(want, "q1: attributed ann?", "q2: attributed bob?")
+				}
+				require.NoError(t, a.audit(records...))
+				require.Equal(t, want, a.who(Query{}))
+			})
+		}
+	}
+}
+
 func TestWhoOfChanges(t *testing.T) {
 	t.Parallel()
 	a := newAudited(t)
 	a.see("queues", obj("q1", `"n":1`), obj("q2", `"n":1`))
 	a.see("presence", obj("p", `"n":1`))
 	a.see("queues", obj("q1", `"n":2`), obj("q2", `"n":1`))
+	a.read = a.now.Add(time.Minute) // audits are read from here on
+	a.see("queues", obj("q1", `"n":2`), obj("q2", `"n":1`))
 	require.NoError(t, a.audit())
-	require.Equal(t, []string{"q1: -"}, a.who(Query{}), "from before audits were read")
+	require.Equal(t, []string{"q1: -"}, a.who(Query{}), "from before the audits that were read")
 
 	a.see("queues", obj("q1", `"n":3`), obj("q2", `"n":2`))
 	a.see("presence", obj("p", `"n":2`))
