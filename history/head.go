@@ -38,6 +38,7 @@ type head struct {
 	Marker    string    `json:"marker,omitempty"`
 	FirstSeen time.Time `json:"first_seen,omitzero"` // left out while it is Changed
 	Reread    *reread   `json:"reread,omitempty"`    // it is read again whatever its marker
+	Waits     *wait     `json:"waits,omitempty"`     // a field came or went in it, and no pass could tell why
 
 	// The newest change.
 	Seq     uint64    `json:"seq"`
@@ -66,7 +67,7 @@ func (hd *head) change(seq uint64, at time.Time, kind Kind) {
 
 // label takes over what an object says of itself beside its body, and the doubt that is left.
 func (hd *head) label(o *pending) {
-	hd.Name, hd.Parent, hd.Marker, hd.Reread = o.Name, o.Parent, o.Marker, nil
+	hd.Name, hd.Parent, hd.Marker, hd.Reread, hd.Waits = o.Name, o.Parent, o.Marker, nil, nil
 	if o.again != (reread{}) {
 		hd.Reread = new(o.again)
 	}

@@ -48,6 +48,9 @@ func (hd *head) decodeMember(key, raw []byte, last *head) (err error) {
 	case `"reread"`:
 		hd.Reread = new(reread)
 		err = json.Unmarshal(raw, hd.Reread)
+	case `"waits"`:
+		hd.Waits = new(wait)
+		err = json.Unmarshal(raw, hd.Waits)
 	case `"seq"`:
 		hd.Seq, err = strconv.ParseUint(string(raw), 10, 64)
 	case `"changed"`:

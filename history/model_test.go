@@ -407,11 +407,11 @@ func (m *model) learnEntry(h *History, e record, seen map[string][]byte) {
 	o.raw = string(body)
 }
 
-// isPostponed reports whether a pass that was not complete has left an object in doubt.
-func (m *model) isPostponed(typeName, id string, sum Summary) bool {
+// waits reports whether no pass could decide yet about what came or went in an object.
+func (m *model) waits(typeName, id string) bool {
 	hd, found, err := m.history().head(m.t.Context(), typeName, id)
 	require.NoError(m.t, err)
-	return found && !sum.Complete && hd.doubt().Left > 0
+	return found && hd.Waits != nil
 }
 
 // judge holds a pass that ended to the world: nothing may be missed.
@@ -426,7 +426,7 @@ func (m *model) judge(typeName string, sum Summary, seen map[string][]byte) {
 		case observed:
 			require.True(t, last.live)
 			o.walks = 0
-			if body != nil && !m.isPostponed(typeName, id, sum) {
+			if body != nil && !m.waits(typeName, id) {
 				require.Equal(t, m.canonical(m.shape[typeName], body), last.doc, "missed a change of %s %s", typeName, id)
 				require.Equal(t, m.fingerprint(m.shape[typeName]), last.shape)
 			}

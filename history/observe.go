@@ -76,7 +76,8 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	}
 	labels := p.hashLabels(o.Name, o.Parent)
 	again, after := p.judgeMarker(o, own, s, known, same)
-	relabeled := known && (s.marker != o.Marker || s.labels != labels || !again.equal(p.doubts[o.ID]))
+	_, waits := p.waits[o.ID]
+	relabeled := known && (waits || s.marker != o.Marker || s.labels != labels || !again.equal(p.doubts[o.ID]))
 	if !s.seen && same && raw != s.raw {
 		p.sum.Ignored++
 	}
@@ -95,6 +96,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 		delete(p.doubts, o.ID)
 	}
 	delete(p.due, o.ID)
+	delete(p.waits, o.ID)
 	s.canonical, s.labels, s.marker = canonical, labels, o.Marker
 	s.raw, s.size, s.stale, s.live = raw, 0, false, true
 	p.seen[o.ID] = s

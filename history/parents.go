@@ -197,7 +197,7 @@ func (r *reader) loadParents(ctx context.Context) error {
 		before: map[string]parentRecord{}, after: map[string]parentRecord{},
 		deleted: map[string]bool{}, state: map[string]parentState{}, open: map[string]bool{},
 	}
-	r.below, p.scoped, p.spans = b, true, r.span
+	r.below, p.scoped, p.spans, p.moved = b, true, r.span, r.moved
 	last, err := h.passRecord(ctx, r.opts.Parent)
 	if err != nil {
 		return err
@@ -251,10 +251,14 @@ func (r *reader) skip() {
 	if !r.opts.ParentMarked {
 		return
 	}
+	waiting := map[string]bool{}
+	for _, parent := range p.waits {
+		waiting[parent] = true
+	}
 	var same []string
 	for _, head := range b.live {
 		known, ok := b.before[head.ID]
-		if ok && b.state[head.ID] != cut && !known.Unproven && known.Left == 0 && known.Marker != "" && known.Marker == head.Marker {
+		if ok && b.state[head.ID] != cut && !waiting[head.ID] && !known.Unproven && known.Left == 0 && known.Marker != "" && known.Marker == head.Marker {
 			same = append(same, head.ID)
 			b.state[head.ID] = skipped
 		}
@@ -263,6 +267,15 @@ func (r *reader) skip() {
 	for id := range b.due {
 		delete(b.state, id)
 	}
+}
+
+// moved reports whether the marker of a parent says that something below it was edited. What is below
+// one in doubt may be what its last move was for.
+func (r *reader) moved(parent string) bool {
+	b := r.below
+	at, found := slices.BinarySearchFunc(b.live, parent, func(h Head, id string) int { return cmp.Compare(h.ID, id) })
+	known := b.before[parent]
+	return r.opts.ParentMarked && found && known.Marker != "" && (known.Marker != b.live[at].Marker || known.Left > 0)
 }
 
 // span returns when what is below a parent was last known, of an object that is known or of one that
@@ -336,9 +349,6 @@ func (r *reader) findOpen(ctx context.Context) error {
 			return err
 		}
 		r.below.open[head.Parent] = true
-	}
-	for _, parent := range r.p.postponed {
-		r.below.open[parent] = true
 	}
 	return nil
 }

@@ -52,6 +52,7 @@ type Pass struct {
 	unread    int                  // objects that were listed and not read
 	changed   int                  // objects that were not what they were known to be
 	sum       Summary
+	isTimed   bool            // the time is known
 	reason    string          // first one why the walk is not complete
 	scoped    bool            // the type is listed below parents, one by one
 	scopes    map[string]bool // parents below whom the walk is not complete
@@ -68,17 +69,20 @@ type Pass struct {
 	held      []*pending // objects in which a field came or went; see release.go
 	heldIDs   map[string]bool
 	heldBytes int
-	decided   bool     // nothing is held back any more
-	unsampled bool     // what sample wanted could not be read
-	postponed []string // parents of what the next pass decides about
+	decided   bool // nothing is held back any more
+	short     bool // much of the type is absent at once
+	unsampled bool // what sample wanted could not be read
 
 	doubts map[string]reread // objects that are read again whatever their marker
+	waits  map[string]string // objects about which no pass could decide, with their parents; see wait.go
 	due    map[string]bool   // objects whose turn in the rotation it is
 	cycle  cycle             // of the rotation, after this pass
 
 	// spans returns when an object below a parent, known or new, was last looked at: what is found
 	// now happened later. Zero says that nobody knows.
 	spans func(parent string, known bool) time.Time
+	// moved reports whether the marker of a parent says that something below it was edited.
+	moved func(parent string) bool
 }
 
 // Begin starts a pass over one object type, whose bodies compare by the rules s from
@@ -98,7 +102,7 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 	p := &Pass{
 		h: h, typeName: typeName, rules: sh, seed: maphash.MakeSeed(),
 		queued: map[string]bool{}, missed: map[string]missing{},
-		scopes: map[string]bool{}, doubts: map[string]reread{}, heldIDs: map[string]bool{},
+		scopes: map[string]bool{}, doubts: map[string]reread{}, waits: map[string]string{}, heldIDs: map[string]bool{},
 	}
 	// The older pass ends before anything is read. Otherwise it could go on to write what makes the
 	// heads below old. A commit that is on its way already, or that of another process, does no harm:
@@ -116,12 +120,13 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 		return nil, err
 	}
 	p.sum = Summary{Type: typeName, Number: p.last.Number + 1, Started: h.earliest()}
-	if p.sum.Started.IsZero() {
+	if p.isTimed = !p.sum.Started.IsZero(); !p.isTimed {
 		p.sum.Started = p.last.Completed // spans begin where those of the last pass did
 	}
 	p.first, p.unoffered = p.last.First, p.last.Unoffered
 	p.cycle = p.last.Cycle
 	p.spans = func(string, bool) time.Time { return p.last.Completed }
+	p.moved = func(string) bool { return false }
 	var sure []string // objects whose marker is believed; all others are read in every pass anyway
 	p.seen = make(map[string]*sighting, p.last.Objects)
 	var sightings []sighting // made in bulk
@@ -137,7 +142,10 @@ func (h *History) Begin(ctx context.Context, typeName string, s diff.Rules) (*Pa
 			if hd.Reread != nil {
 				p.doubts[hd.id] = *hd.Reread
 			}
-			if hd.Marker != "" && hd.doubt().Left == 0 {
+			if hd.Waits != nil {
+				p.waits[hd.id] = hd.Parent
+			}
+			if hd.Marker != "" && hd.doubt().Left == 0 && hd.Waits == nil {
 				sure = append(sure, hd.id)
 			}
 			if len(sightings) == cap(sightings) {
@@ -184,10 +192,11 @@ func (p *Pass) Marker(id string) (marker string, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, ok := p.seen[id]
+	_, waits := p.waits[id]
 	switch {
 	case !ok || !s.live:
 		return "", false
-	case p.doubts[id].Left > 0 || p.due[id]:
+	case p.doubts[id].Left > 0 || p.due[id] || waits:
 		return "", true
 	}
 	return s.marker, true

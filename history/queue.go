@@ -29,7 +29,8 @@ type pending struct {
 	decided        bool               // it was held back before
 	fields         []diff.FieldChange // of an object that is held back
 	edited         bool               // a witness of an edit moved in it
-	waits          time.Time          // since when it has been in doubt, perhaps because no pass could decide about it
+	waited         wait               // for a pass that could decide about it, until now
+	waits          *wait              // only that no pass could decide about it counts; see wait.go
 	raw, canonical diff.Digest        // of Body
 	again          reread             // the doubt that is left, zero for none
 	after          time.Time          // when it was known to be what it was
@@ -184,7 +185,7 @@ func (p *Pass) commitIfDue(ctx context.Context) error {
 	if !p.isDue() {
 		return nil
 	}
-	if err := p.flush(ctx); err != nil || p.heldBytes < maxHeld {
+	if err := p.flush(ctx); err != nil || p.heldBytes < maxHeld || p.tooFew() {
 		return err
 	}
 	return p.decide(ctx)

@@ -18,7 +18,7 @@ import (
 
 // Recognize returns how many bytes at the beginning of text are the stored body of a live object, 0 if
 // they are not. It is 0 as well for an object that has to be compared whatever its bytes are: its
-// rules have changed, it is in doubt, it is its turn in the rotation, or this pass has seen it before.
+// rules have changed, it is in doubt or waits, it is its turn in the rotation, or this pass has seen it before.
 // Until a Source yields it as Item.Recognized, nothing is noted. A Source may ask if it lists the
 // whole bodies that are recorded, and makes the same name, parent and marker of the same bytes for as
 // long as diff.Rules.Labels stays.
@@ -29,7 +29,9 @@ func (p *Pass) Recognize(id string, text []byte) int {
 	if !known || !s.live || s.seen || s.stale || s.size == 0 || int(s.size) > len(text) || text[s.size-1] != '}' {
 		return 0
 	}
-	if _, doubted := p.doubts[id]; doubted || p.due[id] || diff.RawDigest(p.h.secret, text[:s.size]) != s.raw {
+	_, doubted := p.doubts[id]
+	_, waits := p.waits[id]
+	if doubted || waits || p.due[id] || diff.RawDigest(p.h.secret, text[:s.size]) != s.raw {
 		return 0
 	}
 	return int(s.size)

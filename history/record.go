@@ -68,7 +68,7 @@ func (p *Pass) known(ctx context.Context, objects []*pending) ([]knownObject, er
 				return nil, err
 			}
 		}
-		if !o.remove && !o.unread && !p.same(o, k.head) {
+		if !o.remove && !o.unread && o.waits == nil && !p.same(o, k.head) {
 			bodies[i] = p.h.keys.body(p.typeName, o.ID)
 		}
 	}
@@ -118,6 +118,8 @@ func (p *Pass) write(ctx context.Context, t *tx, o *pending, old knownObject) (K
 		return p.h.writeRemoval(ctx, t, o.ID, old.head, o.after)
 	case o.unread && (!old.found || !old.live()):
 		return "", nil
+	case o.waits != nil:
+		return "", p.writeWait(t, o, old)
 	case o.unread:
 		old.Reread = &o.again
 		return "", t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), old.head)
@@ -143,14 +145,18 @@ func (p *Pass) writeFirst(t *tx, o *pending) (Kind, error) {
 }
 
 // earliest returns since when an object may have been edited, if a pass thinks since after: if a
-// complete walk has missed it, since it was out of sight, and if it is in doubt, since before the
-// doubt, which the pass itself may have begun when it met the object before.
+// complete walk has missed it, since it was out of sight, if it is in doubt, since before the
+// doubt, which the pass itself may have begun when it met the object before, and if it waits, since
+// before that.
 func (k *knownObject) earliest(after time.Time) time.Time {
 	if k.since.Walks > 0 {
 		after = instant.Earlier(after, k.since.After)
 	}
 	if doubt := k.doubt(); doubt.Left > 0 {
 		after = instant.Earlier(after, doubt.After)
+	}
+	if k.Waits != nil {
+		after = instant.Earlier(after, k.Waits.After)
 	}
 	return after
 }
@@ -159,7 +165,7 @@ func (k *knownObject) earliest(after time.Time) time.Time {
 func (p *Pass) writeNext(ctx context.Context, t *tx, o *pending, old knownObject) (Kind, error) {
 	hd := old.head
 	if p.same(o, hd) {
-		if hd.Name == o.Name && hd.Parent == o.Parent && hd.Marker == o.Marker && hd.doubt().equal(o.again) {
+		if hd.Name == o.Name && hd.Parent == o.Parent && hd.Marker == o.Marker && hd.doubt().equal(o.again) && hd.Waits == nil {
 			return "", nil
 		}
 		hd.label(o)
@@ -251,5 +257,6 @@ func (h *History) writeRemoval(ctx context.Context, t *tx, id string, hd head, a
 		return "", err
 	}
 	hd.change(seq, t.now.At, KindDeleted)
+	hd.Reread, hd.Waits = nil, nil // a body that comes back is another one
 	return KindDeleted, t.batch.PutJSON(h.keys.head(typeName, id), hd)
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/internal/jsonscan"
@@ -23,8 +22,9 @@ import (
 // recognises a release where all of these hold:
 //
 //   - the pass has compared at least 10 objects, of which at least 5 were not edited. One was edited if
-//     a field came or went in it and a witness of an edit moved. A pass that has compared fewer than 10
-//     that were not reads more (sample.go),
+//     a field came or went in it and a witness of an edit moved: of the object, or the marker of its
+//     parent. A pass that has compared fewer than 10 that were not reads more (sample.go), and lets
+//     objects wait for the next pass if it cannot (wait.go),
 //   - the field came, or went, in at least 80 % of those that were not edited, without those in which it
 //     was an edit just before, because fewer were compared then (releaseearlier.go),
 //   - with one value in all of these.
@@ -166,9 +166,10 @@ func (p *Pass) separate(t *tx, r *record, o *pending, old knownObject) (hold boo
 		edits = append(edits, c)
 	}
 	if hold {
-		o.fields, o.edited, o.waits = edits, p.witnessMoved(o, old), time.Time{}
-		if doubt := old.doubt(); doubt.Left > 0 {
-			o.waits = doubt.Since
+		o.fields = edits
+		o.edited = p.witnessMoved(o, old) || old.doubt().Late || p.moved(o.Parent)
+		if o.waited = (wait{}); old.Waits != nil {
+			o.waited = *old.Waits
 		}
 		return true
 	}
@@ -205,12 +206,15 @@ func (p *Pass) unhold(id string) {
 // is committed. A release is recorded before the objects that it reached: should the pass die in
 // between, the next one finds them as parts of a release that is known.
 func (p *Pass) decide(ctx context.Context) error {
-	if err := p.postpone(ctx); err != nil || len(p.held) == 0 {
-		return err
+	if len(p.held) == 0 {
+		return nil
 	}
 	found, err := p.recognise(ctx)
 	if err == nil && len(found) > 0 {
 		err = p.recordReleases(ctx, found)
+	}
+	if err == nil {
+		err = p.letWait(ctx)
 	}
 	if err != nil {
 		return err

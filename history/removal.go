@@ -80,6 +80,9 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	if p.unread > 0 {
 		p.reason = cmp.Or(p.reason, fmt.Sprintf("%d listed objects could not be read", p.unread))
 	}
+	if provable == nil && p.reason == "" {
+		p.short = !p.coverageMoved(w.Coverage) && p.isDrop(p.missingIDs())
+	}
 	if p.over == nil {
 		p.over = p.decide(ctx)
 	}
@@ -150,14 +153,8 @@ func (p *Pass) missingIDs() []string {
 // The drop is measured by those that are absent for the first time. Objects that this pass has
 // recorded as deleted, because their parent is for instance, count neither as absent nor as live.
 func (p *Pass) judgeAbsences(ctx context.Context, ids []string, moved bool) ([]Absence, error) {
-	fresh := 0
-	for _, id := range ids {
-		if !p.seen[id].missing {
-			fresh++
-		}
-	}
-	live := p.live - p.sum.Deleted
-	dropped := fresh > dropCount && float64(fresh) > dropShare*float64(live)
+	fresh, live := p.fresh(ids), p.live-p.sum.Deleted
+	dropped := p.isDrop(ids)
 	switch {
 	case len(ids) > 0 && p.unoffered:
 		p.withhold(ctx, "no parent that was asked has one any more; the org may no longer offer the type", len(ids))
@@ -184,6 +181,22 @@ func (p *Pass) judgeAbsences(ctx context.Context, ids []string, moved bool) ([]A
 		}
 	}
 	return out, nil
+}
+
+// fresh counts the ids of objects that no complete walk before has missed.
+func (p *Pass) fresh(ids []string) (n int) {
+	for _, id := range ids {
+		if !p.seen[id].missing {
+			n++
+		}
+	}
+	return n
+}
+
+// isDrop reports whether the absence of some objects is a sudden drop.
+func (p *Pass) isDrop(ids []string) bool {
+	fresh := p.fresh(ids)
+	return fresh > dropCount && float64(fresh) > dropShare*float64(p.live-p.sum.Deleted)
 }
 
 // withhold notes and logs why so many absent objects are not recorded as deleted.

@@ -45,11 +45,12 @@ type reread struct {
 	After time.Time `json:"after,omitzero"` // when it was known to be what it was
 	Since time.Time `json:"since,omitzero"` // when its marker was last seen to move
 
-	Was diff.Digest `json:"was,omitzero"` // canonical digest before the change that is in doubt
+	Late bool        `json:"late,omitempty"` // its marker has moved, and no body of that marker has come
+	Was  diff.Digest `json:"was,omitzero"`   // canonical digest before the change that is in doubt
 }
 
 func (a reread) equal(b reread) bool {
-	return a.Left == b.Left && a.After.Equal(b.After) && a.Since.Equal(b.Since) && a.Was == b.Was
+	return a.Left == b.Left && a.After.Equal(b.After) && a.Since.Equal(b.Since) && a.Late == b.Late && a.Was == b.Was
 }
 
 // A finding is what was read of a marked thing: an object, or the list below a parent.
@@ -72,11 +73,12 @@ func (a reread) next(f finding, after, now time.Time) reread {
 	// Otherwise one pass less is left, but the last one stays until replicas have had their time.
 	switch {
 	case f.moved && (f.unchanged || f.lags || f.silent):
-		return reread{Left: rereads, After: after, Since: now}
+		return reread{Left: rereads, After: after, Since: now, Late: f.unchanged && (f.lags || f.silent)}
 	case f.moved, a.Left == 0, !f.unchanged && !f.silent, a.isLast(now):
 		return reread{}
 	}
-	return reread{max(1, a.Left-1), after, a.Since, a.Was}
+	a.Left, a.After, a.Late = max(1, a.Left-1), after, a.Late && f.unchanged
+	return a
 }
 
 // isLast reports whether what a pass reads that began at now is believed.
@@ -170,8 +172,8 @@ func (p *Pass) keepIfOld(ctx context.Context, o Object, own string, canonical di
 	case !lags && (own != "" || before.Left == 0 || canonical != before.Was):
 		return false, nil
 	}
-	again := reread{max(1, before.Left-1), before.After, before.Since, before.Was}
-	if before.Left == 0 {
+	again := before
+	if again.Left = max(1, before.Left-1); before.Left == 0 {
 		again = reread{Left: rereads, After: p.spans(o.Parent, true), Since: p.sum.Started}
 		if p.due[o.ID] {
 			again.After = p.turnAfter(o.ID)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"time"
 )
 
 // A release reaches all objects of a type at once. But where a marker tells that an object was not
@@ -15,16 +14,10 @@ import (
 // those that it has skipped, until it has compared enough to decide. That costs ten requests or so,
 // once for a release, because what was recognised is remembered; and once for an edit of that kind.
 //
-// Where these cannot be read, or the list ends early, the pass cannot know. It leaves such an object as
-// it was, in doubt, and the next pass decides, or one after it, because an outage may take many. In the end
-// it is decided by what there is: reads that always fail must not keep an edit from being recorded.
+// Where these cannot be read, the object waits; see wait.go.
 
 // sampleSize is how many objects a pass keeps at hand to be read, and below how many parents.
 const sampleSize = 20
-
-// decideAfter is for how long an object may wait for a pass that reads enough. Parents that refuse are
-// asked again daily, so those that an outage made refuse have been asked by then.
-const decideAfter = 48 * time.Hour
 
 // spare keeps an item that need not be read at hand.
 func (r *reader) spare(item Item) {
@@ -40,7 +33,9 @@ func (r *reader) sample(ctx context.Context) error {
 		if more, err := r.p.wantsSample(ctx); !more || err != nil {
 			return err
 		}
-		r.p.takeTurn(item.ID)
+		if !r.p.takeTurn(item.ID) {
+			continue
+		}
 		before := r.p.compared
 		if err := r.observe(ctx, item.Parent, item); err != nil {
 			return err
@@ -50,49 +45,57 @@ func (r *reader) sample(ctx context.Context) error {
 	if r.below == nil {
 		return nil
 	}
-	asked := 0
-	for _, head := range r.below.live {
-		if r.below.state[head.ID] != skipped {
-			continue
-		}
-		if more, err := r.p.wantsSample(ctx); !more || err != nil || asked == sampleSize {
-			return err
-		}
-		asked++
-		delete(r.below.state, head.ID)
-		if r.below.due == nil {
-			r.below.due = map[string]bool{}
-		}
-		r.below.due[head.ID] = true
-		unclear, err := r.oneParent(ctx, head)
+	if more, err := r.p.wantsSample(ctx); !more || err != nil {
+		return err
+	}
+	return r.sampleParents(ctx)
+}
+
+// sampleParents does so for what is below parents that were skipped and have something below them.
+func (r *reader) sampleParents(ctx context.Context) error {
+	var some []string
+	for head, err := range r.p.notSeen(ctx) {
 		if err != nil {
 			return err
 		}
-		r.p.unsampled = r.p.unsampled || unclear != nil
+		if r.below.state[head.Parent] == skipped && !slices.Contains(some, head.Parent) {
+			some = append(some, head.Parent)
+		}
+		if len(some) == sampleSize {
+			break
+		}
+	}
+	for _, head := range r.below.live {
+		if !slices.Contains(some, head.ID) {
+			continue
+		}
+		if more, err := r.p.wantsSample(ctx); !more || err != nil {
+			return err
+		}
+		if err := r.sampleParent(ctx, head); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// postpone leaves to the next pass what this one has read too little to decide about.
-func (p *Pass) postpone(ctx context.Context) error {
-	isAll := p.reason == "" && !p.unsampled // another pass would not read more
-	if isAll || !p.tooFew() || p.live-p.editedHeld() < releaseObjects {
-		return nil
+// sampleParent reads below one parent as if it were its turn. If that fails, nothing else spoke for
+// reading it: it counts as skipped, and is not asked less often for it.
+func (r *reader) sampleParent(ctx context.Context, head Head) error {
+	b, p := r.below, r.p
+	reason := p.reason
+	delete(b.state, head.ID)
+	if b.due == nil {
+		b.due = map[string]bool{}
 	}
-	for _, o := range slices.Clone(p.held) {
-		since := o.waits
-		if since.IsZero() {
-			since = p.sum.Started
-		}
-		if o.edited || p.sum.Started.Sub(since).Abs() >= decideAfter {
-			continue
-		}
-		again := reread{Left: rereads, After: o.after, Since: since}
-		if err := p.enqueue(ctx, &pending{Object: Object{ID: o.ID}, unread: true, again: again}); err != nil {
-			return err
-		}
-		p.postponed = append(p.postponed, o.Parent)
+	b.due[head.ID] = true
+	if _, err := r.oneParent(ctx, head); err != nil || b.state[head.ID] == proven {
+		return err
 	}
+	p.unsampled, p.reason, b.state[head.ID] = true, reason, skipped
+	delete(b.after, head.ID)
+	delete(b.due, head.ID)
+	delete(p.scopes, head.ID)
 	return nil
 }
 
@@ -126,11 +129,16 @@ func (p *Pass) editedHeld() (n int) {
 
 // takeTurn makes it the turn of an object to be read, as if the pass had not met it. Keep has counted
 // it as seen; without that being taken back it would count as seen twice, and its span would begin
-// with the last pass and not with the last time it was read.
-func (p *Pass) takeTurn(id string) {
+// with the last pass and not with the last time it was read. It returns false for an object that the
+// pass has compared already, because the list had it twice.
+func (p *Pass) takeTurn(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s, ok := p.seen[id]; ok && s.seen {
+	s, ok := p.seen[id]
+	if ok && s.compared {
+		return false
+	}
+	if ok && s.seen {
 		s.seen = false
 		p.sum.Objects--
 	}
@@ -138,4 +146,5 @@ func (p *Pass) takeTurn(id string) {
 		p.due = map[string]bool{}
 	}
 	p.due[id] = true
+	return true
 }

@@ -85,3 +85,76 @@ func TestReleaseBehindMarkers(t *testing.T) {
 		}
 	}
 }
+
+// The first parents have nothing below them that could show a release.
+func TestReleaseBelowFewOfManyParents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: 60})
+		s := queues(t, h, 60)
+		list := func(body string) {
+			for i := range s.lists[""] {
+				q := &s.lists[""][i]
+				q.Marker = "1"
+				if s.lists[q.ID] = nil; i >= 21 {
+					s.lists[q.ID] = []Item{item("w"+q.ID, q.ID, "", body)}
+				}
+			}
+		}
+		list(`"n":1`)
+		marked := ReadOptions{Parent: "queues", ParentMarked: true}
+		s.mustRead(t, h, "queues", ReadOptions{})
+		for range 4 {
+			s.mustRead(t, h, "codes", marked)
+		}
+		cursor := cursorOf(t, h)
+		list(`"n":1,"new":false`)
+		for range 70 {
+			s.mustRead(t, h, "codes", marked)
+		}
+		require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
+	})
+}
+
+// Parents that were only read to tell a release from an edit, and failed, are read like all others once they can be.
+func TestSampledParentsAreAskedAsBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: 200})
+		s := queues(t, h, 200)
+		for i := range s.lists[""] {
+			s.lists[""][i].Marker = "1"
+		}
+		marked := ReadOptions{Parent: "queues", ParentMarked: true}
+		s.mustRead(t, h, "queues", ReadOptions{})
+		for range 4 {
+			s.mustRead(t, h, "codes", marked)
+		}
+		// One parent shows a field, when it is its turn, and all others fail.
+		shows, good := s.lists[""][10].ID, s.lists
+		s.lists = map[string][]Item{"": good[""], shows: {item("w"+shows, shows, "", `"n":1,"flag":true`)}}
+		for _, q := range s.lists[""] {
+			if q.ID != shows {
+				s.ends[q.ID] = errOut
+			}
+		}
+		cursor, most := cursorOf(t, h), 0
+		for range 25 {
+			_, asked, err := s.read(t, h, "codes", marked)
+			require.NoError(t, err)
+			most = max(most, len(asked))
+		}
+		require.Greater(t, most, sampleSize)
+		require.Less(t, most, sampleSize+5)
+		require.Empty(t, kindsOf(t, h, cursor), "it waits")
+		// They answer again, and something below one of them is edited.
+		good[shows] = s.lists[shows]
+		s.lists, s.ends = good, map[string]error{}
+		edited := &s.lists[""][100]
+		edited.Marker = "2"
+		s.lists[edited.ID] = []Item{item("w"+edited.ID, edited.ID, "", `"n":2`)}
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.mustRead(t, h, "codes", marked)
+		require.Equal(t, []string{"updated w" + shows, "updated w" + edited.ID}, kindsOf(t, h, cursor))
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -181,43 +182,188 @@ func TestReleaseWhileMostParentsFail(t *testing.T) {
 	}
 }
 
-// Somebody adds a field to what is below one parent, and what would tell that from a release can never
-// be read. The edit is recorded after two days, and counts from before the first pass that saw it.
-func TestEditWhileNothingElseCanBeRead(t *testing.T) {
+// A list is cut as a release comes, and people have edited some of the objects.
+func TestReleaseBesideEditsWhileAListIsCut(t *testing.T) {
+	t.Parallel()
+	for _, edited := range []int{2, 3, 4} {
+		t.Run(fmt.Sprint(edited), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, memory.New(), nil)
+				list := func(edited int, more string) (all []Item) {
+					for i := range 12 {
+						version := 1
+						if i < edited {
+							version = 2
+						}
+						all = append(all, item(fmt.Sprintf("q%02d", i), "", "", fmt.Sprintf(`"version":%d%s`, version, more)))
+					}
+					return all
+				}
+				s := &fakeSource{lists: map[string][]Item{"": list(0, "")}, ends: map[string]error{}}
+				for range 3 {
+					s.mustRead(t, h, "queues", ReadOptions{})
+				}
+				cursor := cursorOf(t, h)
+				s.lists[""], s.ends[""], s.lists["beyond"] = list(edited, `,"new":false`)[:6], errOut, list(edited, `,"new":false`)
+				s.mustRead(t, h, "queues", ReadOptions{})
+				s.lists[""], s.ends[""] = list(edited, `,"new":false`), nil
+				s.mustRead(t, h, "queues", ReadOptions{})
+				s.mustRead(t, h, "queues", ReadOptions{})
+				var want []string
+				want = append(want, "shape ")
+				for i := range edited {
+					want = append(want, fmt.Sprintf("updated q%02d", i))
+				}
+				require.Equal(t, want, kindsOf(t, h, cursor))
+			})
+		})
+	}
+}
+
+// Most parents fail for so long that they are asked daily.
+func TestReleaseInALongOutage(t *testing.T) {
+	t.Parallel()
+	for _, hours := range []int{20, 24, 26, 30, 40, 46} {
+		t.Run(fmt.Sprint(hours), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, memory.New(), nil)
+				s := queues(t, h, 13)
+				for range 3 {
+					s.mustRead(t, h, "codes", below)
+				}
+				cursor := cursorOf(t, h)
+				for i, q := range s.lists[""] {
+					s.lists[q.ID], s.ends[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1,"new":false`)}, nil
+					if i >= 5 {
+						s.lists[q.ID], s.ends[q.ID] = nil, errOut
+					}
+				}
+				for range hours {
+					s.mustRead(t, h, "codes", below)
+				}
+				for _, q := range s.lists[""] {
+					s.lists[q.ID], s.ends[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1,"new":false`)}, nil
+				}
+				for range 60 {
+					s.mustRead(t, h, "codes", below)
+				}
+				require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
+			})
+		})
+	}
+}
+
+// A list ends early without saying so, which looks like a sudden drop.
+func TestReleaseWhileAListIsShort(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := open(t, memory.New(), &Options{Rotation: -1})
-		s := queues(t, h, 13)
-		for i := range s.lists[""] {
-			s.lists[""][i].Marker = "1"
-		}
-		marked := ReadOptions{Parent: "queues", ParentMarked: true}
-		s.mustRead(t, h, "queues", ReadOptions{})
-		for range 4 {
-			s.mustRead(t, h, "codes", marked)
-		}
-		last, _, err := h.LastPass(t.Context(), "codes")
-		require.NoError(t, err)
-		cursor := cursorOf(t, h)
-		for i, q := range s.lists[""] {
-			if s.ends[q.ID] = errOut; i == 5 {
-				s.ends[q.ID] = nil
-				s.lists[""][i].Marker = "2"
-				s.lists[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1,"new":false`)}
-			} else {
-				s.lists[q.ID] = nil
+		h := open(t, memory.New(), nil)
+		list := func(more string) (all []Item) {
+			for i := range 30 {
+				all = append(all, item(fmt.Sprintf("q%02d", i), "", "", `"n":1`+more))
 			}
+			return all
+		}
+		s := &fakeSource{lists: map[string][]Item{"": list(""), "hidden": nil}, ends: map[string]error{}}
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		cursor := cursorOf(t, h)
+		all := list(`,"new":false`)
+		s.lists[""], s.lists["hidden"] = all[:6], all[6:]
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.lists[""] = all
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
+	})
+}
+
+// A process that does not know the time cannot tell for how long an object waits.
+func TestReleaseWhileTheTimeIsUnknown(t *testing.T) {
+	t.Parallel()
+	for _, first := range []bool{true, false} {
+		t.Run(fmt.Sprint(first), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				known := true
+				clock := func() (time.Time, time.Time, bool) {
+					if !known {
+						return time.Time{}, time.Time{}, false
+					}
+					return time.Now(), time.Now(), true
+				}
+				h := open(t, memory.New(), &Options{Clock: clock})
+				s := queues(t, h, 14)
+				s.mustRead(t, h, "codes", below)
+				bad := s.lists[""][13].ID // is not to be read for long
+				s.lists[bad], s.ends[bad] = nil, &UnclearError{Err: errOut, Lasting: true}
+				for range 21 * 24 {
+					s.mustRead(t, h, "codes", below)
+				}
+				cursor := cursorOf(t, h)
+				list := func(readable int) {
+					for i, q := range s.lists[""][:13] {
+						s.lists[q.ID], s.ends[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1,"new":false`)}, nil
+						if i >= readable {
+							s.lists[q.ID], s.ends[q.ID] = nil, errOut
+						}
+					}
+				}
+				list(5)
+				known = !first
+				s.mustRead(t, h, "codes", below)
+				known = first
+				s.mustRead(t, h, "codes", below)
+				known = true
+				list(13)
+				for range 30 {
+					s.mustRead(t, h, "codes", below)
+				}
+				require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
+			})
+		})
+	}
+}
+
+// Objects that have been in doubt for days wait from when they show a field, like any other.
+func TestReleaseInObjectsInDoubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: 13})
+		s := &fakeSource{lists: map[string][]Item{}, gets: map[string]func() (Item, error){}}
+		for i := range 13 {
+			s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", "v1", `"n":1`))
+		}
+		for range 15 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		// Somebody saves two objects without a change: they are in doubt.
+		for i := range 2 {
+			id := s.lists[""][i].ID
+			s.lists[""][i] = item(id, "", "v2", `"n":1`)
 		}
 		s.mustRead(t, h, "queues", ReadOptions{})
-		for range 48 {
-			s.mustRead(t, h, "codes", marked)
-			require.Empty(t, kindsOf(t, h, cursor))
+		// An outage of three days, in which a release comes.
+		for i := range 13 {
+			s.gets[s.lists[""][i].ID] = func() (Item, error) { return Item{}, errOut }
 		}
-		s.mustRead(t, h, "codes", marked)
-		require.Equal(t, []string{"updated wq00005"}, kindsOf(t, h, cursor))
-		for c, err := range h.Changes(t.Context(), Query{AfterSeq: cursor}) {
-			require.NoError(t, err)
-			require.False(t, c.After.After(last.AsOf), "%v %v", c.After, last.AsOf)
+		for range 72 {
+			s.mustRead(t, h, "queues", ReadOptions{})
 		}
+		cursor := cursorOf(t, h)
+		for i := range 13 {
+			o := &s.lists[""][i]
+			*o = item(o.ID, "", o.Marker, `"n":1,"new":false`)
+		}
+		for i := range 2 {
+			delete(s.gets, s.lists[""][i].ID)
+		}
+		s.mustRead(t, h, "queues", ReadOptions{}) // the first pass that sees it
+		clear(s.gets)
+		for range 15 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
 	})
 }

@@ -1,0 +1,89 @@
+package history
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// A field came or went in an object, nothing says that somebody edited it, and the pass has compared too
+// few others to tell an edit from a release: the list ended early, or what it would have to read cannot
+// be read. Then the object waits. Its body and the log stay as they are, so that the next pass finds the
+// same difference, whatever the marker of the object or of its parent says, and decides by what it can
+// read. An outage may take many passes. In the end it is decided by what there is: reads that always
+// fail must not keep an edit from being recorded.
+//
+// What waits is a part of the head, so it goes with the object: a change that is recorded, a deletion, or
+// a body that is again what it was end it.
+
+// A wait says since when no pass could decide about an object.
+type wait struct {
+	Since time.Time `json:"since,omitzero"` // zero while no pass has known the time
+	After time.Time `json:"after,omitzero"` // when it was known to be what is on record
+}
+
+// decideAfter is for how long an object may wait. Parents that refuse are asked again daily, so those
+// that an outage of two days made refuse have been asked by then.
+const decideAfter = 72 * time.Hour
+
+// letWait takes out of what is held back what this pass cannot decide about: what is in no release that
+// it has found, or that was known, if another pass may read more.
+func (p *Pass) letWait(ctx context.Context) error {
+	mayReadMore := p.reason != "" || p.unsampled || p.short
+	if !mayReadMore || !p.tooFew() || p.live < releaseObjects || p.live-p.editedHeld() < releaseUnedited {
+		return nil
+	}
+	for _, o := range slices.Clone(p.held) {
+		w, isOver := p.goOn(o.waited)
+		if o.edited || isOver || !p.isOpen(o) {
+			continue
+		}
+		w.After = o.after
+		next := *o
+		next.waits, next.held, next.Body = &w, false, nil
+		if err := p.enqueue(ctx, &next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goOn returns a wait as it is after this pass, and whether it has taken long enough. A clock that was
+// set back begins it anew.
+func (p *Pass) goOn(w wait) (next wait, isOver bool) {
+	switch {
+	case !p.isTimed:
+		return w, false
+	case w.Since.IsZero() || w.Since.After(p.sum.Started):
+		w.Since = p.sum.Started
+	}
+	return w, p.sum.Started.Sub(w.Since) >= decideAfter
+}
+
+// isOpen reports whether an object has a field that may be part of a release that is not known.
+func (p *Pass) isOpen(o *pending) bool {
+	for _, c := range o.fields {
+		key, ok := releaseOf(c)
+		if _, known := p.releases[key]; ok && !known {
+			return true
+		}
+	}
+	return false
+}
+
+// writeWait notes that an object waits, with the labels that it has now, unless somebody else has
+// recorded meanwhile what it is like.
+func (p *Pass) writeWait(t *tx, o *pending, old knownObject) error {
+	if !old.found || !old.live() || p.same(o, old.head) {
+		return nil
+	}
+	hd := old.head
+	if hd.Name != o.Name || hd.Parent != o.Parent || hd.Marker != o.Marker {
+		hd.Size = 0
+	}
+	w := *o.waits
+	w.After = old.earliest(w.After)
+	hd.label(o)
+	hd.Waits = &w
+	return t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), hd)
+}

@@ -1,0 +1,213 @@
+package history
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxsync/cxsync/storage/memory"
+)
+
+// Somebody adds a field to what is below one parent, and what would tell that from a release can never
+// be read. The edit is recorded after three days, and counts from before the first pass that saw it.
+func TestEditWhileNothingElseCanBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), nil)
+		s := queues(t, h, 13)
+		for range 4 {
+			s.mustRead(t, h, "codes", below)
+		}
+		last, _, err := h.LastPass(t.Context(), "codes")
+		require.NoError(t, err)
+		cursor := cursorOf(t, h)
+		for i, q := range s.lists[""] {
+			if s.ends[q.ID] = errOut; i == 5 {
+				s.ends[q.ID] = nil
+				s.lists[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1,"new":false`)}
+			} else {
+				s.lists[q.ID] = nil
+			}
+		}
+		for range 72 {
+			s.mustRead(t, h, "codes", below)
+			require.Empty(t, kindsOf(t, h, cursor))
+		}
+		s.mustRead(t, h, "codes", below)
+		require.Equal(t, []string{"updated wq00005"}, kindsOf(t, h, cursor))
+		for c, err := range h.Changes(t.Context(), Query{AfterSeq: cursor}) {
+			require.NoError(t, err)
+			require.Equal(t, last.Started, c.After)
+		}
+	})
+}
+
+// So it is where nothing else can be read.
+func TestLateEditDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: -1})
+		s := &fakeSource{lists: map[string][]Item{}, gets: map[string]func() (Item, error){}}
+		for i := range 13 {
+			s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", "v1", `"n":1`))
+		}
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		cursor := cursorOf(t, h)
+		for i := range 13 {
+			s.gets[s.lists[""][i].ID] = func() (Item, error) { return Item{}, errOut }
+		}
+		old, now := item("q00", "", "v1", `"n":1`), item("q00", "", "v2", `"n":1,"flag":true`)
+		s.lists[""][0] = now
+		s.gets["q00"] = func() (Item, error) { return old, nil }
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.gets["q00"] = func() (Item, error) { return now, nil }
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		require.Equal(t, []string{"updated q00"}, kindsOf(t, h, cursor))
+	})
+}
+
+// An object that waits has moved to another parent. Its former one is deleted, and the other cannot be read.
+func TestWaitingObjectGoesNotWithItsFormerParent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), nil)
+		s := queues(t, h, 13)
+		for range 3 {
+			s.mustRead(t, h, "codes", below)
+		}
+		cursor := cursorOf(t, h)
+		all := s.lists[""]
+		for i, q := range all {
+			if i > 1 {
+				s.lists[q.ID], s.ends[q.ID] = nil, errOut
+			}
+		}
+		x, y := all[0].ID, all[1].ID
+		s.lists[y] = append(s.lists[y], item("w"+x, y, "", `"n":1,"flag":true`))
+		s.lists[x] = nil
+		s.lists[""] = all[1:]
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.mustRead(t, h, "codes", below)
+		was := s.lists[y]
+		s.lists[y], s.ends[y] = nil, errOut
+		s.lists[all[2].ID], s.ends[all[2].ID] = []Item{item("w"+all[2].ID, all[2].ID, "", `"n":1`)}, nil
+		s.mustRead(t, h, "codes", below)
+		s.lists[y], s.ends[y] = was, nil
+		for _, q := range all[1:] {
+			if s.ends[q.ID] != nil {
+				s.lists[q.ID], s.ends[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1`)}, nil
+			}
+		}
+		for range 30 {
+			s.mustRead(t, h, "codes", below)
+		}
+		require.Equal(t, []string{"deleted q00000", "updated wq00000"}, kindsOf(t, h, cursor))
+	})
+}
+
+// So has another, whose former parent lists it no more.
+func TestWaitingObjectIsNotAbsentBelowItsFormerParent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), nil)
+		s := queues(t, h, 13)
+		s.noGet = true
+		for range 3 {
+			s.mustRead(t, h, "codes", below)
+		}
+		cursor := cursorOf(t, h)
+		all := s.lists[""]
+		for i, q := range all {
+			if i > 1 {
+				s.lists[q.ID], s.ends[q.ID] = nil, errOut
+			}
+		}
+		x, y := all[0].ID, all[1].ID
+		s.lists[y] = append(s.lists[y], item("w"+x, y, "", `"n":1,"flag":true`))
+		s.lists[x] = nil
+		s.mustRead(t, h, "codes", below)
+		was := s.lists[y]
+		s.lists[y], s.ends[y] = nil, errOut
+		s.mustRead(t, h, "codes", below)
+		s.mustRead(t, h, "codes", below)
+		s.lists[y], s.ends[y] = was, nil
+		for i, q := range all {
+			if i > 1 {
+				s.lists[q.ID], s.ends[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1`)}, nil
+			}
+		}
+		for range 30 {
+			s.mustRead(t, h, "codes", below)
+		}
+		require.Equal(t, []string{"updated wq00000"}, kindsOf(t, h, cursor))
+	})
+}
+
+// An object that waited was deleted. When it comes back, that is no older than the last pass that did not have it.
+func TestWaitEndsWithItsObject(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), nil)
+		list := func(more string) (all []Item) {
+			for i := range 13 {
+				all = append(all, item(fmt.Sprintf("q%02d", i), "", "", `"n":1`))
+			}
+			all[0] = item("q00", "", "", `"n":1`+more)
+			return all
+		}
+		s := &fakeSource{lists: map[string][]Item{"": list("")}, ends: map[string]error{}}
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		s.lists[""], s.ends[""] = list(`,"flag":true`)[:6], errOut
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.ends[""], s.lists[""] = nil, list("")[1:]
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		cursor := cursorOf(t, h)
+		time.Sleep(24 * time.Hour)
+		last := s.mustRead(t, h, "queues", ReadOptions{})
+		s.lists[""] = list(`,"flag":true`)
+		s.mustRead(t, h, "queues", ReadOptions{})
+		require.Equal(t, []string{"restored q00"}, kindsOf(t, h, cursor))
+		for _, c := range collect(t, h.Changes(t.Context(), Query{AfterSeq: cursor})) {
+			require.Equal(t, last.AsOf, c.After)
+		}
+	})
+}
+
+// While one object below a parent waits, the changes of the others have the spans of any other.
+func TestSiblingsOfAWaitingObject(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), nil)
+		s := queues(t, h, 13)
+		x := s.lists[""][0].ID
+		s.lists[x] = append(s.lists[x], item("v"+x, x, "", `"n":1`))
+		for range 3 {
+			s.mustRead(t, h, "codes", below)
+		}
+		for _, q := range s.lists[""][5:] {
+			s.lists[q.ID], s.ends[q.ID] = nil, errOut
+		}
+		s.lists[x][0] = item("w"+x, x, "", `"n":1,"flag":true`)
+		for range 40 {
+			s.mustRead(t, h, "codes", below)
+		}
+		cursor := cursorOf(t, h)
+		s.lists[x][1] = item("v"+x, x, "", `"n":2`)
+		s.lists[x] = append(s.lists[x], item("u"+x, x, "", `"n":2`))
+		s.mustRead(t, h, "codes", below)
+		for _, c := range collect(t, h.Changes(t.Context(), Query{AfterSeq: cursor})) {
+			require.Less(t, c.At.Sub(c.After), 3*time.Hour)
+		}
+	})
+}
