@@ -269,7 +269,8 @@ func TestChangesPrintThemselves(t *testing.T) {
 func TestEditsBelowMarkersThatMoved(t *testing.T) {
 	t.Parallel()
 	for _, edits := range []int{8, 10} {
-		t.Run(fmt.Sprint(edits), func(t *testing.T) {
+		t.Run(fmt.Sprint(edits, " edits"), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, memory.New(), &Options{Rotation: -1})
 				s := queues(t, h, 40)

@@ -186,7 +186,8 @@ func TestReleaseWhileMostParentsFail(t *testing.T) {
 func TestReleaseBesideEditsWhileAListIsCut(t *testing.T) {
 	t.Parallel()
 	for _, edited := range []int{2, 3, 4} {
-		t.Run(fmt.Sprint(edited), func(t *testing.T) {
+		t.Run(fmt.Sprint(edited, " edits"), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, memory.New(), nil)
 				list := func(edited int, more string) (all []Item) {
@@ -224,7 +225,8 @@ func TestReleaseBesideEditsWhileAListIsCut(t *testing.T) {
 func TestReleaseInALongOutage(t *testing.T) {
 	t.Parallel()
 	for _, hours := range []int{20, 24, 26, 30, 40, 46} {
-		t.Run(fmt.Sprint(hours), func(t *testing.T) {
+		t.Run(fmt.Sprint(hours, " hours"), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t, memory.New(), nil)
 				s := queues(t, h, 13)
@@ -284,7 +286,8 @@ func TestReleaseWhileAListIsShort(t *testing.T) {
 func TestReleaseWhileTheTimeIsUnknown(t *testing.T) {
 	t.Parallel()
 	for _, first := range []bool{true, false} {
-		t.Run(fmt.Sprint(first), func(t *testing.T) {
+		t.Run(fmt.Sprint("first ", first), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				known := true
 				clock := func() (time.Time, time.Time, bool) {
