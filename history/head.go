@@ -63,6 +63,9 @@ func (hd *head) change(seq uint64, at time.Time, kind Kind) {
 	}
 	hd.Seq, hd.Changed, hd.Kind = seq, at, kind
 	hd.Hidden, hd.HiddenAt = 0, time.Time{}
+	if !hd.live() {
+		hd.Reread, hd.Waits = nil, nil // a body that comes back is another one
+	}
 }
 
 // label takes over what an object says of itself beside its body, and the doubt that is left.

@@ -20,7 +20,7 @@ import (
 //
 // The spans of two changes of one object overlap, from the start of the pass that found the first
 // one to its commit. A record there made one of the two, not both. It belongs to the change that
-// has its property; if that does not tell, to the one that has no other record; and to both as a
+// has its property; if that does not tell, to the one that has no other record, or none but of the service's own; and to both as a
 // possibility if both have.
 //
 // The invariant: an actor who did not write to the object within the span is never named, and of two
@@ -114,6 +114,9 @@ func separate(f1, f2 *fact, v1, v2 *verdict) {
 		}
 		fits1, fits2 := fits(f1, e), fits(f2, e)
 		others1, others2 := hasOther(v1, v2, e), hasOther(v2, v1, e)
+		if !others1 && !others2 { // beside what people did, the service's own acts count only here
+			others1, others2 = hasAct(f1, v1, v2), hasAct(f2, v2, v1)
+		}
 		switch {
 		case fits1 && !fits2:
 			v2.drop(e)
@@ -135,6 +138,13 @@ func (v *verdict) drop(e *keptRecord) {
 func hasOther(v, other *verdict, e *keptRecord) bool {
 	return slices.ContainsFunc(v.candidates, func(c *keptRecord) bool {
 		return c != e && (!c.System || e.System) && !slices.Contains(other.candidates, c)
+	})
+}
+
+// hasAct reports whether v has a candidate of the service's own that other has not, in time for its change.
+func hasAct(f *fact, v, other *verdict) bool {
+	return slices.ContainsFunc(v.candidates, func(c *keptRecord) bool {
+		return c.System && !c.At.After(f.At) && !slices.Contains(other.candidates, c)
 	})
 }
 

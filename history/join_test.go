@@ -92,6 +92,12 @@ func TestJoin(t *testing.T) {
 		{"several", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann"), rec("95m", "bob")}, []string{"several ann bob"}},
 		{"one who did it twice", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "ann"), rec("95m", "ann")}, []string{"attributed ann"}},
 		{"a person before the service", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", ""), rec("95m", "bob"), rec("99m", "")}, []string{"attributed bob"}},
+		{
+			"what the service did before, and did again too late, leaves the record of a person to the second change",
+			[]fact{change("1h", "2h"), change("110m", "3h")},
+			[]*keptRecord{rec("90m", ""), rec("115m", "ann"), rec("3h5s", "")},
+			[]string{"system", "attributed ann"},
+		},
 		{"the service alone", []fact{change("1h", "2h")}, []*keptRecord{rec("90m", "")}, []string{"system"}},
 		{
 			"of three records one has the author",

@@ -71,8 +71,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 		p.addReason(o.Parent, o.ID+" was seen twice with different content")
 	}
 	if known && s.live && !s.seen {
-		p.compared++
-		s.compared = true
+		p.noteCompared(s, p.doubts[o.ID].Late || p.moved(o.Parent))
 	}
 	labels := p.hashLabels(o.Name, o.Parent)
 	again, after := p.judgeMarker(o, own, s, known, same)
@@ -87,7 +86,7 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 			return err
 		}
 	}
-	if !same {
+	if !same && !waits {
 		p.changed++
 	}
 	if again != (reread{}) {
@@ -102,4 +101,14 @@ func (p *Pass) observe(ctx context.Context, o Object, own string) error {
 	p.seen[o.ID] = s
 	p.see(o.ID, s)
 	return nil
+}
+
+// noteCompared notes that the body of a live object was compared, and whether markers say that it may
+// have been edited.
+func (p *Pass) noteCompared(s *sighting, isSuspect bool) {
+	s.compared = true
+	p.compared++
+	if isSuspect {
+		p.suspects++
+	}
 }

@@ -65,6 +65,7 @@ type Pass struct {
 
 	first     time.Time // when the first objects of the type were recorded
 	compared  int       // live objects whose bodies were read
+	suspects  int       // of these, those that may have been edited, as far as markers tell; see release.go
 	releases  map[releaseKey]uint64
 	held      []*pending // objects in which a field came or went; see release.go
 	heldIDs   map[string]bool

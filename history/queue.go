@@ -29,6 +29,8 @@ type pending struct {
 	decided        bool               // it was held back before
 	fields         []diff.FieldChange // of an object that is held back
 	edited         bool               // a witness of an edit moved in it
+	late           bool               // its marker had moved before its body came
+	suspect        bool               // so it had, or that of its parent did: it may have been edited
 	waited         wait               // for a pass that could decide about it, until now
 	waits          *wait              // only that no pass could decide about it counts; see wait.go
 	raw, canonical diff.Digest        // of Body
@@ -185,7 +187,7 @@ func (p *Pass) commitIfDue(ctx context.Context) error {
 	if !p.isDue() {
 		return nil
 	}
-	if err := p.flush(ctx); err != nil || p.heldBytes < maxHeld || p.tooFew() {
+	if err := p.flush(ctx); err != nil || p.heldBytes < maxHeld || p.compared < releaseObjects {
 		return err
 	}
 	return p.decide(ctx)

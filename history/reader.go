@@ -37,6 +37,7 @@ type reader struct {
 	once    int64  // requests that moved markers have cost
 	rotated int64  // requests of the rotation
 	spared  []Item // a few that need not be read; see sample.go
+	skipped int    // how many need not be read
 	partial bool   // some object has a marker and is not whole in the list
 
 	below *parents // what is known of the parents of the type, if it has one
@@ -154,7 +155,7 @@ func (r *reader) list(ctx context.Context, parent *Head) (n int, err error) {
 func (r *reader) observe(ctx context.Context, scope string, item Item) error {
 	switch {
 	case item.Recognized:
-		return r.p.keepRecognized(ctx, item.ID)
+		return r.p.keepRecognized(ctx, item.ID, scope)
 	case item.Deleted:
 		return r.p.remove(ctx, item.ID, item.Parent)
 	case !item.Partial:

@@ -39,7 +39,7 @@ func (p *Pass) Recognize(id string, text []byte) int {
 
 // keepRecognized says that an object was listed and that its bytes are those that are stored: it is
 // seen, compared and unchanged.
-func (p *Pass) keepRecognized(ctx context.Context, id string) error {
+func (p *Pass) keepRecognized(ctx context.Context, id, parent string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, err := p.sighting(id)
@@ -47,8 +47,7 @@ func (p *Pass) keepRecognized(ctx context.Context, id string) error {
 		return err
 	}
 	if !s.seen {
-		p.compared++
-		s.compared = true
+		p.noteCompared(s, p.moved(parent))
 	}
 	p.see(id, s)
 	return p.commitIfDue(ctx)

@@ -257,6 +257,5 @@ func (h *History) writeRemoval(ctx context.Context, t *tx, id string, hd head, a
 		return "", err
 	}
 	hd.change(seq, t.now.At, KindDeleted)
-	hd.Reread, hd.Waits = nil, nil // a body that comes back is another one
 	return KindDeleted, t.batch.PutJSON(h.keys.head(typeName, id), hd)
 }

@@ -22,12 +22,15 @@ import (
 // recognises a release where all of these hold:
 //
 //   - the pass has compared at least 10 objects, of which at least 5 were not edited. One was edited if
-//     a field came or went in it and a witness of an edit moved: of the object, or the marker of its
-//     parent. A pass that has compared fewer than 10 that were not reads more (sample.go), and lets
-//     objects wait for the next pass if it cannot (wait.go),
+//     a field came or went in it and a witness of an edit moved,
 //   - the field came, or went, in at least 80 % of those that were not edited, without those in which it
 //     was an edit just before, because fewer were compared then (releaseearlier.go),
 //   - with one value in all of these.
+//
+// What is read because a marker moved shows edits more often than the rest: below a parent whose marker
+// moved, or in an object whose marker had moved before its body came. Where at least 5 others were
+// compared, these suspects are not asked. A pass that has compared fewer than 10 of the others reads
+// more (sample.go), and lets objects wait for the next pass if it cannot (wait.go).
 //
 // The rest are edits. A release is remembered: an object that shows the same later, because it is
 // read again later, joins it. An object that was edited as well is a change without that field.
@@ -167,7 +170,8 @@ func (p *Pass) separate(t *tx, r *record, o *pending, old knownObject) (hold boo
 	}
 	if hold {
 		o.fields = edits
-		o.edited = p.witnessMoved(o, old) || old.doubt().Late || p.moved(o.Parent)
+		o.edited, o.late = p.witnessMoved(o, old), old.doubt().Late
+		o.suspect = o.late || p.moved(o.Parent)
 		if o.waited = (wait{}); old.Waits != nil {
 			o.waited = *old.Waits
 		}
@@ -233,7 +237,12 @@ func (p *Pass) decide(ctx context.Context) error {
 // them. Objects that were edited as well count neither for nor against one, and neither do those that
 // showed it before, when too few were compared to tell.
 func (p *Pass) recognise(ctx context.Context) (map[releaseKey][]string, error) {
-	shown := map[releaseKey][]string{}
+	withSuspects := p.unsuspected() < releaseUnedited
+	of := p.unsuspected()
+	if withSuspects {
+		of = p.unedited()
+	}
+	shown, tell := map[releaseKey][]string{}, map[releaseKey]int{}
 	values := map[releaseKey]int{} // how many there are of a field that came or went
 	for _, o := range p.held {
 		if o.edited {
@@ -241,33 +250,44 @@ func (p *Pass) recognise(ctx context.Context) (map[releaseKey][]string, error) {
 		}
 		own := map[releaseKey]bool{}
 		for _, c := range o.fields {
-			if key, ok := releaseOf(c); ok && !own[key] {
-				own[key] = true
-				if shown[key] == nil {
+			key, ok := releaseOf(c)
+			if !ok || own[key] {
+				continue
+			}
+			own[key] = true
+			shown[key] = append(shown[key], o.ID)
+			if withSuspects || !o.suspect {
+				if tell[key]++; tell[key] == 1 {
 					values[releaseKey{op: key.op, path: key.path}]++
 				}
-				shown[key] = append(shown[key], o.ID)
 			}
 		}
 	}
-	unedited := p.compared - p.editedHeld()
-	for key, ids := range shown {
-		one := values[releaseKey{op: key.op, path: key.path}] == 1
-		isMost := func(of int) bool { return float64(len(ids)) >= releaseShare*float64(of) }
-		of := unedited
-		if one && len(ids) >= releaseUnedited && !isMost(of) {
-			most := int(float64(len(ids))/releaseShare) - len(ids) + 1 // that may speak against it, rounded up
-			had, err := p.earlier(ctx, key, most)
-			if err != nil {
-				return nil, err
-			}
-			of -= had
+	for key := range shown {
+		is, err := p.isRelease(ctx, key, tell[key], of, values[releaseKey{op: key.op, path: key.path}])
+		if err != nil {
+			return nil, err
 		}
-		if !one || p.compared < releaseObjects || unedited < releaseUnedited || !isMost(of) {
+		if !is {
 			delete(shown, key)
 		}
 	}
 	return shown, nil
+}
+
+// isRelease reports whether what n of so many objects show is a release. Values is how many values they
+// show there.
+func (p *Pass) isRelease(ctx context.Context, key releaseKey, n, of, values int) (bool, error) {
+	isMost := func(of int) bool { return float64(n) >= releaseShare*float64(of) }
+	if p.compared < releaseObjects || of < releaseUnedited || n == 0 || values != 1 {
+		return false, nil
+	}
+	if isMost(of) || n < releaseUnedited {
+		return isMost(of), nil
+	}
+	most := int(float64(n)/releaseShare) - n + 1 // that may speak against it, rounded up
+	had, err := p.earlier(ctx, key, most)
+	return err == nil && isMost(of-had), err
 }
 
 // maxListed is how many objects are in the commit of a release. The others follow with the commits

@@ -264,68 +264,20 @@ func TestChangesPrintThemselves(t *testing.T) {
 	require.NotContains(t, Change{Type: "q", ID: "\x1b[2J", Name: "a\nb"}.String(), "\x1b")
 }
 
-// Somebody adds a field below some parents, whose markers move. Only these are read, and they all show it; the marker says
-// that it is an edit.
-func TestEditsBelowMarkersThatMoved(t *testing.T) {
-	t.Parallel()
-	for _, edits := range []int{8, 10} {
-		t.Run(fmt.Sprint(edits, " edits"), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				h := open(t, memory.New(), &Options{Rotation: -1})
-				s := queues(t, h, 40)
-				for i := range s.lists[""] {
-					s.lists[""][i].Marker = "1"
-				}
-				marked := ReadOptions{Parent: "queues", ParentMarked: true}
-				s.mustRead(t, h, "queues", ReadOptions{})
-				for range 4 {
-					s.mustRead(t, h, "codes", marked)
-				}
-				cursor := cursorOf(t, h)
-				var want []string
-				for i := range edits {
-					q := &s.lists[""][i]
-					q.Marker = "2"
-					s.lists[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1,"flag":true`)}
-					want = append(want, "updated w"+q.ID)
-				}
-				s.mustRead(t, h, "queues", ReadOptions{})
-				s.mustRead(t, h, "codes", marked)
-				s.mustRead(t, h, "codes", marked)
-				require.Equal(t, want, kindsOf(t, h, cursor))
-			})
-		})
-	}
-}
-
-// Somebody adds a field to ten of many, whose markers move, and the bodies come a pass later: that they were edited was known
-// before.
-func TestEditsWhoseBodiesCameLate(t *testing.T) {
+// Bodies that were all edited are not held back without a bound.
+func TestHeldBodiesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := open(t, memory.New(), &Options{Rotation: -1})
-		s := &fakeSource{lists: map[string][]Item{}, gets: map[string]func() (Item, error){}}
-		for i := range 40 {
-			s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", "v1", `"n":1`))
+		h := open(t, memory.New(), &Options{BatchObjects: 1})
+		pass(t, h, diff.Rules{}, many(releaseObjects+5, `"version":1,"n":%d`)...)
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
+		require.NoError(t, err)
+		for i, o := range many(releaseObjects+5, `"version":2,"mine":%d`) {
+			require.NoError(t, p.Observe(t.Context(), o))
+			if i == releaseObjects-1 {
+				p.heldBytes += maxHeld // as if they were large
+			}
 		}
-		for range 3 {
-			s.mustRead(t, h, "queues", ReadOptions{})
-		}
-		cursor := cursorOf(t, h)
-		var want []string
-		for i := range 10 {
-			id := s.lists[""][i].ID
-			old := item(id, "", "v1", `"n":1`)
-			s.lists[""][i] = item(id, "", "v2", `"n":1,"flag":true`)
-			s.gets[id] = func() (Item, error) { return old, nil }
-			want = append(want, "updated "+id)
-		}
-		s.mustRead(t, h, "queues", ReadOptions{})
-		clear(s.gets)
-		for range 3 {
-			s.mustRead(t, h, "queues", ReadOptions{})
-		}
-		require.Equal(t, want, kindsOf(t, h, cursor))
+		require.Less(t, p.heldBytes, maxHeld)
 	})
 }

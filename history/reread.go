@@ -73,11 +73,11 @@ func (a reread) next(f finding, after, now time.Time) reread {
 	// Otherwise one pass less is left, but the last one stays until replicas have had their time.
 	switch {
 	case f.moved && (f.unchanged || f.lags || f.silent):
-		return reread{Left: rereads, After: after, Since: now, Late: f.unchanged && (f.lags || f.silent)}
+		return reread{Left: rereads, After: after, Since: now, Late: f.lags || f.unchanged && f.silent}
 	case f.moved, a.Left == 0, !f.unchanged && !f.silent, a.isLast(now):
 		return reread{}
 	}
-	a.Left, a.After, a.Late = max(1, a.Left-1), after, a.Late && f.unchanged
+	a.Left, a.After, a.Late = max(1, a.Left-1), after, a.Late && (f.unchanged || f.lags)
 	return a
 }
 

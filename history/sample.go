@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -19,11 +20,19 @@ import (
 // sampleSize is how many objects a pass keeps at hand to be read, and below how many parents.
 const sampleSize = 20
 
-// spare keeps an item that need not be read at hand.
+// spare keeps an item that need not be read at hand: in the end, a random few of them all, so that a
+// few that cannot be read are not in the way of every pass.
 func (r *reader) spare(item Item) {
+	r.skipped++
+	at := rand.IntN(r.skipped)
+	if at >= sampleSize {
+		return
+	}
+	item.Body = bytes.Clone(item.Body) // which else holds its page
 	if len(r.spared) < sampleSize {
-		item.Body = bytes.Clone(item.Body) // which else holds its page
 		r.spared = append(r.spared, item)
+	} else {
+		r.spared[at] = item
 	}
 }
 
@@ -53,22 +62,16 @@ func (r *reader) sample(ctx context.Context) error {
 
 // sampleParents does so for what is below parents that were skipped and have something below them.
 func (r *reader) sampleParents(ctx context.Context) error {
-	var some []string
+	has := map[string]bool{}
 	for head, err := range r.p.notSeen(ctx) {
 		if err != nil {
 			return err
 		}
-		if r.below.state[head.Parent] == skipped && !slices.Contains(some, head.Parent) {
-			some = append(some, head.Parent)
-		}
-		if len(some) == sampleSize {
-			break
-		}
+		has[head.Parent] = true
 	}
-	for _, head := range r.below.live {
-		if !slices.Contains(some, head.ID) {
-			continue
-		}
+	some := slices.DeleteFunc(slices.Clone(r.below.live), func(h Head) bool { return r.below.state[h.ID] != skipped || !has[h.ID] })
+	rand.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+	for _, head := range some[:min(sampleSize, len(some))] {
 		if more, err := r.p.wantsSample(ctx); !more || err != nil {
 			return err
 		}
@@ -83,7 +86,7 @@ func (r *reader) sampleParents(ctx context.Context) error {
 // reading it: it counts as skipped, and is not asked less often for it.
 func (r *reader) sampleParent(ctx context.Context, head Head) error {
 	b, p := r.below, r.p
-	reason := p.reason
+	reason, unread := p.reason, p.unread
 	delete(b.state, head.ID)
 	if b.due == nil {
 		b.due = map[string]bool{}
@@ -92,7 +95,7 @@ func (r *reader) sampleParent(ctx context.Context, head Head) error {
 	if _, err := r.oneParent(ctx, head); err != nil || b.state[head.ID] == proven {
 		return err
 	}
-	p.unsampled, p.reason, b.state[head.ID] = true, reason, skipped
+	p.unsampled, p.reason, p.unread, b.state[head.ID] = true, reason, unread, skipped
 	delete(b.after, head.ID)
 	delete(b.due, head.ID)
 	delete(p.scopes, head.ID)
@@ -111,16 +114,26 @@ func (p *Pass) wantsSample(ctx context.Context) (bool, error) {
 	if err := p.flush(ctx); err != nil {
 		return false, err
 	}
-	return len(p.held) > p.editedHeld() && p.tooFew(), nil
+	return p.tooFew() && p.heldBy(func(o *pending) bool { return !o.edited }) > 0, nil
 }
 
-// tooFew reports whether too few objects that were not edited were compared to tell a release.
-func (p *Pass) tooFew() bool { return p.compared-p.editedHeld() < releaseObjects }
+// tooFew reports whether too few objects were compared that nothing says were edited.
+func (p *Pass) tooFew() bool { return p.unsuspected() < releaseObjects }
 
-// editedHeld is how many of the objects that are held back were edited, as a witness says.
-func (p *Pass) editedHeld() (n int) {
+// unedited is how many of the objects that were compared were not edited, as a witness says, and
+// unsuspected how many of these are no suspects.
+func (p *Pass) unedited() int {
+	return p.compared - p.heldBy(func(o *pending) bool { return o.edited })
+}
+
+func (p *Pass) unsuspected() int {
+	return p.compared - p.suspects - p.heldBy(func(o *pending) bool { return o.edited && !o.suspect })
+}
+
+// heldBy counts what is held back.
+func (p *Pass) heldBy(is func(*pending) bool) (n int) {
 	for _, o := range p.held {
-		if o.edited {
+		if is(o) {
 			n++
 		}
 	}

@@ -158,3 +158,81 @@ func TestSampledParentsAreAskedAsBefore(t *testing.T) {
 		require.Equal(t, []string{"updated w" + shows, "updated w" + edited.ID}, kindsOf(t, h, cursor))
 	})
 }
+
+// Twenty parents cannot be read for days, and the others can.
+func TestSampleIsNotInTheWayOfItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: 60})
+		s := &fakeSource{lists: map[string][]Item{}, ends: map[string]error{}}
+		s.listQueues(60, func(int) string { return "1" })
+		for _, q := range s.lists[""] {
+			s.lists[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1`)}
+		}
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.mustRead(t, h, "codes", belowMarked)
+		for range 30 {
+			s.mustRead(t, h, "codes", belowMarked)
+		}
+		cursor := cursorOf(t, h)
+		for _, q := range s.lists[""][:20] {
+			s.lists[q.ID], s.ends[q.ID] = nil, errOut
+		}
+		for i := 20; i < 60; i++ {
+			id := fmt.Sprintf("q%02d", i)
+			if i == 35 {
+				s.lists[id] = []Item{item("w"+id, id, "", `"n":1,"flag":true`)}
+			}
+		}
+		asked := 0
+		n := 0
+		for len(kindsOf(t, h, cursor)) == 0 && n < 200 {
+			_, a, err := s.read(t, h, "codes", belowMarked)
+			require.NoError(t, err)
+			asked += len(a)
+			n++
+		}
+		require.Less(t, n, 20)
+	})
+}
+
+// Nothing else spoke for reading what a sample could not read.
+func TestSampleThatFailsLeavesTheWalkComplete(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: 13})
+		s := &fakeSource{lists: map[string][]Item{}, ends: map[string]error{}, gets: map[string]func() (Item, error){}}
+		s.listQueues(13, func(int) string { return "1" })
+		more := ""
+		fail := false
+		for i, q := range s.lists[""] {
+			id := "w" + q.ID
+			s.lists[q.ID] = []Item{{Object: Object{ID: id, Parent: q.ID, Body: []byte(`{}`)}, Partial: true}}
+			s.gets[id] = func() (Item, error) {
+				if fail && i != 5 {
+					return Item{}, errOut
+				}
+				if i == 5 {
+					fail = more != ""
+					return item(id, q.ID, "", `"n":1`+more), nil
+				}
+				return item(id, q.ID, "", `"n":1`), nil
+			}
+		}
+		s.mustRead(t, h, "queues", ReadOptions{})
+		for range 5 {
+			s.mustRead(t, h, "codes", belowMarked)
+		}
+		more = `,"flag":true`
+		waits := false
+		for passes := 0; !waits; passes++ {
+			require.Less(t, passes, 13)
+			r := s.mustRead(t, h, "codes", belowMarked)
+			hd, _, err := h.head(t.Context(), "codes", "wq05")
+			require.NoError(t, err)
+			if waits = hd.Waits != nil; waits {
+				require.True(t, r.Complete, r.Reason)
+			}
+		}
+	})
+}

@@ -30,12 +30,13 @@ const decideAfter = 72 * time.Hour
 // it has found, or that was known, if another pass may read more.
 func (p *Pass) letWait(ctx context.Context) error {
 	mayReadMore := p.reason != "" || p.unsampled || p.short
-	if !mayReadMore || !p.tooFew() || p.live < releaseObjects || p.live-p.editedHeld() < releaseUnedited {
+	edited := p.compared - p.unedited()
+	if !mayReadMore || !p.tooFew() || p.live < releaseObjects || p.live-edited < releaseUnedited {
 		return nil
 	}
 	for _, o := range slices.Clone(p.held) {
 		w, isOver := p.goOn(o.waited)
-		if o.edited || isOver || !p.isOpen(o) {
+		if o.edited || o.late || isOver || !p.isOpen(o) {
 			continue
 		}
 		w.After = o.after

@@ -211,3 +211,80 @@ func TestSiblingsOfAWaitingObject(t *testing.T) {
 		}
 	})
 }
+
+// Nor does the second of two edits, of which the body of the first came under the marker of the second.
+func TestLateEditOfTwoDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: -1})
+		s := &fakeSource{lists: map[string][]Item{}, gets: map[string]func() (Item, error){}}
+		for i := range 13 {
+			s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", "v1", `"n":1`))
+		}
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		cursor := cursorOf(t, h)
+		for i := range 13 {
+			s.gets[s.lists[""][i].ID] = func() (Item, error) { return Item{}, errOut }
+		}
+		old, now := item("q00", "", "v2", `"n":2`), item("q00", "", "v3", `"n":2,"flag":true`)
+		s.lists[""][0] = now
+		s.gets["q00"] = func() (Item, error) { return old, nil }
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.gets["q00"] = func() (Item, error) { return now, nil }
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		require.Equal(t, []string{"updated q00", "updated q00"}, kindsOf(t, h, cursor))
+	})
+}
+
+// An object waits below a parent whose list lags behind an edit of another one. What it has shown before is no sign that the list is new.
+func TestWaitingObjectSettlesNoDoubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: 500})
+		s := &fakeSource{lists: map[string][]Item{}, ends: map[string]error{}}
+		mark := "1"
+		q := func() {
+			s.listQueues(13, func(i int) string {
+				if i == 5 {
+					return mark
+				}
+				return "1"
+			})
+		}
+		q()
+		for _, q := range s.lists[""] {
+			s.lists[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1`)}
+		}
+		s.lists["q05"] = append(s.lists["q05"], item("v", "q05", "", `"n":1`))
+		s.mustRead(t, h, "queues", ReadOptions{})
+		for range 4 { // turns of q00..
+			s.mustRead(t, h, "codes", belowMarked)
+		}
+		cursor := cursorOf(t, h)
+		for i, q := range s.lists[""] {
+			if i != 5 {
+				s.lists[q.ID], s.ends[q.ID] = nil, errOut
+			}
+		}
+		s.lists["q05"][0] = item("wq05", "q05", "", `"n":1,"flag":true`)
+		n := 0
+		for hd, _, _ := h.head(t.Context(), "codes", "wq05"); hd.Waits == nil && hd.Reread == nil && n < 20; hd, _, _ = h.head(t.Context(), "codes", "wq05") {
+			s.mustRead(t, h, "codes", belowMarked)
+			n++
+		}
+		mark = "2"
+		all := s.lists["q05"]
+		q()
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.mustRead(t, h, "codes", belowMarked) // a replica that lags: v is old
+		all[1] = item("v", "q05", "", `"n":2`)
+		for range 5 {
+			s.mustRead(t, h, "codes", belowMarked)
+		}
+		require.Contains(t, kindsOf(t, h, cursor), "updated v")
+	})
+}
