@@ -273,9 +273,12 @@ func (r *reader) skip() {
 // one in doubt may be what its last move was for.
 func (r *reader) moved(parent string) bool {
 	b := r.below
-	at, found := slices.BinarySearchFunc(b.live, parent, func(h Head, id string) int { return cmp.Compare(h.ID, id) })
 	known := b.before[parent]
-	return r.opts.ParentMarked && found && known.Marker != "" && (known.Marker != b.live[at].Marker || known.Left > 0)
+	if !r.opts.ParentMarked || known.Marker == "" {
+		return false
+	}
+	at, found := slices.BinarySearchFunc(b.live, parent, func(h Head, id string) int { return cmp.Compare(h.ID, id) })
+	return found && (known.Marker != b.live[at].Marker || known.Left > 0)
 }
 
 // span returns when what is below a parent was last known, of an object that is known or of one that
