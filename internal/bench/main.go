@@ -39,6 +39,7 @@ var sections = []section{
 	{name: "import", measure: importRows},
 	{name: "written", measure: writtenRows},
 	{name: "questions", measure: questionRows},
+	{name: "who", measure: whoRows},
 	{name: "git", measure: gitRows},
 	{name: "build", measure: buildRows, long: true},
 	{name: "delay", measure: delayRows, long: true},

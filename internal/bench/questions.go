@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cxsync/cxsync/environment"
 	"github.com/cxsync/cxsync/history"
 	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage"
@@ -16,7 +17,8 @@ import (
 )
 
 // questionRows measures questions over a whole org, in seconds of CPU on all cores: those about the
-// past of all objects use several, and so does the garbage collector. They have no peer.
+// past of all objects use several, and so does the garbage collector. The pages of the console come last.
+// They have no peer.
 func questionRows(r *run) ([]row, error) {
 	ctx := context.Background()
 	e := estate{objects: r.pick(5_000, 50_000), passes: 10}
@@ -25,6 +27,13 @@ func questionRows(r *run) ([]row, error) {
 		return nil, err
 	}
 	defer store.Close()
+	engine, err := environment.Open(store, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := engine.Create(ctx, environment.Record{Name: "Large", BaseURL: "mypurecloud.ie", ClientID: "x"}); err != nil {
+		return nil, err
+	}
 	a, middle, err := e.record(ctx, store, 1)
 	if err != nil {
 		return nil, err
@@ -76,7 +85,8 @@ func questionRows(r *run) ([]row, error) {
 			"%s objects of %.1f KB, %s changes, file store; peak heap %.0f MB", grouped(float64(e.objects)),
 			float64(len(e.user(1, 0, 1)))/1000, grouped(float64(e.objects*e.passes)), heap/1e6)})
 	}
-	return rows, nil
+	pages, err := e.pageRows(ctx, engine)
+	return append(rows, pages...), err
 }
 
 // skills is how many skills the users have, one each.
