@@ -73,7 +73,7 @@
 //     parentrecord.go (types that are listed below others), pass.go and sighting.go (what was
 //     seen), observe.go and recognize.go (what has changed), reread.go (lagging replicas, rotation),
 //     removal.go, confirm.go, offered.go, missing.go and end.go (what is gone), release.go,
-//     sample.go and wait.go (what the platform did), below.go (a part of a type)
+//     witness.go, sample.go and wait.go (what the platform did), below.go (a part of a type)
 //   - what is written: queue.go and record.go, head.go, rules.go, commit.go, frame.go and keys.go;
 //     identity.go and move.go where ids turn out to be wrong; rewrite.go, trim.go and forget.go,
 //     which take away

@@ -3,7 +3,6 @@ package history
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -369,51 +368,5 @@ func TestReleaseInObjectsInDoubt(t *testing.T) {
 			s.mustRead(t, h, "queues", ReadOptions{})
 		}
 		require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
-	})
-}
-
-// One object below a parent was edited, a release came, and the other parents cannot be read for a while.
-func TestReleaseBesideAnEditWhileMostParentsFail(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t, memory.New(), &Options{Rotation: 4})
-		s := &fakeSource{lists: map[string][]Item{}, ends: map[string]error{}}
-		list := func(more string, edited int, out bool) {
-			s.listQueues(4, func(i int) string {
-				if i == 0 {
-					return strconv.Itoa(edited)
-				}
-				return "1"
-			})
-			for i := range 4 {
-				id := fmt.Sprintf("q%02d", i)
-				s.lists[id], s.ends[id] = nil, nil
-				if out && i > 0 {
-					s.ends[id] = errOut
-					continue
-				}
-				for j := range 8 {
-					n := 1
-					if i == 0 && j == 0 {
-						n = edited
-					}
-					s.lists[id] = append(s.lists[id], item(fmt.Sprintf("r%d%d", i, j), id, "", fmt.Sprintf(`"n":%d%s`, n, more)))
-				}
-			}
-		}
-		list("", 1, false)
-		s.mustRead(t, h, "queues", ReadOptions{})
-		for range 10 {
-			s.mustRead(t, h, "rows", belowMarked)
-		}
-		cursor := cursorOf(t, h)
-		list(`,"new":false`, 2, true)
-		s.mustRead(t, h, "queues", ReadOptions{})
-		s.mustRead(t, h, "rows", belowMarked)
-		list(`,"new":false`, 2, false)
-		for range 40 {
-			s.mustRead(t, h, "rows", belowMarked)
-		}
-		require.Equal(t, []string{"shape ", "updated r00"}, kindsOf(t, h, cursor))
 	})
 }
