@@ -46,6 +46,7 @@ type FollowOptions struct {
 	// it, each time that Change.Who has become another: somebody is named, a late audit corrects
 	// that, or it is settled that nobody will be. Such changes come in the order of the log,
 	// before newer ones, at least once over restarts; an error counts as the consumer's.
+	// One that the consumer has had before audits were read at all is not handed again.
 	// Defaults to nil: what comes later is not delivered.
 	Attributed Consumer
 }
