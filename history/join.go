@@ -20,8 +20,8 @@ import (
 //
 // The spans of two changes of one object overlap, from the start of the pass that found the first
 // one to its commit. A record there made one of the two, not both. It belongs to the change that
-// has its property; if that does not tell, to the one that has no other record, or none but of the service's own; and to both as a
-// possibility if both have.
+// has its property; if that does not tell, to the one that has no other record, or none but of the
+// service's own; and to both as a possibility if both have.
 //
 // The invariant: an actor who did not write to the object within the span is never named, and of two
 // who may have made a change neither is left out for coming second. So a late record can turn one

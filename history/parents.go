@@ -258,7 +258,8 @@ func (r *reader) skip() {
 	var same []string
 	for _, head := range b.live {
 		known, ok := b.before[head.ID]
-		if ok && b.state[head.ID] != cut && !waiting[head.ID] && !known.Unproven && known.Left == 0 && known.Marker != "" && known.Marker == head.Marker {
+		isSure := ok && !known.Unproven && known.Left == 0 && known.Marker != "" && known.Marker == head.Marker
+		if isSure && b.state[head.ID] != cut && !waiting[head.ID] {
 			same = append(same, head.ID)
 			b.state[head.ID] = skipped
 		}

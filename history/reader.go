@@ -37,7 +37,7 @@ type reader struct {
 	once    int64  // requests that moved markers have cost
 	rotated int64  // requests of the rotation
 	spared  []Item // a few that need not be read; see sample.go
-	skipped int    // how many need not be read
+	spares  int    // how many need not be read
 	partial bool   // some object has a marker and is not whole in the list
 
 	below *parents // what is known of the parents of the type, if it has one

@@ -202,7 +202,8 @@ func (p *Pass) unhold(id string) {
 	}
 }
 
-// decide tells releases from edits among what was held back, and records both. All that was queued
+// decide tells releases from edits among what was held back, records both, and lets wait what it cannot
+// tell (wait.go). All that was queued
 // is committed. A release is recorded before the objects that it reached: should the pass die in
 // between, the next one finds them as parts of a release that is known.
 func (p *Pass) decide(ctx context.Context) error {
@@ -213,14 +214,13 @@ func (p *Pass) decide(ctx context.Context) error {
 	if err == nil && len(found) > 0 {
 		err = p.recordReleases(ctx, found)
 	}
-	if err == nil {
-		err = p.letWait(ctx)
-	}
 	if err != nil {
 		return err
 	}
+	mayWait := p.mayWait()
 	for _, o := range p.held {
-		o.decided, o.fields = true, nil
+		o.decided = !mayWait || !p.letWait(o)
+		o.fields = nil
 		p.queued[o.ID] = true
 	}
 	p.queue = append(p.held, p.queue...)

@@ -80,7 +80,7 @@ func (p *Pass) settle(ctx context.Context, w Walk, provable []string) ([]Absence
 	if p.unread > 0 {
 		p.reason = cmp.Or(p.reason, fmt.Sprintf("%d listed objects could not be read", p.unread))
 	}
-	if provable == nil && p.reason == "" {
+	if len(p.held) > 0 && provable == nil && p.reason == "" {
 		p.short = !p.coverageMoved(w.Coverage) && p.isDrop(p.missingIDs())
 	}
 	if p.over == nil {

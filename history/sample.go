@@ -23,8 +23,8 @@ const sampleSize = 20
 // spare keeps an item that need not be read at hand: in the end, a random few of them all, so that a
 // few that cannot be read are not in the way of every pass.
 func (r *reader) spare(item Item) {
-	r.skipped++
-	at := rand.IntN(r.skipped)
+	r.spares++
+	at := rand.IntN(r.spares)
 	if at >= sampleSize {
 		return
 	}

@@ -1,8 +1,6 @@
 package history
 
 import (
-	"context"
-	"slices"
 	"time"
 )
 
@@ -26,27 +24,23 @@ type wait struct {
 // that an outage of two days made refuse have been asked by then.
 const decideAfter = 72 * time.Hour
 
-// letWait takes out of what is held back what this pass cannot decide about: what is in no release that
-// it has found, or that was known, if another pass may read more.
-func (p *Pass) letWait(ctx context.Context) error {
+// mayWait reports whether another pass may read more, and more is needed to tell a release from an edit.
+func (p *Pass) mayWait() bool {
 	mayReadMore := p.reason != "" || p.unsampled || p.short
 	edited := p.compared - p.unedited()
-	if !mayReadMore || !p.tooFew() || p.live < releaseObjects || p.live-edited < releaseUnedited {
-		return nil
+	return mayReadMore && p.tooFew() && p.live >= releaseObjects && p.live-edited >= releaseUnedited
+}
+
+// letWait makes an object wait, unless it was edited, is in releases that are known alone, or has waited
+// long enough. It reports whether it waits.
+func (p *Pass) letWait(o *pending) bool {
+	w, isOver := p.goOn(o.waited)
+	if o.edited || o.late || isOver || !p.isOpen(o) {
+		return false
 	}
-	for _, o := range slices.Clone(p.held) {
-		w, isOver := p.goOn(o.waited)
-		if o.edited || o.late || isOver || !p.isOpen(o) {
-			continue
-		}
-		w.After = o.after
-		next := *o
-		next.waits, next.held, next.Body = &w, false, nil
-		if err := p.enqueue(ctx, &next); err != nil {
-			return err
-		}
-	}
-	return nil
+	w.After = o.after
+	o.waits, o.Body = &w, nil
+	return true
 }
 
 // goOn returns a wait as it is after this pass, and whether it has taken long enough. A clock that was
