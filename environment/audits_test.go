@@ -20,13 +20,7 @@ func TestChangesSayWhoMadeThem(t *testing.T) {
 	t.Parallel()
 	for _, needs := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			org := genesystest.New(&genesystest.Options{Counts: few(3), RealtimeNeedsService: needs})
-			engine := open(t, org, memory.New(), nil)
-			r := recordOf(org, "routing.queues", "architect.schedules")
-			r.AuditMinutes, r.RateLimitDay = 15, 60_000
-			r = create(t, engine, r)
-			_, err := engine.Import(t.Context(), r.ID, nil)
-			require.NoError(t, err)
+			org, engine, r := importWithAudits(t, needs)
 			stop := runInBackground(t, engine)
 			time.Sleep(30 * time.Minute)
 			ada := firstID(t, org.Objects("users"))
@@ -64,20 +58,14 @@ func TestChangesFromBeforeRunSayWhoMadeThem(t *testing.T) {
 	t.Parallel()
 	for _, needs := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			org := genesystest.New(&genesystest.Options{Counts: few(3), RealtimeNeedsService: needs})
-			engine := open(t, org, memory.New(), nil)
-			r := recordOf(org, "routing.queues", "architect.schedules")
-			r.AuditMinutes, r.RateLimitDay = 15, 60_000
-			r = create(t, engine, r)
-			_, err := engine.Import(t.Context(), r.ID, nil)
-			require.NoError(t, err)
+			org, engine, r := importWithAudits(t, needs)
 			ada := firstID(t, org.Objects("users"))
 			queue := firstID(t, org.Objects("routing.queues"))
 			for _, name := range []string{"Renamed", "Renamed again"} {
 				time.Sleep(10 * time.Minute)
 				require.NoError(t, org.As(ada).Update("routing.queues", queue, map[string]any{"name": name}))
 				time.Sleep(10 * time.Minute)
-				_, err = engine.Poll(t.Context(), r.ID)
+				_, err := engine.Poll(t.Context(), r.ID)
 				require.NoError(t, err)
 			}
 			time.Sleep(10 * time.Hour)
@@ -123,6 +111,19 @@ func TestAuditsThatCannotBeRead(t *testing.T) {
 		require.Contains(t, role.String(), "audits:audit:view")
 		stop()
 	})
+}
+
+// importWithAudits imports a small org whose audits tell who made changes. Needs says that these are asked for by service.
+func importWithAudits(t *testing.T, needs bool) (*genesystest.Org, *environment.Engine, environment.Record) {
+	t.Helper()
+	org := genesystest.New(&genesystest.Options{Counts: few(3), RealtimeNeedsService: needs})
+	engine := open(t, org, memory.New(), nil)
+	r := recordOf(org, "routing.queues", "architect.schedules")
+	r.AuditMinutes, r.RateLimitDay = 15, 60_000
+	r = create(t, engine, r)
+	_, err := engine.Import(t.Context(), r.ID, nil)
+	require.NoError(t, err)
+	return org, engine, r
 }
 
 // runInBackground runs an engine until the function that it returns is called.

@@ -203,9 +203,8 @@ func (p *Pass) unhold(id string) {
 }
 
 // decide tells releases from edits among what was held back, records both, and lets wait what it cannot
-// tell (wait.go). All that was queued
-// is committed. A release is recorded before the objects that it reached: should the pass die in
-// between, the next one finds them as parts of a release that is known.
+// tell (wait.go). All that was queued is committed. A release is recorded before the objects that it
+// reached: should the pass die in between, the next one finds them as parts of a release that is known.
 func (p *Pass) decide(ctx context.Context) error {
 	if len(p.held) == 0 {
 		return nil

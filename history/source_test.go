@@ -149,6 +149,14 @@ func queues(t *testing.T, h *History, n int) *fakeSource {
 	return s
 }
 
+// items are n objects with one marker and one body.
+func items(n int, marker, body string) (all []Item) {
+	for i := range n {
+		all = append(all, item(fmt.Sprintf("q%02d", i), "", marker, body))
+	}
+	return all
+}
+
 func kindsOf(t *testing.T, h *History, after uint64) []string {
 	t.Helper()
 	var out []string

@@ -66,9 +66,7 @@ func TestEditsWhoseBodiesCameLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, memory.New(), &Options{Rotation: -1})
 		s := &fakeSource{lists: map[string][]Item{}, gets: map[string]func() (Item, error){}}
-		for i := range 40 {
-			s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", "v1", `"n":1`))
-		}
+		s.lists[""] = items(40, "v1", `"n":1`)
 		for range 3 {
 			s.mustRead(t, h, "queues", ReadOptions{})
 		}
@@ -190,12 +188,7 @@ func TestReleaseAfterAllWereSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, memory.New(), &Options{Rotation: 4})
 		s := &fakeSource{lists: map[string][]Item{}}
-		list := func(m, body string) {
-			s.lists[""] = nil
-			for i := range 13 {
-				s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", m, body))
-			}
-		}
+		list := func(m, body string) { s.lists[""] = items(13, m, body) }
 		s.gets = map[string]func() (Item, error){}
 		body := `"n":1`
 		for i := range 13 {

@@ -260,18 +260,12 @@ func TestReleaseWhileAListIsShort(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, memory.New(), nil)
-		list := func(more string) (all []Item) {
-			for i := range 30 {
-				all = append(all, item(fmt.Sprintf("q%02d", i), "", "", `"n":1`+more))
-			}
-			return all
-		}
-		s := &fakeSource{lists: map[string][]Item{"": list(""), "hidden": nil}, ends: map[string]error{}}
+		s := &fakeSource{lists: map[string][]Item{"": items(30, "", `"n":1`), "hidden": nil}, ends: map[string]error{}}
 		for range 3 {
 			s.mustRead(t, h, "queues", ReadOptions{})
 		}
 		cursor := cursorOf(t, h)
-		all := list(`,"new":false`)
+		all := items(30, "", `"n":1,"new":false`)
 		s.lists[""], s.lists["hidden"] = all[:6], all[6:]
 		s.mustRead(t, h, "queues", ReadOptions{})
 		s.lists[""] = all
@@ -335,9 +329,7 @@ func TestReleaseInObjectsInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, memory.New(), &Options{Rotation: 13})
 		s := &fakeSource{lists: map[string][]Item{}, gets: map[string]func() (Item, error){}}
-		for i := range 13 {
-			s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", "v1", `"n":1`))
-		}
+		s.lists[""] = items(13, "v1", `"n":1`)
 		for range 15 {
 			s.mustRead(t, h, "queues", ReadOptions{})
 		}

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,32 +44,41 @@ func TestEditWhileNothingElseCanBeRead(t *testing.T) {
 	})
 }
 
-// So it is where nothing else can be read.
+// An edit whose marker moved is recorded when its body comes, also where nothing else can be read: a pass
+// after its marker, or after the body of another edit came under that.
 func TestLateEditDoesNotWait(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t, memory.New(), &Options{Rotation: -1})
-		s := &fakeSource{lists: map[string][]Item{}, gets: map[string]func() (Item, error){}}
-		for i := range 13 {
-			s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", "v1", `"n":1`))
-		}
-		for range 3 {
-			s.mustRead(t, h, "queues", ReadOptions{})
-		}
-		cursor := cursorOf(t, h)
-		for i := range 13 {
-			s.gets[s.lists[""][i].ID] = func() (Item, error) { return Item{}, errOut }
-		}
-		old, now := item("q00", "", "v1", `"n":1`), item("q00", "", "v2", `"n":1,"flag":true`)
-		s.lists[""][0] = now
-		s.gets["q00"] = func() (Item, error) { return old, nil }
-		s.mustRead(t, h, "queues", ReadOptions{})
-		s.gets["q00"] = func() (Item, error) { return now, nil }
-		for range 3 {
-			s.mustRead(t, h, "queues", ReadOptions{})
-		}
-		require.Equal(t, []string{"updated q00"}, kindsOf(t, h, cursor))
-	})
+	for marker, first := range map[string]struct {
+		body string
+		want []string
+	}{
+		"v1": {`"n":1`, []string{"updated q00"}},
+		"v2": {`"n":2`, []string{"updated q00", "updated q00"}},
+	} {
+		t.Run(marker, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, memory.New(), &Options{Rotation: -1})
+				s := &fakeSource{lists: map[string][]Item{"": items(13, "v1", `"n":1`)}, gets: map[string]func() (Item, error){}}
+				for range 3 {
+					s.mustRead(t, h, "queues", ReadOptions{})
+				}
+				cursor := cursorOf(t, h)
+				for _, q := range s.lists[""] {
+					s.gets[q.ID] = func() (Item, error) { return Item{}, errOut }
+				}
+				old, now := item("q00", "", marker, first.body), item("q00", "", "v3", `"n":2,"flag":true`)
+				s.lists[""][0] = now
+				s.gets["q00"] = func() (Item, error) { return old, nil }
+				s.mustRead(t, h, "queues", ReadOptions{})
+				s.gets["q00"] = func() (Item, error) { return now, nil }
+				for range 3 {
+					s.mustRead(t, h, "queues", ReadOptions{})
+				}
+				require.Equal(t, first.want, kindsOf(t, h, cursor))
+			})
+		})
+	}
 }
 
 // An object that waits has moved to another parent. Its former one is deleted, and the other cannot be read.
@@ -155,10 +163,8 @@ func TestWaitEndsWithItsObject(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, memory.New(), nil)
-		list := func(more string) (all []Item) {
-			for i := range 13 {
-				all = append(all, item(fmt.Sprintf("q%02d", i), "", "", `"n":1`))
-			}
+		list := func(more string) []Item {
+			all := items(13, "", `"n":1`)
 			all[0] = item("q00", "", "", `"n":1`+more)
 			return all
 		}
@@ -212,35 +218,8 @@ func TestSiblingsOfAWaitingObject(t *testing.T) {
 	})
 }
 
-// Nor does the second of two edits, of which the body of the first came under the marker of the second.
-func TestLateEditOfTwoDoesNotWait(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t, memory.New(), &Options{Rotation: -1})
-		s := &fakeSource{lists: map[string][]Item{}, gets: map[string]func() (Item, error){}}
-		for i := range 13 {
-			s.lists[""] = append(s.lists[""], item(fmt.Sprintf("q%02d", i), "", "v1", `"n":1`))
-		}
-		for range 3 {
-			s.mustRead(t, h, "queues", ReadOptions{})
-		}
-		cursor := cursorOf(t, h)
-		for i := range 13 {
-			s.gets[s.lists[""][i].ID] = func() (Item, error) { return Item{}, errOut }
-		}
-		old, now := item("q00", "", "v2", `"n":2`), item("q00", "", "v3", `"n":2,"flag":true`)
-		s.lists[""][0] = now
-		s.gets["q00"] = func() (Item, error) { return old, nil }
-		s.mustRead(t, h, "queues", ReadOptions{})
-		s.gets["q00"] = func() (Item, error) { return now, nil }
-		for range 3 {
-			s.mustRead(t, h, "queues", ReadOptions{})
-		}
-		require.Equal(t, []string{"updated q00", "updated q00"}, kindsOf(t, h, cursor))
-	})
-}
-
-// An object waits below a parent whose list lags behind an edit of another one. What it has shown before is no sign that the list is new.
+// An object waits below a parent whose list lags behind an edit of another one. What it has shown before
+// is no sign that the list is new.
 func TestWaitingObjectSettlesNoDoubt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
