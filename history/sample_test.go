@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
@@ -96,7 +97,7 @@ func TestReleaseBelowFewOfManyParents(t *testing.T) {
 			for i := range s.lists[""] {
 				q := &s.lists[""][i]
 				q.Marker = "1"
-				if s.lists[q.ID] = nil; i >= 21 {
+				if s.lists[q.ID] = nil; i >= 49 {
 					s.lists[q.ID] = []Item{item("w"+q.ID, q.ID, "", body)}
 				}
 			}
@@ -235,4 +236,19 @@ func TestSampleThatFailsLeavesTheWalkComplete(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An object that a list has twice is one, however often it is met.
+func TestSampleTakesAnObjectOnce(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	objects := many(12, `"n":%d`)
+	pass(t, h, diff.Rules{}, objects...)
+	p, err := h.Begin(t.Context(), "queues", diff.Rules{})
+	require.NoError(t, err)
+	require.NoError(t, p.Keep(objects[0].ID))
+	require.True(t, p.takeTurn(objects[0].ID))
+	require.NoError(t, p.Observe(t.Context(), objects[0]))
+	require.False(t, p.takeTurn(objects[0].ID))
+	require.Equal(t, 1, p.compared)
 }

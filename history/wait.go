@@ -72,13 +72,10 @@ func (p *Pass) writeWait(t *tx, o *pending, old knownObject) error {
 	if !old.found || !old.live() || p.same(o, old.head) {
 		return nil
 	}
-	hd := old.head
-	if hd.Name != o.Name || hd.Parent != o.Parent || hd.Marker != o.Marker {
-		hd.Size = 0
-	}
 	w := *o.waits
 	w.After = old.earliest(w.After)
+	hd := old.head
 	hd.label(o)
-	hd.Waits = &w
+	hd.Size, hd.Waits = 0, &w // the labels are not those of the stored body
 	return t.batch.PutJSON(p.h.keys.head(p.typeName, o.ID), hd)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cxsync/cxsync/history/diff"
 	"github.com/cxsync/cxsync/storage/memory"
 )
 
@@ -41,6 +42,87 @@ func TestEditWhileNothingElseCanBeRead(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, last.Started, c.After)
 		}
+	})
+}
+
+// A clock that is set back meanwhile does not make it wait for longer than that from then on.
+func TestWaitWhileTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		back := time.Duration(0)
+		h := open(t, memory.New(), &Options{Clock: func() (time.Time, time.Time, bool) { return time.Now().Add(-back), time.Now().Add(-back), true }})
+		s := &fakeSource{lists: map[string][]Item{"": items(13, "", `"n":1`)}, ends: map[string]error{}, noGet: true}
+		time.Sleep(30 * 24 * time.Hour)
+		s.mustRead(t, h, "queues", ReadOptions{})
+		cursor := cursorOf(t, h)
+		s.lists[""], s.ends[""] = items(1, "", `"n":1,"flag":true`), errOut
+		s.mustRead(t, h, "queues", ReadOptions{})
+		back = 10 * 24 * time.Hour
+		for range 73 {
+			require.Empty(t, kindsOf(t, h, cursor))
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		require.Equal(t, []string{"updated q00"}, kindsOf(t, h, cursor))
+	})
+}
+
+// An object that waits is read in the next pass, though its marker has not moved and it is not its turn.
+func TestWaitingObjectIsReadAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{Rotation: 13})
+		s := &fakeSource{lists: map[string][]Item{"": items(13, "v1", `"n":1`)}, gets: map[string]func() (Item, error){}}
+		for range 3 {
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		for i, q := range s.lists[""] {
+			if i != 5 {
+				s.gets[q.ID] = func() (Item, error) { return Item{}, errOut }
+			}
+		}
+		s.lists[""][5] = item("q05", "", "v1", `"n":1,"flag":true`)
+		waits := func() bool {
+			hd, _, err := h.head(t.Context(), "queues", "q05")
+			require.NoError(t, err)
+			return hd.Waits != nil
+		}
+		cursor := cursorOf(t, h)
+		for passes := 0; !waits(); passes++ {
+			require.Less(t, passes, 13)
+			s.mustRead(t, h, "queues", ReadOptions{})
+		}
+		clear(s.gets)
+		s.mustRead(t, h, "queues", ReadOptions{})
+		require.Equal(t, []string{"updated q05"}, kindsOf(t, h, cursor))
+	})
+}
+
+// What another process has recorded meanwhile does not wait.
+func TestWhatIsRecordedDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		slow, other := open(t, store, &Options{BatchObjects: 1}), open(t, store, nil)
+		s := &fakeSource{lists: map[string][]Item{"": items(13, "", `"n":1`)}}
+		for range 3 {
+			s.mustRead(t, slow, "queues", ReadOptions{})
+		}
+		s.lists[""][0] = item("q00", "", "", `"n":1,"flag":true`)
+		p, err := slow.Begin(t.Context(), "queues", diff.Rules{})
+		require.NoError(t, err)
+		for _, i := range s.lists[""][:6] {
+			require.NoError(t, p.Observe(t.Context(), i.Object))
+		}
+		require.Len(t, p.held, 1)
+		s.mustRead(t, other, "queues", ReadOptions{})
+		_, err = p.Settle(t.Context(), Walk{Reason: "cut"})
+		require.NoError(t, err)
+		_, err = p.End(t.Context())
+		require.NoError(t, err)
+		require.Len(t, changesOf(t, other, KindUpdated), 1)
+		hd, _, err := other.head(t.Context(), "queues", "q00")
+		require.NoError(t, err)
+		require.Nil(t, hd.Waits)
 	})
 }
 
