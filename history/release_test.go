@@ -281,3 +281,24 @@ func TestHeldBodiesAreBounded(t *testing.T) {
 		require.Less(t, p.heldBytes, maxHeld)
 	})
 }
+
+// Nothing is decided by fewer than ten objects because their bodies are large.
+func TestFewLargeBodiesDecideNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), &Options{BatchObjects: 1})
+		pass(t, h, diff.Rules{}, many(releaseObjects+2, `"n":%d`)...)
+		cursor := cursorOf(t, h)
+		p, err := h.Begin(t.Context(), "queues", diff.Rules{})
+		require.NoError(t, err)
+		for _, o := range many(releaseObjects+2, `"n":%d,"new":false`) {
+			require.NoError(t, p.Observe(t.Context(), o))
+			p.heldBytes += maxHeld // as if they were large
+		}
+		_, err = p.Settle(t.Context(), Walk{Complete: true})
+		require.NoError(t, err)
+		_, err = p.End(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"shape "}, kindsOf(t, h, cursor))
+	})
+}
