@@ -272,6 +272,28 @@ func TestWaitEndsWithItsObject(t *testing.T) {
 	})
 }
 
+// An object waits, and is then what it was. The next change of it has the span of any other.
+func TestWaitEndsWhereNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, memory.New(), nil)
+		s := &fakeSource{lists: map[string][]Item{"": items(13, "", `"n":1`)}, ends: map[string]error{}, noGet: true}
+		s.mustRead(t, h, "queues", ReadOptions{})
+		cursor := cursorOf(t, h)
+		s.lists[""], s.ends[""] = items(1, "", `"n":1,"flag":true`), errOut
+		s.mustRead(t, h, "queues", ReadOptions{})
+		s.lists[""], s.ends[""] = items(13, "", `"n":1`), nil
+		s.mustRead(t, h, "queues", ReadOptions{})
+		last := s.mustRead(t, h, "queues", ReadOptions{})
+		s.lists[""][0] = item("q00", "", "", `"n":2`)
+		s.mustRead(t, h, "queues", ReadOptions{})
+		require.Equal(t, []string{"updated q00"}, kindsOf(t, h, cursor))
+		for _, c := range collect(t, h.Changes(t.Context(), Query{AfterSeq: cursor})) {
+			require.Equal(t, last.AsOf, c.After)
+		}
+	})
+}
+
 // While one object below a parent waits, the changes of the others have the spans of any other.
 func TestSiblingsOfAWaitingObject(t *testing.T) {
 	t.Parallel()
@@ -337,9 +359,15 @@ func TestWaitingObjectSettlesNoDoubt(t *testing.T) {
 			s.mustRead(t, h, "codes", belowMarked)
 			n++
 		}
+		require.Empty(t, kindsOf(t, h, cursor))
 		mark = "2"
 		all := s.lists["q05"]
 		q()
+		for i, q := range s.lists[""] { // now it is decided about w
+			if i != 5 {
+				s.lists[q.ID], s.ends[q.ID] = []Item{item("w"+q.ID, q.ID, "", `"n":1`)}, nil
+			}
+		}
 		s.mustRead(t, h, "queues", ReadOptions{})
 		s.mustRead(t, h, "codes", belowMarked) // a replica that lags: v is old
 		all[1] = item("v", "q05", "", `"n":2`)
